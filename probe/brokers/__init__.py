@@ -1,0 +1,52 @@
+"""The brokers. Each folder below describes one; nothing else in the product knows their names."""
+
+import importlib
+import pkgutil
+from functools import cache
+
+from probe.model.endpoint import read_websocket_url
+from probe.model.errors import UnknownBroker
+from probe.session.broker import Broker
+
+
+@cache
+def broker_names() -> tuple[str, ...]:
+    return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg))
+
+
+@cache
+def find_broker(name: str) -> Broker:
+    """The broker of that name.
+
+    Raises:
+        UnknownBroker: it names those there are.
+    """
+    if name not in broker_names():
+        raise UnknownBroker(name, broker_names())
+    broker = importlib.import_module(f"{__name__}.{name}").BROKER
+    assert isinstance(broker, Broker)
+    return broker
+
+
+def all_brokers() -> tuple[Broker, ...]:
+    return tuple(find_broker(name) for name in broker_names())
+
+
+def broker_of_credential(text: str) -> Broker | None:
+    """The one broker whose credentials look like this."""
+    found = [broker for broker in all_brokers() if broker.recognises(text)]
+    return found[0] if len(found) == 1 else None
+
+
+def broker_of_url(url: str) -> Broker | None:
+    """The one broker that has this host, or whose dialect this URL's query asks for."""
+    address = read_websocket_url(url)
+    for broker in all_brokers():
+        if any(endpoint.address.host == address.host for endpoint in broker.endpoints):
+            return broker
+    fitting = [
+        broker
+        for broker in all_brokers()
+        if all(f"{key}={value}" in address.path for key, value in broker.rules.query.items())
+    ]
+    return fitting[0] if len(fitting) == 1 and fitting[0].rules.query else None

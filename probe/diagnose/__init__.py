@@ -1,0 +1,1 @@
+"""From facts to verdicts: pure functions that see neither sockets nor brokers."""

@@ -1,0 +1,122 @@
+"""What is known about one connection, folded from its events. Rules read this and nothing else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from probe.measure.clocks import ClockOffset, clock_offset
+from probe.model.events import (
+    Dialled,
+    Ended,
+    Event,
+    FirstData,
+    HeartbeatAnswered,
+    HeartbeatMissed,
+    HeartbeatSent,
+    Phase,
+    PhaseFinished,
+    QuoteArrived,
+    RequestAnswered,
+    RequestExpired,
+    Surprise,
+    TcpFacts,
+    Told,
+    Upgraded,
+)
+from probe.model.intents import Watch
+from probe.model.meanings import Admitted, Assets, Balance, Meaning
+
+
+@dataclass(slots=True, kw_only=True)
+class Facts:
+    phases: list[PhaseFinished] = field(default_factory=list)
+    dialled: Dialled | None = None
+    upgraded: Upgraded | None = None
+    admitted: Admitted | None = None
+    balance: Balance | None = None
+    assets: Assets | None = None
+    first_data: FirstData | None = None
+    quotes: list[QuoteArrived] = field(default_factory=list)
+    heartbeats_sent: list[HeartbeatSent] = field(default_factory=list)
+    heartbeats: list[HeartbeatAnswered] = field(default_factory=list)
+    missed: list[HeartbeatMissed] = field(default_factory=list)
+    answered: list[RequestAnswered] = field(default_factory=list)
+    expired: list[RequestExpired] = field(default_factory=list)
+    surprises: list[Surprise] = field(default_factory=list)
+    ended: Ended | None = None
+    kernel: TcpFacts | None = None
+
+    def add(self, event: Event) -> None:
+        match event:
+            case PhaseFinished():
+                self.phases.append(event)
+            case Dialled():
+                self.dialled = event
+            case Upgraded():
+                self.upgraded = event
+            case Told(meaning=meaning):
+                self._note(meaning)
+            case RequestAnswered():
+                self.answered.append(event)
+                self._note(event.answer)
+            case QuoteArrived():
+                self.quotes.append(event)
+            case FirstData():
+                self.first_data = event
+            case HeartbeatSent():
+                self.heartbeats_sent.append(event)
+            case HeartbeatAnswered():
+                self.heartbeats.append(event)
+            case HeartbeatMissed():
+                self.missed.append(event)
+            case RequestExpired():
+                self.expired.append(event)
+            case Surprise():
+                self.surprises.append(event)
+            case Ended():
+                self.ended = event
+            case _:
+                pass
+
+    def _note(self, meaning: Meaning) -> None:
+        match meaning:
+            case Admitted():
+                self.admitted = meaning
+            case Balance():
+                self.balance = meaning
+            case Assets():
+                self.assets = meaning
+            case _:
+                pass
+
+    @property
+    def went_live(self) -> bool:
+        return (
+            any(finished.phase is Phase.AUTHENTICATING for finished in self.phases)
+            and self.admitted is not None
+        )
+
+    @property
+    def websocket_round_trip(self) -> float | None:
+        return min((beat.rtt_seconds for beat in self.heartbeats), default=None)
+
+    @property
+    def application_round_trip(self) -> float | None:
+        """Of requests that the server answers by id; a subscription's burst is not one."""
+        return min((a.rtt_seconds for a in self.answered if not isinstance(a.intent, Watch)), default=None)
+
+    def is_open(self, symbol: str) -> bool | None:
+        """Whether the broker says this symbol can be traded now; None: it did not say."""
+        rows = self.assets.rows if self.assets else ()
+        return next((asset.is_open for asset in rows if asset.symbol == symbol), None)
+
+    def clock(self, utc_at_zero: float) -> ClockOffset | None:
+        """`utc_at_zero`: UTC when the monotonic clock stood at 0."""
+        differences = [quote.broker_time - (utc_at_zero + quote.at) for quote in self.quotes]
+        return clock_offset(differences, self.websocket_round_trip or 0.0)
+
+
+def fold(events: Iterable[Event]) -> Facts:
+    facts = Facts()
+    for event in events:
+        facts.add(event)
+    return facts

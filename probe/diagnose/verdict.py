@@ -1,0 +1,153 @@
+"""One connection, judged: what is wrong, how sure we are, what to do; the earliest broken stage first."""
+
+from dataclasses import dataclass
+
+from probe.diagnose.facts import Facts
+from probe.measure.clocks import ClockOffset
+from probe.model.events import Phase
+from probe.model.failures import KINDS
+from probe.model.findings import Certainty, Finding, State
+from probe.model.intents import AskHistory, Watch
+
+SKEW_WORTH_SAYING = 2.0  # seconds; quote ages are wrong by as much
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What this connection was meant to show; what was not asked is never reported as fine."""
+
+    login: bool
+    symbol: str | None
+    withheld: str | None = None  # why the credential was not sent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    state: State
+    findings: tuple[Finding, ...]
+    not_checked: tuple[str, ...]
+
+
+def judge(facts: Facts, asked: Asked, clock: ClockOffset | None) -> Verdict:
+    findings = [
+        finding
+        for finding in (_failure(facts), _withheld(asked), _mute(facts, asked), *_small_things(facts, clock))
+        if finding is not None
+    ]
+    return Verdict(
+        state=_state(facts, asked, findings), findings=tuple(findings), not_checked=_not_checked(facts, asked)
+    )
+
+
+def _state(facts: Facts, asked: Asked, findings: list[Finding]) -> State:
+    for state in (State.FAILED, State.UNKNOWN, State.DEGRADED):
+        if any(finding.state is state for finding in findings):
+            return state
+    reached = facts.went_live if asked.login else facts.upgraded is not None
+    return State.HEALTHY if reached else State.UNKNOWN
+
+
+def _failure(facts: Facts) -> Finding | None:
+    failure = facts.ended.failure if facts.ended else None
+    if failure is None:
+        return None
+    kind = failure.facts
+    return Finding(
+        code=kind.code,
+        state=State.FAILED,
+        certainty=kind.certainty,
+        cause=str(failure),
+        next_step=kind.advise,
+    )
+
+
+def _withheld(asked: Asked) -> Finding | None:
+    if asked.withheld is None:
+        return None
+    kind = KINDS["local.withheld"]
+    return Finding(
+        code=kind.code,
+        state=State.UNKNOWN,
+        certainty=Certainty.CERTAIN,
+        cause=f"{kind.says}: {asked.withheld}",
+        next_step=kind.advise,
+    )
+
+
+def _mute(facts: Facts, asked: Asked) -> Finding | None:
+    """Logged in, and no price came although the market is open."""
+    if not facts.went_live or asked.symbol is None or facts.first_data is not None:
+        return None
+    if facts.ended is not None and facts.ended.failure is not None:
+        return None
+    is_open = facts.is_open(asked.symbol)
+    if is_open is False:
+        return Finding(
+            code="data.market-closed",
+            state=State.UNKNOWN,
+            certainty=Certainty.CERTAIN,
+            cause=f"no price can be expected: the broker says the market of {asked.symbol} is closed",
+            next_step="Check again with an OTC symbol, or when the market is open.",
+        )
+    return Finding(
+        code="session.silent-stall",
+        state=State.FAILED,
+        certainty=Certainty.LIKELY,
+        cause=f"the login was accepted, but no price of {asked.symbol} came: connected and mute",
+        next_step="Try another region; if it is mute as well, the account may be limited or the broker in trouble.",
+    )
+
+
+def _small_things(facts: Facts, clock: ClockOffset | None) -> list[Finding]:
+    findings = []
+    for expired in facts.expired:
+        if facts.first_data is not None and isinstance(expired.intent, AskHistory | Watch):
+            findings.append(
+                Finding(
+                    code="session.request-no-reply",
+                    state=State.DEGRADED,
+                    certainty=Certainty.CERTAIN,
+                    cause=f"prices flow, but a request ({type(expired.intent).__name__}) was not answered in time",
+                    next_step="Check again in a minute; if it stays, candles and orders may not be answered either.",
+                )
+            )
+            break
+    if facts.missed and facts.ended is not None and facts.ended.failure is None:
+        findings.append(
+            Finding(
+                code="session.peer-stopped-ponging",
+                state=State.DEGRADED,
+                certainty=Certainty.CERTAIN,
+                cause="a heartbeat was not answered while other data kept coming",
+                next_step="Watch it for longer with `probe monitor`.",
+            )
+        )
+    if facts.surprises:
+        first = facts.surprises[0]
+        findings.append(
+            Finding(
+                code="cfg.client-outdated",
+                state=State.DEGRADED,
+                certainty=Certainty.POSSIBLE,
+                cause=f"the server said {len(facts.surprises)} thing(s) this version does not know; first: {first.problem}",
+                next_step="Update tradeprobe; the broker may have changed its messages.",
+            )
+        )
+    if clock is not None and abs(clock.skew_seconds) > SKEW_WORTH_SAYING + clock.uncertainty_seconds:
+        findings.append(
+            Finding(
+                code="data.clock-offset",
+                state=State.DEGRADED,
+                certainty=Certainty.LIKELY,
+                cause=f"the broker's clock and this machine's differ by {clock.skew_seconds:+.1f} s beyond its time zone",
+                next_step="Check this machine's clock first (timedatectl, or the time settings).",
+            )
+        )
+    return findings
+
+
+def _not_checked(facts: Facts, asked: Asked) -> tuple[str, ...]:
+    if facts.went_live:
+        return () if asked.symbol is not None else ("prices",)
+    tried = facts.ended is not None and facts.ended.phase is Phase.AUTHENTICATING
+    return ("prices",) if tried else ("login", "prices")

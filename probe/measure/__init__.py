@@ -1,0 +1,1 @@
+"""From events to figures: pure functions, no clock of their own."""

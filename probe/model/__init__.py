@@ -1,0 +1,1 @@
+"""The words every other part speaks: endpoints, credentials, events, failures, errors. Standard library only."""

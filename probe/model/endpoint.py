@@ -1,0 +1,104 @@
+"""Where a connection goes: one address of one broker in one region."""
+
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import SplitResult, urlsplit
+
+from probe.model.errors import ConfigError
+
+
+class Account(Enum):
+    DEMO = "demo"
+    LIVE = "live"
+    NONE = "none"
+
+
+class Sureness(Enum):
+    """How well a fact about a broker is known."""
+
+    CAPTURED = "A"  # a capture shows it
+    AGREED = "B"  # independent clients agree
+    CLAIMED = "C"  # one source says so
+    INFERRED = "D"
+
+    @property
+    def trusted_with_credentials(self) -> bool:
+        return self in (Sureness.CAPTURED, Sureness.AGREED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    """A URL taken apart once: scheme, host, port, path with query."""
+
+    secure: bool
+    host: str
+    port: int
+    path: str  # with its query
+
+    @property
+    def host_header(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == (443 if self.secure else 80) else f"{name}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    broker: str
+    region: str
+    url: str
+    account: Account
+    sureness: Sureness = Sureness.AGREED
+    named_by_user: bool = False  # the user typed it: it may receive the credential
+    label: str = ""
+
+    @property
+    def address(self) -> Address:
+        return read_websocket_url(self.url)
+
+
+def read_websocket_url(url: str) -> Address:
+    """Take a ``ws://`` or ``wss://`` URL apart.
+
+    Raises:
+        ConfigError: it says which piece of the URL is wrong.
+    """
+
+    def wrong(problem: str, next_step: str) -> ConfigError:
+        return ConfigError(problem, where=f"URL {_shown(url)!r}", next_step=next_step)
+
+    example = "A complete one is wss://demo-api.example/socket.io/?EIO=4&transport=websocket"
+    if any(char.isspace() or ord(char) < 32 for char in url):
+        raise wrong("it contains white space or a control character", "Remove it.")
+    try:
+        parts: SplitResult = urlsplit(url)
+        port = parts.port
+    except ValueError as problem:
+        raise wrong(str(problem), example) from None
+    if parts.scheme not in ("ws", "wss"):
+        raise wrong(f"its scheme is {parts.scheme!r}, not ws or wss", example)
+    host = parts.hostname or ""
+    if not host:
+        raise wrong("it names no host", example)
+    if host in ("ws", "wss", "http", "https"):
+        raise wrong(f"its host is {host!r}: the scheme is written twice", f"Remove one of them. {example}")
+    if parts.username is not None or parts.password is not None:
+        raise wrong("it carries a user name or password", "Give the credential with --ssid instead.")
+    try:
+        host = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError:
+        raise wrong("its host is not a valid name", example) from None
+    if any(not label or len(label) > 63 for label in host.rstrip(".").split(".")) and ":" not in host:
+        raise wrong("its host has an empty or too long part", example)
+    if port == 0:
+        raise wrong("its port is 0", "Use a port from 1 to 65535.")
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    secure = parts.scheme == "wss"
+    return Address(secure=secure, host=host, port=port or (443 if secure else 80), path=path)
+
+
+def _shown(url: str) -> str:
+    """The URL without anything a credential could hide in."""
+    head = url.split("?", 1)[0]
+    if "@" in head:
+        head = head.split("://", 1)[0] + "://***@" + head.rsplit("@", 1)[1]
+    return head[:120]

@@ -1,0 +1,207 @@
+"""Facts at monotonic instants: all that a session ever says. A closed union.
+
+`QuoteArrived` comes by the thousand and is a named tuple (a third of the cost to build); the rest are frozen dataclasses.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+from probe.model.failures import Failure
+from probe.model.intents import Intent
+from probe.model.meanings import Meaning
+
+
+class Phase(Enum):
+    """The life of one connection. The first three belong to the dialler, the rest to the session."""
+
+    RESOLVING = "resolving"
+    CONNECTING = "connecting"
+    SECURING = "securing"
+    UPGRADING = "upgrading"
+    OPENING = "opening"
+    JOINING = "joining"
+    AUTHENTICATING = "authenticating"
+    LIVE = "live"
+    CLOSING = "closing"
+    ENDED = "ended"
+
+
+class QuoteArrived(NamedTuple):
+    at: float
+    symbol: str
+    broker_time: float
+    price: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PhaseFinished:
+    at: float
+    phase: Phase
+    began_at: float
+
+    @property
+    def seconds(self) -> float:
+        return self.at - self.began_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TlsFacts:
+    version: str
+    cipher: str
+    alpn: str | None
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    not_before: float | None  # UTC seconds
+    not_after: float | None
+    fingerprint: str  # SHA-256 of the certificate, hex
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpFacts:
+    """The kernel's own view of a connection."""
+
+    rtt_seconds: float
+    rtt_variation_seconds: float
+    retransmits: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dialled:
+    """What the way to the server was: addresses found, the one taken, what TLS agreed on."""
+
+    at: float
+    addresses: tuple[str, ...]
+    address: str
+    tls: TlsFacts | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    at: float
+    status: int
+    headers: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstData:
+    """The first tick since the subscription that asked for it."""
+
+    at: float
+    asked_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatSent:
+    at: float
+    name: str
+    due_at: float  # `at` minus this is our own lateness
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatAnswered:
+    at: float
+    name: str
+    due_at: float
+    sent_at: float
+
+    @property
+    def rtt_seconds(self) -> float:
+        return self.at - self.sent_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeartbeatMissed:
+    at: float
+    name: str
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerBeat:
+    """The server's own heartbeat, answered at once."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestSent:
+    at: float
+    request: int
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestAnswered:
+    at: float
+    request: int
+    intent: Intent
+    answer: Meaning
+    sent_at: float
+
+    @property
+    def rtt_seconds(self) -> float:
+        return self.at - self.sent_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestExpired:
+    """No answer in time. For an order that means *unconfirmed*: it may stand, it may not; never success, never loss."""
+
+    at: float
+    request: int
+    intent: Intent
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Something the broker said unasked."""
+
+    at: float
+    meaning: Meaning
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heard:
+    """Something a client asked; only a serving session says this."""
+
+    at: float
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surprise:
+    """Not in the table, not in the vocabulary, or broken; noted and survived."""
+
+    at: float
+    phase: Phase
+    problem: str
+    preview: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """WebSocket messages and bytes of one session, each way."""
+
+    messages_sent: int = 0
+    messages_received: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """The last event of every attempt, exactly once. `failure` None: we left in order."""
+
+    at: float
+    phase: Phase  # where the session was when it began to end
+    failure: Failure | None
+    traffic: Traffic
+
+
+Event = (
+    QuoteArrived | PhaseFinished | Dialled | Upgraded | FirstData | HeartbeatSent | HeartbeatAnswered | HeartbeatMissed
+    | PeerBeat | RequestSent | RequestAnswered | RequestExpired | Told | Heard | Surprise | Ended
+)  # fmt: skip

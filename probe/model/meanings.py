@@ -1,0 +1,228 @@
+"""What a broker tells: the closed vocabulary every broker's messages are translated into.
+
+Also what the simulated broker says, before it is translated back into messages.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import NamedTuple
+
+
+class Direction(Enum):
+    CALL = "call"
+    PUT = "put"
+
+
+class Quote(NamedTuple):
+    symbol: str
+    broker_time: float  # seconds, by the broker's clock, zone included
+    price: float
+
+
+class Quotes(NamedTuple):
+    """The hot one: a named tuple, because it is built once for each tick."""
+
+    rows: tuple[Quote, ...]
+
+
+class Candle(NamedTuple):
+    start: float
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Welcome:
+    """The transport's greeting with the server's heartbeat terms."""
+
+    sid: str
+    ping_interval: float
+    ping_timeout: float
+    max_payload: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joined:
+    sid: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JoinRefused:
+    message: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Admitted:
+    """The login was accepted."""
+
+    server: str | None = None
+    user: str | None = None
+    rights: str = "trading"  # chart sessions get in, but may not trade
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """The login was refused with words."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatAsked:
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatAnswered:
+    payload: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Balance:
+    amount: float
+    is_demo: bool | None  # the server's word about the account; None: it did not say
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    id: int
+    symbol: str
+    label: str
+    kind: str
+    digits: int
+    payout_percent: int
+    is_otc: bool
+    is_open: bool
+    opens_or_closes_at: float | None = None  # broker time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assets:
+    rows: tuple[Asset, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Past prices. `index` correlates with the request; None: the burst after a subscription."""
+
+    symbol: str
+    period: int
+    index: int | None
+    ticks: tuple[tuple[float, float], ...] = ()
+    candles: tuple[Candle, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    id: str
+    symbol: str
+    direction: Direction
+    amount: float
+    opened_at: float  # broker time
+    closes_at: float
+    open_price: float
+    payout_percent: float
+    is_demo: bool
+    close_price: float | None = None  # None while open
+    profit: float | None = None
+    request_id: str | int | None = None
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderOpened:
+    order: Order
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderRejected:
+    error: str
+    request_id: str | int | None = None
+    symbol: str | None = None
+    amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrdersClosed:
+    orders: tuple[Order, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderList:
+    """All orders of one kind, as the server knows them."""
+
+    orders: tuple[Order, ...]
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingOrder:
+    ticket: str
+    symbol: str
+    direction: Direction
+    amount: float
+    duration: int
+    open_at: float | None = None  # broker time, or
+    open_price: float | None = None  # the price that opens it
+    min_payout_percent: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingPlaced:
+    order: PendingOrder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCancelled:
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRejected:
+    error: str
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingList:
+    orders: tuple[PendingOrder, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrokerClock:
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentiment:
+    rows: tuple[tuple[str, int], ...]  # symbol, 0 to 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A message the broker is known to send and nobody here needs to read; the payload is kept for the simulator."""
+
+    name: str
+    payload: object = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goodbye:
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unrecognised:
+    """Nothing we know. Never an exception: brokers rename events overnight."""
+
+    problem: str
+    preview: str
+
+
+Meaning = (
+    Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Assets | History
+    | OrderOpened | OrderRejected | OrdersClosed | OrderList | PendingPlaced | PendingCancelled | PendingRejected
+    | PendingList | BrokerClock | Sentiment | Notice | Goodbye | Unrecognised
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The session core: one state machine for both ends of a trading connection, without I/O and without a clock."""

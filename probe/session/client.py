@@ -1,0 +1,474 @@
+"""The client's end of a session: opens it by the dialect's script, keeps it alive, asks, and says what happened."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.model.credentials import Credentials
+from probe.model.endpoint import Account
+from probe.model.errors import LocalProtocolError, UnsafeTarget
+from probe.model.events import (
+    FirstData,
+    HeartbeatAnswered,
+    HeartbeatMissed,
+    HeartbeatSent,
+    PeerBeat,
+    Phase,
+    PhaseFinished,
+    QuoteArrived,
+    RequestAnswered,
+    RequestExpired,
+    RequestSent,
+    Told,
+    Upgraded,
+)
+from probe.model.failures import Failure
+from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, Login, Trading, Watch
+from probe.model.meanings import (
+    Balance,
+    BeatAnswered,
+    BeatAsked,
+    Goodbye,
+    JoinRefused,
+    Meaning,
+    Quotes,
+    Refused,
+    Unrecognised,
+    Welcome,
+)
+from probe.session.codec import BeatRule, Codec, Message, Role
+from probe.session.core import KIND_OF_CLOSE_CODE, KIND_OF_GOODBYE, SessionCore, SocketEvent
+from probe.session.phases import Move
+from probe.session.requests import Requests, answer_key
+from probe.wire.websocket import (
+    ClientSocket,
+    CloseReceived,
+    HandshakeBroken,
+    HandshakeFault,
+    Opened,
+    UpgradeRefused,
+)
+
+WEBSOCKET = "websocket"  # the heartbeat every broker answers: a control ping
+WEBSOCKET_BEAT = BeatRule(name=WEBSOCKET, interval=20.0, answered_within=10.0)
+REFUSAL_BODY_WITHIN = 1.0  # the status is known; the rest of a refusal's page is only evidence
+REQUEST_DEADLINE = 10.0
+
+PEER_BEAT, REFUSAL = "peer beat", "refusal body"
+BEAT, ANSWER, REQUEST = "beat:", "answer:", "request:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What one session is for."""
+
+    host: str  # the Host header
+    path: str
+    account: Account  # what the endpoint is for; orders need a demo one
+    headers: tuple[tuple[str, str], ...] = ()
+    watch: tuple[Watch, ...] = ()
+    goal: Phase = Phase.LIVE  # leave politely instead of entering a phase beyond this one
+    max_message: int = 16 * 1024 * 1024
+    keep_messages: int = 16
+
+
+class ClientSession(SessionCore[ClientSocket]):
+    __slots__ = (
+        "_asked_data_at",
+        "_beat_number",
+        "_beats",
+        "_credentials",
+        "_plan",
+        "_requests",
+        "_server_says_demo",
+        "_terms",
+        "_unanswered",
+    )
+
+    def __init__(
+        self,
+        *,
+        codec: Codec,
+        credentials: Credentials | None,
+        plan: Plan,
+        rng: random.Random,
+        redact: Callable[[str], str],
+    ) -> None:
+        socket = ClientSocket(
+            host=plan.host,
+            path_and_query=plan.path,
+            headers=plan.headers,
+            rng=rng,
+            max_message=plan.max_message,
+        )
+        super().__init__(codec=codec, socket=socket, rng=rng, redact=redact, keep_messages=plan.keep_messages)
+        self._credentials = credentials
+        self._plan = plan
+        self._requests = Requests()
+        self._beats: dict[str, BeatRule] = {}
+        self._beat_number = 0
+        self._unanswered: dict[
+            str, tuple[bytes, float, float, int]
+        ] = {}  # name: payload, due, sent, messages in
+        self._terms: Welcome | None = None
+        self._asked_data_at: float | None = None
+        self._server_says_demo = False
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def ask(self, intent: Intent, now: float) -> int | None:
+        """Say something to the broker. Returns the request's number if an answer will be waited for.
+
+        Raises:
+            UnsafeTarget: an order, and the server has not said in this session that this is a demo account.
+            LocalProtocolError: the session is not live.
+        """
+        if isinstance(intent, Leave):
+            self.leave(now)
+            return None
+        if self._phase is not Phase.LIVE:
+            raise LocalProtocolError(
+                f"{type(intent).__name__} asked while {self._phase.value}; wait until the session is live"
+            )
+        if isinstance(intent, Trading):
+            self._refuse_unless_demo()
+        messages = self._codec.encode_intent(intent)
+        if isinstance(intent, Watch):
+            self._asked_data_at = now
+        self._send(messages, now)
+        key = answer_key(intent)
+        if key is None:
+            return None
+        pending = self._requests.add(intent, key, now)
+        deadline = self._codec.rules.request_deadlines.get(type(intent), REQUEST_DEADLINE)
+        self._timers.set(f"{REQUEST}{pending.number}", now + deadline)
+        self._events.append(RequestSent(at=now, request=pending.number, intent=intent))
+        return pending.number
+
+    def leave(self, now: float) -> None:
+        """End the session in order."""
+        if self._phase in (Phase.CONNECTING, Phase.UPGRADING):
+            self._begin_closing(now, None, None)
+        elif self._phase not in (Phase.CLOSING, Phase.ENDED):
+            self._send(self._codec.encode_intent(Leave()), now)
+            self._begin_closing(now, None, 1000)
+
+    def give_up(self, now: float) -> None:
+        """Whoever runs this has no more time: end as the present phase's deadline would."""
+        if self._phase is Phase.LIVE:
+            self.leave(now)
+        elif not self._ended and self._phase is not Phase.CONNECTING:
+            self._on_deadline(now)
+
+    def _refuse_unless_demo(self) -> None:
+        refused = "the order was"
+        if self._plan.account is not Account.DEMO:
+            raise UnsafeTarget(
+                refused,
+                f"this endpoint is for {self._plan.account.value} accounts",
+                "Orders go to demo endpoints only.",
+            )
+        if not self._server_says_demo:
+            raise UnsafeTarget(
+                refused,
+                "the server has not said in this session that this is a demo account (the credential's claim does not count)",
+                "Wait for the balance, and check which account it belongs to.",
+            )
+
+    # -- the opening script ------------------------------------------------------------------------------------------
+
+    def _on_entered(self, phase: Phase, now: float) -> None:
+        rules = self._codec.rules
+        if phase is Phase.UPGRADING:
+            self._put(self._socket.request())
+        elif phase is Phase.LIVE:
+            self._go_live(now)
+        elif rules.speaks_first.get(phase) is Role.CLIENT:
+            self._open_next(phase, now)
+
+    def _open_next(self, phase: Phase, now: float) -> None:
+        credentials = self._credentials
+        if phase is Phase.AUTHENTICATING and credentials is not None:
+            login = Login(
+                frame=credentials.frame,
+                token=credentials.token,
+                account=credentials.account,
+                user=credentials.user,
+            )
+            self._send(self._codec.encode_intent(login), now)
+        elif phase is Phase.JOINING:
+            self._send(self._codec.encode_intent(Join()), now)
+
+    def _advance(self, now: float) -> None:
+        """Into the next phase, unless this session was not meant to go further."""
+        following = self._codec.rules.after(self._phase)
+        if self._phase is self._plan.goal or (
+            following is Phase.AUTHENTICATING and self._credentials is None
+        ):
+            self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
+            self.leave(now)
+        else:
+            self._enter(following, now)
+
+    def _go_live(self, now: float) -> None:
+        rules = self._codec.rules
+        self._beats = {rule.name: rule for rule in (WEBSOCKET_BEAT, *rules.beats)}
+        self._timers.set(
+            BEAT + WEBSOCKET, now
+        )  # at once: the first round trip should not take 20 s to be known
+        for rule in rules.beats:
+            self._timers.set(BEAT + rule.name, now + self._interval(rule))
+        for watch in self._plan.watch:
+            self.ask(watch, now)
+
+    def _interval(self, rule: BeatRule) -> float:
+        if rule.interval is not None:
+            return rule.interval
+        return self._terms.ping_interval if self._terms else 25.0
+
+    # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: Message, now: float) -> None:
+        for meaning in self._codec.decode_meaning(message):
+            if type(meaning) is Quotes and self._phase is Phase.LIVE:
+                if self._asked_data_at is not None:
+                    self._events.append(FirstData(at=now, asked_at=self._asked_data_at))
+                    self._asked_data_at = None
+                events = self._events
+                for symbol, broker_time, price in meaning.rows:
+                    events.append(QuoteArrived(now, symbol, broker_time, price))
+            elif type(meaning) is Unrecognised:
+                self._surprise(meaning.problem, meaning.preview, now)
+            else:
+                self._on_meaning(meaning, now)
+            if self._phase in (Phase.CLOSING, Phase.ENDED):
+                return
+
+    def _on_meaning(self, meaning: Meaning, now: float) -> None:
+        move = self._step(meaning, now)
+        if move is Move.NEXT:
+            if isinstance(meaning, Welcome):
+                self._take_terms(meaning, now)
+            self._events.append(Told(at=now, meaning=meaning))
+            self._advance(now)
+        elif move is Move.CLOSE:
+            self._thrown_out(meaning, now)
+        elif move is Move.STAY:
+            self._hear(meaning, now)
+
+    def _hear(self, meaning: Meaning, now: float) -> None:
+        match meaning:
+            case BeatAsked(payload=payload):
+                self._send(self._codec.encode_intent(AnswerBeat(payload=payload)), now)
+                self._expect_peer_beat(now)
+                self._events.append(PeerBeat(at=now))
+                return
+            case BeatAnswered():
+                self._beat_answered(next((name for name in self._unanswered if name != WEBSOCKET), ""), now)
+                return
+            case Balance(is_demo=is_demo):
+                self._server_says_demo = is_demo is True
+            case _:
+                pass
+        pending = self._requests.answered_by(meaning)
+        if pending is None:
+            self._events.append(Told(at=now, meaning=meaning))
+            return
+        self._timers.cancel(f"{REQUEST}{pending.number}")
+        self._events.append(
+            RequestAnswered(
+                at=now, request=pending.number, intent=pending.intent, answer=meaning, sent_at=pending.sent_at
+            )
+        )
+
+    def _take_terms(self, welcome: Welcome, now: float) -> None:
+        self._terms = welcome
+        self._expect_peer_beat(now)
+
+    def _expect_peer_beat(self, now: float) -> None:
+        if self._codec.rules.peer_beats and self._terms is not None:
+            self._timers.set(PEER_BEAT, now + self._terms.ping_interval + self._terms.ping_timeout)
+
+    def _thrown_out(self, meaning: Meaning, now: float) -> None:
+        match meaning:
+            case Refused(reason=reason):
+                self._fail(
+                    "auth.revoked" if self._phase is Phase.LIVE else "auth.refused", now, detail=reason
+                )
+            case JoinRefused(message=message):
+                self._fail("sio.connect-error", now, detail=message)
+            case Goodbye(reason=reason):
+                self._fail(KIND_OF_GOODBYE[self._phase], now, detail=reason)
+            case _:
+                raise LocalProtocolError(
+                    f"the table closes on {type(meaning).__name__}, which has no failure kind"
+                )
+
+    # -- timers and heartbeats ---------------------------------------------------------------------------------------
+
+    def _on_timer(self, name: str, due_at: float, now: float) -> None:
+        if name.startswith(BEAT):
+            self._beat(self._beats[name[len(BEAT) :]], due_at, now)
+        elif name.startswith(ANSWER):
+            self._beat_missed(name[len(ANSWER) :], now)
+        elif name.startswith(REQUEST):
+            pending = self._requests.take(int(name[len(REQUEST) :]))
+            if pending is not None:
+                self._events.append(
+                    RequestExpired(
+                        at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at
+                    )
+                )
+        elif name == PEER_BEAT and self._terms is not None:
+            waited = self._terms.ping_interval + self._terms.ping_timeout
+            self._fail("eio.ping-timeout", now, detail=f"none for {waited:g} s, although it promised one")
+        elif name == REFUSAL:
+            refusal = self._refusal_so_far()
+            if refusal is not None:
+                self._refused(refusal, now)
+
+    def _beat(self, rule: BeatRule, due_at: float, now: float) -> None:
+        interval = self._interval(rule)
+        missed = int((now - due_at) / interval)  # this machine slept: do not send the missed ones in a burst
+        self._timers.set(BEAT + rule.name, due_at + (missed + 1) * interval)
+        due_at += missed * interval
+        if rule.name in self._unanswered:
+            return
+        self._beat_number += 1
+        payload = self._beat_number.to_bytes(4, "big")
+        if rule.name == WEBSOCKET:
+            self._put(self._socket.send_ping(payload))
+        else:
+            self._send(self._codec.encode_intent(Beat(name=rule.name)), now)
+        self._events.append(HeartbeatSent(at=now, name=rule.name, due_at=due_at))
+        if rule.answered_within is not None:
+            self._unanswered[rule.name] = (payload, due_at, now, self._messages_in)
+            self._timers.set(ANSWER + rule.name, now + rule.answered_within)
+
+    def _on_pong(self, payload: bytes, now: float) -> None:
+        waiting = self._unanswered.get(WEBSOCKET)
+        if waiting is not None and waiting[0] == payload:
+            self._beat_answered(WEBSOCKET, now)
+
+    def _beat_answered(self, name: str, now: float) -> None:
+        waiting = self._unanswered.pop(name, None)
+        if waiting is not None:
+            self._timers.cancel(ANSWER + name)
+            self._events.append(HeartbeatAnswered(at=now, name=name, due_at=waiting[1], sent_at=waiting[2]))
+
+    def _beat_missed(self, name: str, now: float) -> None:
+        _, _, sent_at, messages_then = self._unanswered.pop(name)
+        self._events.append(HeartbeatMissed(at=now, name=name, sent_at=sent_at))
+        if self._messages_in == messages_then:
+            failure = self._failed("session.half-open", f"silent for {now - sent_at:.1f} s")
+            self._begin_closing(now, failure, None)
+            self._on_deadline(now)  # nobody is there to answer a close frame
+
+    # -- the upgrade and the end -------------------------------------------------------------------------------------
+
+    def _on_handshake(self, happened: SocketEvent, now: float) -> None:
+        match happened:
+            case Opened(status=status, headers=headers):
+                self._events.append(Upgraded(at=now, status=status, headers=headers))
+                self._enter(self._codec.rules.phases[0], now)
+            case UpgradeRefused():
+                self._refused(happened, now)
+            case HandshakeBroken(reason=reason, detail=detail, preview=seen):
+                kind = "http.not-http" if reason is HandshakeFault.NOT_HTTP else "http.handshake-invalid"
+                shown = f"{detail}: {seen[:80].decode('latin-1')!r}" if seen else detail
+                self._fail(kind, now, detail=shown)
+            case _:
+                raise LocalProtocolError(f"a client cannot receive {type(happened).__name__}")
+
+    def receive(self, item: bytes, now: float) -> None:
+        super().receive(item, now)
+        if (
+            self._phase is Phase.UPGRADING
+            and REFUSAL not in self._timers
+            and self._refusal_so_far() is not None
+        ):
+            self._timers.set(REFUSAL, now + REFUSAL_BODY_WITHIN)
+
+    def receive_end(self, now: float, failure: Failure | None) -> None:
+        if self._phase is Phase.UPGRADING and (refusal := self._refusal_so_far()) is not None:
+            self._refused(refusal, now)
+        super().receive_end(now, failure)
+
+    def _refusal_so_far(self) -> UpgradeRefused | None:
+        return self._socket.refusal_so_far()
+
+    def _refused(self, refusal: UpgradeRefused, now: float) -> None:
+        headers = {name.lower(): value for name, value in refusal.headers}
+        signs = [f"HTTP {refusal.status} {refusal.reason}".strip()]
+        signs += [
+            f"{name}: {headers[name][:60]}" for name in ("server", "cf-ray", "location") if name in headers
+        ]
+        title = _title(refusal.body_preview.decode("utf-8", "backslashreplace"))
+        if title:
+            signs.append(f"page title {title!r}")
+        wait = headers.get("retry-after", "")
+        failure = Failure(
+            kind=kind_of_status(refusal.status),
+            spoke_last=self._spoke_last,
+            detail=self._transcript.redact("; ".join(signs)),
+            http_status=refusal.status,
+            retry_after_seconds=float(wait) if wait.isdecimal() and len(wait) < 9 else None,
+        )
+        self._begin_closing(now, failure, None)
+
+    def _peer_closed(self, close: CloseReceived) -> Failure:
+        said = f"close code {close.code}" if close.code not in (None, 1005) else "close without a code"
+        if close.reason:
+            said += f" {close.reason[:80]!r}"
+        if self._phase is Phase.AUTHENTICATING:
+            return self._failed("auth.closed", said)
+        code = close.code or 1005
+        kind = KIND_OF_CLOSE_CODE.get(
+            code, "session.app-close" if 4000 <= code < 5000 else "session.closed-other"
+        )
+        return self._failed(kind, said)
+
+    def _end_of_stream(self) -> Failure:
+        match self._phase:
+            case Phase.CONNECTING | Phase.UPGRADING:
+                return self._failed("http.closed")
+            case Phase.AUTHENTICATING:
+                return self._failed("auth.closed", "the stream ended without a close frame")
+            case _:
+                return self._failed("session.closed-1006")
+
+    def _before_end(self, now: float) -> None:
+        for pending in self._requests.take_all():
+            self._events.append(
+                RequestExpired(at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at)
+            )
+
+
+def kind_of_status(status: int) -> str:
+    """The failure kind of a final answer that is not 101."""
+    match status:
+        case 400:
+            return "http.bad-request"
+        case 401:
+            return "http.401"
+        case 403:
+            return "http.403"
+        case 404:
+            return "http.wrong-path"
+        case 429:
+            return "http.429"
+        case 502 | 503 | 504 | 520 | 521 | 522 | 523 | 524 | 525 | 526:
+            return "http.bad-gateway"
+        case _ if 200 <= status < 300:
+            return "http.200-not-101"
+        case _ if 300 <= status < 400:
+            return "http.redirect"
+        case _:
+            return "http.other-status"
+
+
+def _title(page: str) -> str:
+    start = page.lower().find("<title>")
+    if start < 0:
+        return ""
+    return page[start + 7 :].split("<", 1)[0].strip()[:80]

@@ -1,0 +1,70 @@
+"""What a broker's folder must provide: four translations and a page of rules."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+from probe.model.events import Phase
+from probe.model.intents import Intent
+from probe.model.meanings import Meaning
+from probe.session.phases import DEADLINES
+
+Message = str | bytes  # one WebSocket message, text or binary
+
+
+class Role(Enum):
+    CLIENT = "client"
+    SERVER = "server"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatRule:
+    """A keep-alive the client sends."""
+
+    name: str
+    interval: float | None  # None: as the server's greeting says
+    answered_within: float | None = None  # None: the broker has no answer to it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdleRule:
+    """The broker closes sessions that did not send `beat` for `silence` seconds; it looks every `sweep` seconds."""
+
+    beat: str
+    silence: float
+    sweep: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialectRules:
+    path: str  # what the request's path must begin with
+    query: Mapping[str, str]  # what its query must say; order and further keys are free
+    phases: tuple[Phase, ...]  # after the upgrade, LIVE last
+    speaks_first: Mapping[Phase, Role]
+    beats: tuple[BeatRule, ...]
+    peer_beats: bool  # the server sends heartbeats by the terms of its greeting
+    ping_interval: float = 25.0  # what a served session greets with
+    ping_timeout: float = 20.0
+    max_payload: int | None = None
+    idle_rule: IdleRule | None = None
+    deadlines: Mapping[Phase, float] = field(default_factory=lambda: DEADLINES)
+    request_deadlines: Mapping[type, float] = field(default_factory=dict)
+
+    def after(self, phase: Phase) -> Phase:
+        return self.phases[self.phases.index(phase) + 1]
+
+
+class Codec(Protocol):
+    """One per connection: attachments need memory."""
+
+    @property
+    def rules(self) -> DialectRules: ...
+
+    def encode_intent(self, intent: Intent) -> list[Message]: ...
+
+    def decode_meaning(self, message: Message) -> list[Meaning]: ...
+
+    def decode_intent(self, message: Message) -> list[Intent]: ...
+
+    def encode_meaning(self, meaning: Meaning) -> list[Message]: ...

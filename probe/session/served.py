@@ -1,0 +1,386 @@
+"""The broker's end of a session, for the simulator and for tests: the same codec and the same table, seen from the other side.
+
+What the broker knows (accounts, prices, orders) is behind `Desk`; how it misbehaves is behind `Misbehaviour`. This
+class only runs the protocol.
+"""
+
+import heapq
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Protocol
+from urllib.parse import parse_qs, urlsplit
+
+from probe.model.errors import LocalProtocolError
+from probe.model.events import Heard, Phase, Upgraded
+from probe.model.failures import Failure
+from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, Login, UnknownIntent
+from probe.model.meanings import (
+    BeatAnswered,
+    BeatAsked,
+    Goodbye,
+    Joined,
+    JoinRefused,
+    Meaning,
+    Refused,
+    Welcome,
+)
+from probe.session.codec import Codec, Message, Role
+from probe.session.core import KIND_OF_CLOSE_CODE, SessionCore, SocketEvent
+from probe.session.phases import STEP_OF, TABLE, Move, Step
+from probe.wire.drivable import Signal
+from probe.wire.websocket import CloseReceived, HandshakeBroken, ServedSocket, UpgradeRequested
+
+PING, PONG, IDLE, DESK, LATER, MISCHIEF = "ping", "pong", "idle", "desk", "later", "mischief"
+SID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+
+class Desk(Protocol):
+    """The broker's knowledge, for one connection."""
+
+    def upgrade_headers(self, now: float) -> Sequence[tuple[str, str]]: ...
+
+    def admit(self, login: Login, now: float) -> Sequence[Meaning]:
+        """`Admitted` and what a broker pushes after it, or `Refused`, or nothing: silence."""
+
+    def handle(self, intent: Intent, now: float) -> Sequence[Meaning]: ...
+
+    def next_due(self) -> float | None: ...
+
+    def due(self, now: float) -> Sequence[Meaning]:
+        """What the broker says unasked by now: ticks, settled orders."""
+
+    def leave(self, now: float) -> None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """An HTTP answer instead of the upgrade."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+
+
+class Silence:
+    """No answer at all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloseWith:
+    code: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drop:
+    """End the transport without a close frame."""
+
+    abort: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Say:
+    """Something nobody asked for, just now."""
+
+    meaning: Meaning
+
+
+Act = CloseWith | Drop | Say
+
+
+class Misbehaviour:
+    """A broker that behaves. Faults override single methods; each may look at the time but never at a clock."""
+
+    pre_auth_events = "ignore"  # or "serve", "close": what becomes of events that come before the login
+
+    def begin(self, now: float, rng: random.Random) -> None: ...
+
+    def upgrade(self, request: UpgradeRequested, now: float) -> Refusal | Silence | None:
+        return None
+
+    def hears(self, intent: Intent, now: float) -> bool:
+        """False: the broker acts as if that had never come."""
+        return True
+
+    def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
+        """What is said instead, each with its delay in seconds."""
+        return ((0.0, meaning),)
+
+    def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
+        """The last word over what goes out."""
+        return messages
+
+    def next_due(self) -> float | None:
+        return None
+
+    def acts(self, now: float) -> Sequence[Act]:
+        return ()
+
+
+class ServedSession(SessionCore[ServedSocket]):
+    __slots__ = ("_desk", "_heard_beat_at", "_later", "_misbehaviour", "_order", "_owed_pongs", "_sid")
+
+    _patience = 4.0  # client libraries dawdle: one waits 2 s before it even joins
+
+    def __init__(
+        self,
+        *,
+        codec: Codec,
+        desk: Desk,
+        misbehaviour: Misbehaviour,
+        rng: random.Random,
+        max_message: int = 1_000_000,
+        keep_messages: int = 64,
+    ) -> None:
+        socket = ServedSocket(rng=rng, max_message=max_message)
+        super().__init__(codec=codec, socket=socket, rng=rng, redact=str, keep_messages=keep_messages)
+        self._desk = desk
+        self._misbehaviour = misbehaviour
+        self._later: list[tuple[float, int, Meaning]] = []
+        self._order = count()
+        self._heard_beat_at = 0.0
+        self._owed_pongs = 0
+        self._sid = ""
+
+    @property
+    def desk(self) -> Desk:
+        return self._desk
+
+    # -- the upgrade -------------------------------------------------------------------------------------------------
+
+    def _on_entered(self, phase: Phase, now: float) -> None:
+        rules = self._codec.rules
+        if phase is Phase.UPGRADING:
+            self._misbehaviour.begin(now, self._rng)
+            self._plan_mischief()
+        elif phase is Phase.LIVE:
+            self._plan_desk()
+        elif rules.speaks_first.get(phase) is Role.SERVER:
+            if phase is Phase.OPENING:
+                self._greet(now)
+            elif phase is Phase.JOINING:
+                self._say(Joined(sid=self._new_sid()), now)
+
+    def _on_handshake(self, happened: SocketEvent, now: float) -> None:
+        match happened:
+            case UpgradeRequested():
+                self._answer_upgrade(happened, now)
+            case HandshakeBroken(detail=detail):
+                self._refuse_upgrade(Refusal(status=400, reason="Bad Request", body=detail.encode()), now)
+            case _:
+                raise LocalProtocolError(f"a server cannot receive {type(happened).__name__}")
+
+    def _answer_upgrade(self, request: UpgradeRequested, now: float) -> None:
+        answer = self._misbehaviour.upgrade(request, now) or self._wrong_request(request.target)
+        if isinstance(answer, Silence):
+            return
+        if isinstance(answer, Refusal):
+            self._refuse_upgrade(answer, now)
+            return
+        headers = tuple(self._desk.upgrade_headers(now))
+        self._put(self._socket.accept(headers))
+        self._events.append(Upgraded(at=now, status=101, headers=request.headers))
+        self._enter(self._codec.rules.phases[0], now)
+        self.receive(b"", now)  # frames that came too early
+
+    def _wrong_request(self, target: str) -> Refusal | None:
+        rules = self._codec.rules
+        parts = urlsplit(target)
+        if not parts.path.startswith(rules.path):
+            return Refusal(status=404, reason="Not Found", body=b'{"code":0,"message":"Transport unknown"}')
+        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        if any(query.get(name) != value for name, value in rules.query.items()):
+            return Refusal(
+                status=400, reason="Bad Request", body=b'{"code":5,"message":"Unsupported protocol version"}'
+            )
+        return None
+
+    def _refuse_upgrade(self, refusal: Refusal, now: float) -> None:
+        headers = (*self._desk.upgrade_headers(now), *refusal.headers)
+        self._put(self._socket.refuse(refusal.status, refusal.reason, headers, refusal.body))
+        self._begin_closing(now, None, None)
+
+    # -- hearing -----------------------------------------------------------------------------------------------------
+
+    def _on_message(self, message: Message, now: float) -> None:
+        for intent in self._codec.decode_intent(message):
+            if isinstance(intent, UnknownIntent):
+                self._surprise(intent.problem, intent.preview, now)
+                continue
+            self._events.append(Heard(at=now, intent=intent))
+            if self._misbehaviour.hears(intent, now):
+                self._on_intent(intent, now)
+            if self._phase in (Phase.CLOSING, Phase.ENDED):
+                return
+
+    def _on_intent(self, intent: Intent, now: float) -> None:
+        if self._phase is Phase.AUTHENTICATING and STEP_OF[type(intent)] is Step.ASK:
+            self._early(intent, now)
+            return
+        if self._step(intent, now) is None:
+            return
+        match intent:
+            case Join():
+                self._say(Joined(sid=self._new_sid()), now)
+            case Login():
+                self._say_all(self._desk.admit(intent, now), now)
+            case Beat(name=name):
+                self._heard_beat(name, now)
+            case AnswerBeat():
+                self._owed_pongs = 0
+                self._timers.cancel(PONG)
+            case Leave():
+                self._begin_closing(now, None, 1000)
+            case _:
+                self._say_all(self._desk.handle(intent, now), now)
+                self._plan_desk()
+
+    def _early(self, intent: Intent, now: float) -> None:
+        """An event before the login. What the real server does is not known; all three are plausible."""
+        policy = self._misbehaviour.pre_auth_events
+        if policy == "serve":
+            self._say_all(self._desk.handle(intent, now), now)
+            self._plan_desk()
+        elif policy == "close":
+            self._begin_closing(now, None, 1000)
+        else:
+            self._surprise(f"{type(intent).__name__} before the login, ignored", repr(intent), now)
+
+    def _heard_beat(self, name: str, now: float) -> None:
+        idle = self._codec.rules.idle_rule
+        if idle is not None and name == idle.beat:
+            self._heard_beat_at = now
+        rule = next((rule for rule in self._codec.rules.beats if rule.name == name), None)
+        if rule is not None and rule.answered_within is not None:
+            self._say(BeatAnswered(), now)
+
+    # -- saying ------------------------------------------------------------------------------------------------------
+
+    def _greet(self, now: float) -> None:
+        rules = self._codec.rules
+        self._say(
+            Welcome(
+                sid=self._new_sid(),
+                ping_interval=rules.ping_interval,
+                ping_timeout=rules.ping_timeout,
+                max_payload=rules.max_payload,
+            ),
+            now,
+        )
+        if rules.peer_beats:
+            self._timers.set(PING, now + rules.ping_interval)
+        if rules.idle_rule is not None:
+            self._heard_beat_at = now
+            self._timers.set(IDLE, now + rules.idle_rule.sweep)
+
+    def _say_all(self, meanings: Sequence[Meaning], now: float) -> None:
+        for meaning in meanings:
+            self._say(meaning, now)
+
+    def _say(self, meaning: Meaning, now: float) -> None:
+        for delay, said in self._misbehaviour.says(meaning, now):
+            if delay > 0:
+                heapq.heappush(self._later, (now + delay, next(self._order), said))
+                self._timers.set(LATER, self._later[0][0])
+            else:
+                self._utter(said, now)
+
+    def _utter(self, meaning: Meaning, now: float) -> None:
+        if self._phase in (Phase.CLOSING, Phase.ENDED):
+            return
+        messages = self._misbehaviour.writes(meaning, self._codec.encode_meaning(meaning), now)
+        move = TABLE.get((self._phase, STEP_OF[type(meaning)]))
+        self._send(messages, now)
+        if move is Move.NEXT:
+            self._next_phase(now)
+        elif isinstance(meaning, Refused | JoinRefused | Goodbye):
+            self._begin_closing(now, None, None)
+
+    def _new_sid(self) -> str:
+        self._sid = "".join(self._rng.choices(SID_ALPHABET, k=20))
+        return self._sid
+
+    # -- timers ------------------------------------------------------------------------------------------------------
+
+    def _plan_desk(self) -> None:
+        due = self._desk.next_due()
+        if due is None:
+            self._timers.cancel(DESK)
+        elif not self._ended and self._phase is not Phase.CLOSING:
+            self._timers.set(DESK, due)
+
+    def _plan_mischief(self) -> None:
+        due = self._misbehaviour.next_due()
+        if due is not None and not self._ended and self._phase is not Phase.CLOSING:
+            self._timers.set(MISCHIEF, due)
+
+    def _on_timer(self, name: str, due_at: float, now: float) -> None:
+        rules = self._codec.rules
+        match name:
+            case "desk":
+                self._say_all(self._desk.due(now), now)
+                self._plan_desk()
+            case "ping":
+                self._timers.set(PING, now + rules.ping_interval)
+                self._say(BeatAsked(), now)
+                if PONG not in self._timers:
+                    self._timers.set(PONG, now + rules.ping_timeout)
+            case "pong":
+                self._begin_closing(now, self._failed("eio.ping-timeout", "the client did not answer"), None)
+            case "idle":
+                self._sweep(now)
+            case "later":
+                while self._later and self._later[0][0] <= now:
+                    self._utter(heapq.heappop(self._later)[2], now)
+                if self._later and not self._ended and self._phase is not Phase.CLOSING:
+                    self._timers.set(LATER, self._later[0][0])
+            case _:
+                for act in self._misbehaviour.acts(now):
+                    self._act(act, now)
+                self._plan_mischief()
+
+    def _sweep(self, now: float) -> None:
+        rule = self._codec.rules.idle_rule
+        if rule is None:
+            return
+        if now - self._heard_beat_at > rule.silence:
+            self._begin_closing(now, None, 1000)
+        else:
+            self._timers.set(IDLE, now + rule.sweep)
+
+    def _act(self, act: Act, now: float) -> None:
+        match act:
+            case CloseWith(code=code, reason=reason):
+                self.close(now, code, reason)
+            case Drop(abort=abort):
+                self._timers.clear()
+                self._finish(now, (Signal.ABORT if abort else Signal.CLOSE,))
+            case Say(meaning=meaning):
+                self._say(meaning, now)
+
+    # -- the end -----------------------------------------------------------------------------------------------------
+
+    def close(self, now: float, code: int | None, reason: str = "") -> None:
+        """The broker ends the session."""
+        self._begin_closing(now, None, code, reason)
+
+    def _on_close(self, close: CloseReceived, now: float) -> None:
+        super()._on_close(close, now)
+        if not self._ended:  # both close frames are out: the server is the one to end the stream
+            self._finish(now, (Signal.CLOSE,))
+
+    def _peer_closed(self, close: CloseReceived) -> Failure | None:
+        code = close.code or 1005
+        if code in (1000, 1001, 1005):
+            return None
+        return self._failed(KIND_OF_CLOSE_CODE.get(code, "session.closed-other"), f"close code {code}")
+
+    def _end_of_stream(self) -> Failure | None:
+        return self._failed("session.closed-1006")
+
+    def _before_end(self, now: float) -> None:
+        self._later.clear()
+        self._desk.leave(now)

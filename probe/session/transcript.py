@@ -1,0 +1,41 @@
+"""The last messages of a session: evidence for whoever asks what happened. Nothing leaves it unredacted."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from probe.session.codec import Message
+
+KEPT_CHARACTERS = 256
+
+
+class Line(NamedTuple):
+    at: float
+    direction: str  # ">" we said, "<" the peer said
+    text: str
+    binary: bool
+
+
+class Transcript:
+    """A ring. Short messages are kept as they are and redacted when read (the hot path pays one append); long ones are
+    redacted, then cut: a secret that was cut first would not be recognised."""
+
+    __slots__ = ("_ring", "redact")
+
+    def __init__(self, *, keep: int, redact: Callable[[str], str]) -> None:
+        self._ring: deque[tuple[float, str, Message]] = deque(maxlen=keep)
+        self.redact = redact
+
+    def note(self, at: float, direction: str, message: Message) -> None:
+        if len(message) > KEPT_CHARACTERS:
+            shortened = self._readable(message)[:KEPT_CHARACTERS]
+            message = shortened.encode() if isinstance(message, bytes) else shortened
+        self._ring.append((at, direction, message))
+
+    def lines(self) -> list[Line]:
+        return [Line(at, way, self._readable(said), isinstance(said, bytes)) for at, way, said in self._ring]
+
+    def _readable(self, message: Message) -> str:
+        return self.redact(
+            message.decode("utf-8", "backslashreplace") if isinstance(message, bytes) else message
+        )

@@ -1,0 +1,335 @@
+"""Engine.IO 3 and 4 packets and the Socket.IO packets inside them, read leniently and written exactly.
+
+A reader has memory, because a `45N-` header announces attachments that come as later binary messages, and other
+packets may come between. Headers therefore wait in a queue; an attachment always belongs to the oldest that waits.
+"""
+
+import json
+from collections import deque
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple, NoReturn
+
+MAX_WAITING_HEADERS = 64
+MAX_ATTACHMENTS = 16
+PREVIEW = 160
+
+
+class EngineOpen(NamedTuple):
+    sid: str
+    ping_interval: float  # seconds
+    ping_timeout: float
+    max_payload: int | None
+
+
+class EngineClose(NamedTuple):
+    pass
+
+
+class EnginePing(NamedTuple):
+    payload: str
+
+
+class EnginePong(NamedTuple):
+    payload: str
+
+
+class Connected(NamedTuple):
+    namespace: str
+    sid: str | None
+
+
+class Disconnected(NamedTuple):
+    namespace: str
+
+
+class ConnectRefused(NamedTuple):
+    namespace: str
+    message: str
+
+
+class SocketEvent(NamedTuple):
+    name: str
+    arguments: Sequence[object]
+
+
+class Malformed(NamedTuple):
+    problem: str
+    preview: str
+
+
+Packet = (
+    EngineOpen
+    | EngineClose
+    | EnginePing
+    | EnginePong
+    | Connected
+    | Disconnected
+    | ConnectRefused
+    | SocketEvent
+    | Malformed
+)
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+_decoder = json.JSONDecoder(parse_constant=_refuse_constant)
+_scan: Callable[[str, int], tuple[object, int]] = vars(_decoder)[
+    "scan_once"
+]  # half the cost of json.loads: no encoding guess, no white-space search
+
+
+def read_json(text: str) -> object:
+    """Parse one JSON value.
+
+    Raises:
+        ValueError: for anything else, nesting beyond the interpreter's limits included.
+    """
+    try:
+        value, end = _scan(text, 0)
+    except StopIteration:
+        try:
+            return _decoder.decode(text)  # white space in front, or truly broken
+        except RecursionError:
+            raise ValueError("nested too deeply") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if end != len(text) and text[end:].strip():
+        raise ValueError(f"unexpected characters after position {end}")
+    return value
+
+
+def write_json(value: object) -> str:
+    """Compact, the way brokers write it: some clients compare text."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+class _Header(NamedTuple):
+    name: str
+    arguments: tuple[object, ...]
+    attachments: int
+    lone: bool  # the only argument is the first attachment: the usual case
+
+
+@lru_cache(maxsize=512)
+def _read_header(text: str) -> _Header | Malformed:
+    """`451-["event",{"_placeholder":true,"num":0}]`; the same few texts come thousands of times."""
+    digits, dash, rest = text[2:].partition("-")
+    if not dash or not (digits.isascii() and digits.isdecimal()):
+        return Malformed("a binary event without its number of attachments", text[:PREVIEW])
+    if len(digits) > 3 or int(digits) > MAX_ATTACHMENTS:
+        return Malformed("a binary event with more attachments than anybody sends", text[:PREVIEW])
+    _, start = _namespace_end(rest)
+    try:
+        value = read_json(rest[start:].lstrip("0123456789"))
+    except ValueError as problem:
+        return Malformed(f"a binary event whose header is not JSON: {problem}", text[:PREVIEW])
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+        return Malformed("a binary event without a name", text[:PREVIEW])
+    arguments = tuple(value[1:])
+    lone = int(digits) == 1 and len(arguments) == 1 and _placeholder(arguments[0]) == 0
+    return _Header(value[0], arguments, int(digits), lone)
+
+
+def _placeholder(value: object) -> int | None:
+    if isinstance(value, dict) and value.get("_placeholder") is True:
+        number = value.get("num")
+        if isinstance(number, int) and number >= 0:
+            return number
+    return None
+
+
+def _fill(value: object, attachments: Sequence[object], depth: int = 0) -> object:
+    """Put attachments where their placeholders are."""
+    number = _placeholder(value)
+    if number is not None:
+        return attachments[number] if number < len(attachments) else None
+    if depth > 8:
+        return value
+    if isinstance(value, list):
+        return [_fill(item, attachments, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {key: _fill(item, attachments, depth + 1) for key, item in value.items()}
+    return value
+
+
+def _namespace_end(rest: str) -> tuple[str, int]:
+    """The namespace in front of a payload (`/chat,…`) and where the payload begins."""
+    if not rest.startswith("/"):
+        return "/", 0
+    comma = rest.find(",")
+    return (rest[:comma], comma + 1) if comma >= 0 else (rest, len(rest))
+
+
+class SocketIoReader:
+    """Turns WebSocket messages into packets. One per connection."""
+
+    __slots__ = ("_attachments", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: deque[_Header] = deque()
+        self._attachments: list[object] = []  # of the oldest waiting header
+
+    def read(self, message: str | bytes) -> Packet | None:
+        """The packet a message completes; None: a header that waits for its attachments."""
+        if isinstance(message, bytes):
+            return self._attachment(message)
+        if message.startswith("45"):
+            return self._header(message)
+        return read_text_packet(message)
+
+    def _header(self, text: str) -> Packet | None:
+        header = _read_header(text) if len(text) <= PREVIEW else _read_header.__wrapped__(text)
+        if isinstance(header, Malformed):
+            return header
+        if header.attachments == 0:
+            return SocketEvent(header.name, header.arguments)
+        if len(self._waiting) >= MAX_WAITING_HEADERS:
+            lost = self._waiting.popleft()
+            self._attachments = []
+            self._waiting.append(header)
+            return Malformed("a binary event whose attachments never came", lost.name[:PREVIEW])
+        self._waiting.append(header)
+        return None
+
+    def _attachment(self, data: bytes) -> Packet | None:
+        if not self._waiting:
+            return Malformed("a binary message that no header announced", preview(data))
+        header = self._waiting[0]
+        try:
+            # Engine.IO 3 marks binary messages with a leading 4; version 4 does not, but some senders still do
+            value = read_json((data[1:] if data[:1] == b"\x04" else data).decode())
+        except ValueError as problem:  # UnicodeDecodeError is one
+            self._drop_oldest()
+            return Malformed(
+                f"the attachment of {header.name[:40]!r} is not JSON: {str(problem)[:80]}", preview(data)
+            )
+        if header.lone:
+            self._waiting.popleft()
+            return SocketEvent(header.name, (value,))
+        self._attachments.append(value)
+        if len(self._attachments) < header.attachments:
+            return None
+        attachments = self._attachments
+        self._drop_oldest()
+        return SocketEvent(header.name, tuple(_fill(argument, attachments) for argument in header.arguments))
+
+    def _drop_oldest(self) -> None:
+        self._waiting.popleft()
+        self._attachments = []
+
+
+def read_text_packet(text: str) -> Packet:
+    """One text message that needs no memory."""
+    kind = text[:1]
+    if kind == "4":
+        return _read_socket_packet(text)
+    if kind == "2":
+        return EnginePing(text[1:])
+    if kind == "3":
+        return EnginePong(text[1:])
+    if kind == "0":
+        return _read_open(text)
+    if text == "1":
+        return EngineClose()
+    return Malformed("not an Engine.IO packet", text[:PREVIEW])
+
+
+def _read_open(text: str) -> Packet:
+    try:
+        value = read_json(text[1:])
+    except ValueError as problem:
+        return Malformed(f"a greeting that is not JSON: {problem}", text[:PREVIEW])
+    if not isinstance(value, dict) or not isinstance(value.get("sid"), str):
+        return Malformed("a greeting without a session id", text[:PREVIEW])
+    payload = value.get("maxPayload")
+    return EngineOpen(
+        value["sid"],
+        _milliseconds(value.get("pingInterval"), 25.0),
+        _milliseconds(value.get("pingTimeout"), 20.0),
+        payload if isinstance(payload, int) else None,
+    )
+
+
+def _milliseconds(value: object, default: float) -> float:
+    """Seconds, kept to what a heartbeat can sensibly be: a server's nonsense must not become a busy loop."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return default
+    return min(max(value, 1000), 600_000) / 1000
+
+
+def _read_socket_packet(text: str) -> Packet:
+    kind, rest = text[1:2], text[2:]
+    if kind == "2":
+        return _read_event(text, rest)
+    namespace, start = _namespace_end(rest)
+    payload = rest[start:]
+    if kind == "0":
+        sid = None
+        if payload.strip():
+            try:
+                value = read_json(payload)
+            except ValueError:
+                return Malformed("a namespace reply that is not JSON", text[:PREVIEW])
+            if isinstance(value, dict) and isinstance(value.get("sid"), str):
+                sid = value["sid"]
+        return Connected(namespace, sid)
+    if kind == "1":
+        return Disconnected(namespace)
+    if kind == "4":
+        return ConnectRefused(namespace, _refusal_text(payload))
+    if kind == "3":
+        return Malformed("an acknowledgement nobody asked for", text[:PREVIEW])
+    return Malformed("not a Socket.IO packet", text[:PREVIEW])
+
+
+def _refusal_text(payload: str) -> str:
+    try:
+        value = read_json(payload)
+    except ValueError:
+        return payload[:PREVIEW]
+    if isinstance(value, dict) and isinstance(value.get("message"), str):
+        value = value["message"]
+    return value[:PREVIEW] if isinstance(value, str) else payload[:PREVIEW]
+
+
+def _read_event(text: str, rest: str) -> Packet:
+    _, start = _namespace_end(rest)
+    if not rest.startswith("[", start):  # an acknowledgement id, or white space
+        while start < len(rest) and rest[start] in "0123456789 ":
+            start += 1
+    try:
+        value = read_json(rest[start:])
+    except ValueError as problem:
+        return Malformed(f"an event that is not JSON: {str(problem)[:80]}", text[:PREVIEW])
+    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+        return Malformed("an event without a name", text[:PREVIEW])
+    return SocketEvent(value[0], value[1:])
+
+
+def preview(data: bytes) -> str:
+    return data[:PREVIEW].decode("utf-8", "backslashreplace")
+
+
+def write_open(sid: str, ping_interval: float, ping_timeout: float, max_payload: int | None) -> str:
+    terms: dict[str, object] = {
+        "sid": sid,
+        "upgrades": [],
+        "pingInterval": round(ping_interval * 1000),
+        "pingTimeout": round(ping_timeout * 1000),
+    }
+    if max_payload is not None:
+        terms["maxPayload"] = max_payload
+    return "0" + write_json(terms)
+
+
+def write_event(name: str, *arguments: object) -> str:
+    return "42" + write_json([name, *arguments])
+
+
+def write_binary_event(name: str, payload: object, *, marker: bytes = b"") -> list[str | bytes]:
+    """A header and its attachment. `marker` is Engine.IO 3's leading byte."""
+    header = f'451-["{name}",{{"_placeholder":true,"num":0}}]'
+    return [header, marker + write_json(payload).encode()]

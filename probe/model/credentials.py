@@ -40,7 +40,7 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
-        mine, theirs = (s._value.encode("utf-8", "surrogatepass") for s in (self, other))
+        mine, theirs = (s.reveal().encode("utf-8", "surrogatepass") for s in (self, other))
         return hmac.compare_digest(mine, theirs)
 
     def __hash__(self) -> int:

@@ -320,6 +320,9 @@ class ClientSession(SessionCore[ClientSocket]):
                     )
                 )
         elif name == PEER_BEAT and self._terms is not None:
+            if WEBSOCKET in self._unanswered and self._unanswered[WEBSOCKET][3] == self._messages_in:
+                self._beat_missed(WEBSOCKET, now)  # not one heartbeat stopped: everything did
+                return
             waited = self._terms.ping_interval + self._terms.ping_timeout
             self._fail("eio.ping-timeout", now, detail=f"none for {waited:g} s, although it promised one")
         elif name == REFUSAL:
@@ -390,8 +393,10 @@ class ClientSession(SessionCore[ClientSocket]):
             self._timers.set(REFUSAL, now + REFUSAL_BODY_WITHIN)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
-        if self._phase is Phase.UPGRADING and (refusal := self._refusal_so_far()) is not None:
-            self._refused(refusal, now)
+        if self._phase is Phase.UPGRADING:
+            for happened in self._socket.receive_end():
+                if isinstance(happened, UpgradeRefused):  # that its body was cut short does not matter
+                    self._refused(happened, now)
         super().receive_end(now, failure)
 
     def _refusal_so_far(self) -> UpgradeRefused | None:

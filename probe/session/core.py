@@ -142,7 +142,7 @@ class SessionCore(Generic[Socket]):
             return
         if self._phase is not Phase.CLOSING:
             self._failure = failure or self._end_of_stream()
-        self._finish(now, (Signal.CLOSE,))
+        self._finish(now, () if self._phase is Phase.CONNECTING else (Signal.CLOSE,))
 
     def wake(self, now: float) -> None:
         while not self._ended and (due := self._timers.pop_due(now)) is not None:

@@ -30,8 +30,8 @@ class PretendWire:
         client: Drivable,
         server: Drivable,
         *,
-        on_client: Callable[[Event], None] = lambda event: None,
-        on_server: Callable[[Event], None] = lambda event: None,
+        on_client: Callable[[Event], None] = lambda _: None,
+        on_server: Callable[[Event], None] = lambda _: None,
         latency: float = 0.0,
         now: float = 0.0,
     ) -> None:

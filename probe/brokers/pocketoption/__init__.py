@@ -1,0 +1,21 @@
+"""PocketOption: Socket.IO over Engine.IO 4, entered with a session string."""
+
+from probe.brokers.pocketoption.codec import RULES, PocketOptionCodec
+from probe.brokers.pocketoption.endpoints import ENDPOINTS
+from probe.brokers.pocketoption.house import HOUSE, ZONE_SECONDS, request_headers, write_credential
+from probe.brokers.pocketoption.ssid import is_pocketoption_frame, read_ssid
+from probe.session.broker import Broker
+
+BROKER = Broker(
+    name="pocketoption",
+    title="PocketOption",
+    rules=RULES,
+    codec=PocketOptionCodec,
+    endpoints=ENDPOINTS,
+    zone_seconds=ZONE_SECONDS,
+    house=HOUSE,
+    read_credentials=read_ssid,
+    recognises=is_pocketoption_frame,
+    request_headers=request_headers,
+    write_credential=write_credential,
+)

@@ -1,0 +1,364 @@
+"""The payloads inside PocketOption's events: one reader and one writer for each shape, and nothing about packets.
+
+Readers trust nothing: what does not fit raises ValueError, TypeError or KeyError, and the codec's base turns that into
+an `Unrecognised`.
+"""
+
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from probe.model import intents
+from probe.model.endpoint import Account
+from probe.model.intents import Intent
+from probe.model.meanings import (
+    Admitted,
+    Asset,
+    Assets,
+    Balance,
+    Candle,
+    Direction,
+    History,
+    Meaning,
+    Order,
+    OrderRejected,
+    PendingOrder,
+    PendingRejected,
+    Quote,
+    Quotes,
+    Refused,
+    Unrecognised,
+)
+
+TIMEFRAMES = (60, 120, 180, 300, 600, 900, 1800, 2700, 3600, 7200, 10800, 14400)
+
+
+def number(value: Any) -> float:
+    """A finite number, from a number or (some clients send amounts so) a numeric string."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise TypeError(f"expected a number, got {type(value).__name__}")
+    found = float(value)
+    if not isfinite(found):
+        raise ValueError("expected a finite number")
+    return found
+
+
+def text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected a text, got {type(value).__name__}")
+    return value
+
+
+def seconds(value: Any) -> float:
+    """Some variants count milliseconds."""
+    count = number(value)
+    return count / 1000 if count > 1e12 else count
+
+
+def clock_text(at: float) -> str:
+    """The broker writes its own wall time without a zone; as UTC it decodes to the same number."""
+    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def clock_seconds(written: Any) -> float:
+    return datetime.strptime(text(written), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
+
+
+_NUMBERS = (float, int)
+
+
+def read_quotes(payload: Any) -> list[Meaning]:
+    rows = payload if type(payload[0]) is list else [payload]
+    quotes = []
+    drift = 0
+    for row in rows:
+        symbol, at, price = row[:3]
+        if type(symbol) is not str or type(at) not in _NUMBERS or type(price) not in _NUMBERS:
+            raise TypeError("a row is not [symbol, time, price]")
+        if len(row) != 3:
+            drift = len(row)
+        quotes.append(Quote(symbol, at, price))
+    told: list[Meaning] = [Quotes(tuple(quotes))]
+    if drift:
+        told.append(
+            Unrecognised(
+                problem=f"'updateStream' rows have {drift} elements instead of 3", preview=repr(rows)[:160]
+            )
+        )
+    return told
+
+
+def read_success(payload: Any) -> Admitted:
+    payload = payload if isinstance(payload, dict) else {}
+    server, user = payload.get("serverName"), payload.get("id")
+    return Admitted(server=str(server) if server else None, user=str(user) if user else None)
+
+
+def read_refusal(payload: Any) -> Refused:
+    reason = payload.get("reason") if isinstance(payload, dict) else None
+    return Refused(reason=f"NotAuthorized: {reason}" if reason else "NotAuthorized")
+
+
+def read_balance(payload: Any) -> Balance:
+    said = payload.get("isDemo")
+    return Balance(amount=number(payload["balance"]), is_demo=bool(said) if said in (0, 1) else None)
+
+
+def read_asset(row: Any) -> Asset:
+    changes = row[18] if len(row) > 18 else -1
+    return Asset(
+        id=int(number(row[0])),
+        symbol=text(row[1]),
+        label=text(row[2]),
+        kind=text(row[3]),
+        digits=int(number(row[4])),
+        payout_percent=int(number(row[5])),
+        is_otc=bool(row[9]),
+        is_open=bool(row[14]),
+        opens_or_closes_at=number(changes) if changes not in (-1, 0, None) else None,
+    )
+
+
+def write_asset(asset: Asset) -> list[object]:
+    changes = asset.opens_or_closes_at
+    return [
+        asset.id,
+        asset.symbol,
+        asset.label,
+        asset.kind,
+        asset.digits,
+        asset.payout_percent,
+        60,
+        30,
+        3,
+        int(asset.is_otc),
+        0,
+        0,
+        [],
+        0,
+        asset.is_open,
+        [{"time": frame} for frame in TIMEFRAMES],
+        0 if asset.is_otc else -1,
+        5 if asset.is_otc else 60,
+        -1 if changes is None else int(changes),
+    ]
+
+
+def read_assets(payload: Any) -> Assets:
+    if not isinstance(payload, list):
+        raise TypeError("expected a list of assets")
+    return Assets(rows=tuple(read_asset(row) for row in payload))
+
+
+def read_recent(payload: Any) -> History:
+    """The burst after a subscription. Candles come newest first, as open, close, high, low."""
+    candles = [
+        Candle(seconds(start), number(opened), number(high), number(low), number(closed))
+        for start, opened, closed, high, low in (row[:5] for row in payload.get("candles") or ())
+    ]
+    return History(
+        symbol=text(payload["asset"]),
+        period=int(number(payload["period"])),
+        index=None,
+        ticks=tuple((seconds(row[0]), number(row[1])) for row in payload.get("history") or ()),
+        candles=tuple(sorted(candles)),
+    )
+
+
+def write_recent(history: History) -> dict[str, object]:
+    return {
+        "asset": history.symbol,
+        "period": history.period,
+        "history": [list(tick) for tick in history.ticks],
+        "candles": [[c.start, c.open, c.close, c.high, c.low] for c in reversed(history.candles)],
+    }
+
+
+def read_page(payload: Any) -> History:
+    ticks, candles = [], []
+    for row in payload["data"]:
+        if "price" in row:
+            ticks.append((seconds(row["time"]), number(row["price"])))
+        else:
+            prices = (number(row[name]) for name in ("open", "high", "low", "close"))
+            candles.append(Candle(seconds(row["time"]), *prices))
+    index = payload.get("index")
+    return History(
+        symbol=text(payload["asset"]),
+        period=int(number(payload["period"])),
+        index=0 if index is None else int(number(index)),
+        ticks=tuple(ticks),
+        candles=tuple(sorted(candles)),
+    )
+
+
+def write_page(history: History) -> dict[str, object]:
+    data: list[dict[str, object]] = [
+        {"asset": history.symbol, "time": at, "price": price} for at, price in history.ticks
+    ]
+    data += [
+        {
+            "symbol_id": 0,
+            "time": c.start,
+            "open": c.open,
+            "close": c.close,
+            "high": c.high,
+            "low": c.low,
+            "asset": history.symbol,
+        }
+        for c in history.candles
+    ]
+    return {"asset": history.symbol, "index": history.index, "period": history.period, "data": data}
+
+
+def read_order(deal: Any) -> Order:
+    closed = bool(deal.get("closePrice"))
+    return Order(
+        id=text(deal["id"]),
+        symbol=text(deal["asset"]),
+        direction=Direction.PUT if number(deal["command"]) == 1 else Direction.CALL,
+        amount=number(deal["amount"]),
+        opened_at=number(deal["openTimestamp"]) + number(deal.get("openMs") or 0) / 1000,
+        closes_at=number(deal["closeTimestamp"]),
+        open_price=number(deal["openPrice"]),
+        payout_percent=number(deal["percentProfit"]),
+        is_demo=bool(deal.get("isDemo")),
+        close_price=number(deal["closePrice"]) if closed else None,
+        profit=number(deal["profit"]) if closed else None,
+        request_id=deal.get("requestId"),
+        user=None if deal.get("uid") is None else str(deal["uid"]),
+    )
+
+
+def write_order(order: Order) -> dict[str, object]:
+    is_closed = order.close_price is not None
+    deal: dict[str, object] = {
+        "id": order.id,
+        "openTime": clock_text(order.opened_at),
+        "closeTime": clock_text(order.closes_at),
+        "openTimestamp": int(order.opened_at),
+        "closeTimestamp": int(order.closes_at),
+        "uid": int(order.user) if order.user and order.user.isdecimal() else 0,
+        "isDemo": int(order.is_demo),
+        "amount": order.amount,
+        "profit": order.profit if is_closed else round(order.amount * order.payout_percent / 100, 2),
+        "percentProfit": order.payout_percent,
+        "percentLoss": 100,
+        "openPrice": order.open_price,
+        "copyTicket": "",
+        "closePrice": order.close_price if is_closed else 0,
+        "command": int(order.direction is Direction.PUT),
+        "asset": order.symbol,
+        "openMs": round(order.opened_at % 1 * 1000) % 1000,
+        "optionType": 100,
+        "isCopySignal": False,
+        "currency": "USD",
+    }
+    if is_closed:
+        deal |= {"closeMs": 0, "amountUSD": order.amount, "refundTime": None, "refundTimestamp": None}
+    if order.request_id is not None:
+        deal["requestId"] = order.request_id
+    return deal
+
+
+def read_orders(payload: Any) -> tuple[Order, ...]:
+    return tuple(read_order(deal) for deal in payload)
+
+
+def read_rejection(payload: Any) -> OrderRejected:
+    amount = payload.get("amount")
+    return OrderRejected(
+        error=str(payload.get("error")),
+        request_id=payload.get("requestId"),
+        symbol=payload.get("asset"),
+        amount=None if amount is None else number(amount),
+    )
+
+
+def write_rejection(rejected: OrderRejected) -> dict[str, object]:
+    known = {"amount": rejected.amount, "asset": rejected.symbol, "requestId": rejected.request_id}
+    return {"error": rejected.error} | {name: value for name, value in known.items() if value is not None}
+
+
+def read_pending(row: Any) -> PendingOrder:
+    by_price = number(row.get("openType") or 0) == 1
+    return PendingOrder(
+        ticket=text(row["ticket"]),
+        symbol=text(row.get("symbol") or row.get("asset")),
+        direction=Direction.PUT if number(row["command"]) == 1 else Direction.CALL,
+        amount=number(row["amount"]),
+        duration=int(number(row["timeframe"])),
+        open_at=None if by_price else clock_seconds(row["openTime"]),
+        open_price=number(row["openPrice"]) if by_price else None,
+        min_payout_percent=int(number(row.get("minPayout") or 0)),
+    )
+
+
+def write_pending(order: PendingOrder) -> dict[str, object]:
+    return {
+        "ticket": order.ticket,
+        "openType": int(order.open_at is None),
+        "amount": order.amount,
+        "symbol": order.symbol,
+        "openTime": "" if order.open_at is None else clock_text(order.open_at),
+        "openPrice": order.open_price or 0,
+        "timeframe": order.duration,
+        "minPayout": order.min_payout_percent,
+        "command": int(order.direction is Direction.PUT),
+        "dateCreated": "",
+        "id": 0,
+    }
+
+
+def write_pending_request(intent: intents.PlacePending) -> dict[str, object]:
+    return {
+        "openType": int(intent.open_at is None),
+        "amount": intent.amount,
+        "asset": intent.symbol,
+        "openTime": "" if intent.open_at is None else clock_text(intent.open_at),
+        "openPrice": intent.open_price or 0,
+        "timeframe": intent.duration,
+        "minPayout": intent.min_payout_percent,
+        "command": int(intent.direction is Direction.PUT),
+    }
+
+
+def read_pending_refusal(payload: Any) -> PendingRejected:
+    ticket = payload.get("ticket")
+    return PendingRejected(error=str(payload.get("error")), ticket=None if ticket is None else str(ticket))
+
+
+def read_history_request(payload: Any) -> Intent:
+    index = payload.get("index")
+    return intents.AskHistory(
+        symbol=text(payload["asset"]),
+        period=int(number(payload.get("period") or 0)),
+        until=seconds(payload["time"]),
+        span=number(payload["offset"]),
+        index=0 if index is None else int(number(index)),
+    )
+
+
+def read_order_request(payload: Any) -> Intent:
+    request_id = payload.get("requestId")
+    return intents.PlaceOrder(
+        symbol=text(payload["asset"]),
+        direction=Direction(payload["action"]),
+        amount=number(payload["amount"]),
+        duration=int(number(payload["time"])),
+        request_id=request_id if isinstance(request_id, str | int) else str(request_id),
+        account=Account.DEMO if payload.get("isDemo") else Account.LIVE,
+    )
+
+
+def read_pending_request(payload: Any) -> Intent:
+    by_price = number(payload.get("openType") or 0) == 1
+    return intents.PlacePending(
+        symbol=text(payload["asset"]),
+        direction=Direction.PUT if number(payload["command"]) == 1 else Direction.CALL,
+        amount=number(payload["amount"]),
+        duration=int(number(payload["timeframe"])),
+        open_at=None if by_price else clock_seconds(payload["openTime"]),
+        open_price=number(payload["openPrice"]) if by_price else None,
+        min_payout_percent=int(number(payload.get("minPayout") or 0)),
+    )

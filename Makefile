@@ -1,0 +1,86 @@
+# `make demo` and `make test` need Python >= 3.11, make and a package index, and nothing else. CONTRIBUTING.md says what
+# each verb is for.
+
+PYTHON ?= python3
+HOURS ?= 20
+SEED ?=
+ARGS ?=
+
+python := .venv/bin/python
+install := -m pip --disable-pip-version-check install --quiet
+lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
+
+.PHONY: test test-long demo bench simulate fuzz lint format types imports pytest clients lock clean
+
+test: lint types imports pytest
+
+demo: .venv/.runtime
+	.venv/bin/probe check sim:pocketoption --timeout 20s
+
+lint: .venv/.dev
+	$(python) -m ruff format --check --quiet .
+	$(python) -m ruff check --quiet .
+
+format: .venv/.dev
+	$(python) -m ruff check --fix-only --quiet .
+	$(python) -m ruff format --quiet .
+
+types: .venv/.dev
+	$(python) -m mypy
+
+imports: .venv/.dev
+	.venv/bin/lint-imports --no-logo
+
+pytest: .venv/.dev clients
+	$(pytest) $(ARGS)
+
+test-long: .venv/.dev clients
+	$(pytest) -m long --timeout 3600 $(ARGS)
+
+bench: .venv/.dev
+	$(python) -m tests.bench $(ARGS)
+
+simulate: .venv/.dev
+	$(python) -m tests.virtual.storm --hours $(HOURS) $(if $(SEED),--seed $(SEED))
+
+fuzz: .venv/.dev
+	@for target in $(patsubst tests/fuzz/%_target.py,%,$(wildcard tests/fuzz/*_target.py)); do \
+		$(python) -m tests.fuzz.run $$target $(if $(SEED),--seed $(SEED)) $(ARGS) || exit; done
+
+clients: .venv-clients/.ready
+
+# Keeps the versions that still fit pyproject.toml; delete a file in requirements/ first to get the newest of everything.
+lock: .venv/bin/uv
+	$(lock) pyproject.toml --group pyproject.toml:build -o requirements/runtime.txt
+	$(lock) --group pyproject.toml:dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(lock) --group pyproject.toml:clients -o requirements/clients.txt
+
+clean:
+	rm -rf .venv .venv-clients
+
+# One stamp per environment, written last: an interrupted set-up starts again, a finished one costs nothing.
+.venv/.runtime: requirements/runtime.txt pyproject.toml
+	$(call make-venv,.venv)
+	$(python) $(install) --require-hashes -r requirements/runtime.txt
+	$(python) $(install) --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/.dev: requirements/dev.txt .venv/.runtime
+	$(python) $(install) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-clients/.ready: requirements/clients.txt
+	$(call make-venv,.venv-clients)
+	.venv-clients/bin/python $(install) --require-hashes -r requirements/clients.txt
+	@touch $@
+
+.venv/bin/uv: .venv/.runtime
+	$(python) $(install) uv
+
+define make-venv
+@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "$(PYTHON) is Python %d.%d, and 3.11 or newer is needed. Name another one: make PYTHON=python3.13" % sys.version_info[:2])'
+@echo 'Setting up $(1) with $(PYTHON), once; this can take a minute.'
+@$(PYTHON) -m venv $(1)
+endef

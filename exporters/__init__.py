@@ -1,0 +1,1 @@
+"""Measurements for other systems: the Prometheus exporter will live here. Nothing is built here yet."""

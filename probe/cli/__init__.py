@@ -1,0 +1,1 @@
+"""The `probe` command: one module per command, imported when that command runs."""

@@ -60,11 +60,12 @@ class ScriptedDesk:
     """A broker's counter that says yes: two ticks a second for each watched symbol, an answer to every request."""
 
     def __init__(
-        self, *, balance: Balance | None = None, refuses: bool = False, silent: bool = False
+        self, *, balance: Balance | None = None, refuses: bool = False, silent: bool = False, every: float = 0.5
     ) -> None:
         self.balance = balance or Balance(amount=50000.0, is_demo=True)
         self.refuses = refuses
         self.silent = silent  # to requests
+        self.every = every  # seconds between ticks
         self.heard: list[Intent] = []
         self._ticks: dict[str, float] = {}
         self.left_at: float | None = None
@@ -81,7 +82,7 @@ class ScriptedDesk:
     def handle(self, intent: Intent, now: float) -> Sequence[Meaning]:
         self.heard.append(intent)
         if isinstance(intent, Watch):
-            self._ticks[intent.symbol] = now + 0.5
+            self._ticks[intent.symbol] = now + self.every
         if isinstance(intent, Unwatch):
             self._ticks.pop(intent.symbol, None)
         return [] if self.silent else self._answer(intent, now)
@@ -136,7 +137,7 @@ class ScriptedDesk:
         for symbol, at in self._ticks.items():
             if at <= now:
                 told.append(Quotes((Quote(symbol, round(at + 7200, 3), 1.14362),)))
-                self._ticks[symbol] = at + 0.5
+                self._ticks[symbol] = at + self.every
         return told
 
     def leave(self, now: float) -> None:
@@ -194,7 +195,7 @@ class Pair:
         misbehaviour: Misbehaviour | None = None,
         latency: float = 0.0,
         seed: int = 1,
-        wrap_client: Callable[[Any], Any] = lambda session: session,
+        wrap_server: Callable[[Any], Any] = lambda session: session,
     ) -> None:
         self.client = client or client_session(seed=seed)
         self.desk = desk or ScriptedDesk()
@@ -207,8 +208,8 @@ class Pair:
         self.told: list[Event] = []
         self.heard: list[Event] = []
         self.wire = PretendWire(
-            wrap_client(self.client),
-            self.server,
+            self.client,
+            wrap_server(self.server),
             on_client=self.told.append,
             on_server=self.heard.append,
             latency=latency,

@@ -85,8 +85,9 @@ class Balance:
     is_demo: bool | None  # the server's word about the account; None: it did not say
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(NamedTuple):
+    """A named tuple, because a login brings nearly two hundred."""
+
     id: int
     symbol: str
     label: str

@@ -54,7 +54,10 @@ WEBSOCKET_BEAT = BeatRule(name=WEBSOCKET, interval=20.0, answered_within=10.0)
 REFUSAL_BODY_WITHIN = 1.0  # the status is known; the rest of a refusal's page is only evidence
 REQUEST_DEADLINE = 10.0
 
-PEER_BEAT, REFUSAL = "peer beat", "refusal body"
+# The first round trip should not take 20 s to be known, nor be measured while the login's burst is being read.
+FIRST_PING_AFTER = 0.5
+
+PEER_BEAT, REFUSAL, FIRST_PING = "peer beat", "refusal body", "first ping"
 BEAT, ANSWER, REQUEST = "beat:", "answer:", "request:"
 
 
@@ -78,11 +81,11 @@ class ClientSession(SessionCore[ClientSocket]):
         "_beat_number",
         "_beats",
         "_credentials",
-        "_plan",
         "_requests",
         "_server_says_demo",
         "_terms",
         "_unanswered",
+        "plan",
     )
 
     def __init__(
@@ -103,7 +106,7 @@ class ClientSession(SessionCore[ClientSocket]):
         )
         super().__init__(codec=codec, socket=socket, rng=rng, redact=redact, keep_messages=plan.keep_messages)
         self._credentials = credentials
-        self._plan = plan
+        self.plan = plan
         self._requests = Requests()
         self._beats: dict[str, BeatRule] = {}
         self._beat_number = 0
@@ -162,10 +165,10 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _refuse_unless_demo(self) -> None:
         refused = "the order was"
-        if self._plan.account is not Account.DEMO:
+        if self.plan.account is not Account.DEMO:
             raise UnsafeTarget(
                 refused,
-                f"this endpoint is for {self._plan.account.value} accounts",
+                f"this endpoint is for {self.plan.account.value} accounts",
                 "Orders go to demo endpoints only.",
             )
         if not self._server_says_demo:
@@ -202,9 +205,7 @@ class ClientSession(SessionCore[ClientSocket]):
     def _advance(self, now: float) -> None:
         """Into the next phase, unless this session was not meant to go further."""
         following = self._codec.rules.after(self._phase)
-        if self._phase is self._plan.goal or (
-            following is Phase.AUTHENTICATING and self._credentials is None
-        ):
+        if self._phase is self.plan.goal or (following is Phase.AUTHENTICATING and self._credentials is None):
             self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
             self.leave(now)
         else:
@@ -213,12 +214,10 @@ class ClientSession(SessionCore[ClientSocket]):
     def _go_live(self, now: float) -> None:
         rules = self._codec.rules
         self._beats = {rule.name: rule for rule in (WEBSOCKET_BEAT, *rules.beats)}
-        self._timers.set(
-            BEAT + WEBSOCKET, now
-        )  # at once: the first round trip should not take 20 s to be known
-        for rule in rules.beats:
+        self._timers.set(FIRST_PING, now + FIRST_PING_AFTER)
+        for rule in self._beats.values():
             self._timers.set(BEAT + rule.name, now + self._interval(rule))
-        for watch in self._plan.watch:
+        for watch in self.plan.watch:
             self.ask(watch, now)
 
     def _interval(self, rule: BeatRule) -> float:
@@ -309,6 +308,8 @@ class ClientSession(SessionCore[ClientSocket]):
     def _on_timer(self, name: str, due_at: float, now: float) -> None:
         if name.startswith(BEAT):
             self._beat(self._beats[name[len(BEAT) :]], due_at, now)
+        elif name == FIRST_PING:
+            self._send_beat(WEBSOCKET_BEAT, due_at, now)
         elif name.startswith(ANSWER):
             self._beat_missed(name[len(ANSWER) :], now)
         elif name.startswith(REQUEST):
@@ -334,7 +335,9 @@ class ClientSession(SessionCore[ClientSocket]):
         interval = self._interval(rule)
         missed = int((now - due_at) / interval)  # this machine slept: do not send the missed ones in a burst
         self._timers.set(BEAT + rule.name, due_at + (missed + 1) * interval)
-        due_at += missed * interval
+        self._send_beat(rule, due_at + missed * interval, now)
+
+    def _send_beat(self, rule: BeatRule, due_at: float, now: float) -> None:
         if rule.name in self._unanswered:
             return
         self._beat_number += 1

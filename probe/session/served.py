@@ -30,9 +30,10 @@ from probe.session.codec import Codec, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, SessionCore, SocketEvent
 from probe.session.phases import STEP_OF, TABLE, Move, Step
 from probe.wire.drivable import Signal
-from probe.wire.websocket import CloseReceived, HandshakeBroken, ServedSocket, UpgradeRequested
+from probe.wire.websocket import CloseReceived, HandshakeBroken, Ping, ServedSocket, UpgradeRequested
 
 PING, PONG, IDLE, DESK, LATER, MISCHIEF = "ping", "pong", "idle", "desk", "later", "mischief"
+UPGRADE = "upgrade"
 SID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -69,6 +70,13 @@ class Silence:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wait:
+    """No answer yet; ask again after so many seconds."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CloseWith:
     code: int | None
     reason: str = ""
@@ -88,7 +96,14 @@ class Say:
     meaning: Meaning
 
 
-Act = CloseWith | Drop | Say
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Messages that no codec would write."""
+
+    messages: tuple[Message, ...]
+
+
+Act = CloseWith | Drop | Say | Send
 
 
 class Misbehaviour:
@@ -98,8 +113,12 @@ class Misbehaviour:
 
     def begin(self, now: float, rng: random.Random) -> None: ...
 
-    def upgrade(self, request: UpgradeRequested, now: float) -> Refusal | Silence | None:
+    def upgrade(self, request: UpgradeRequested, now: float) -> Refusal | Silence | Wait | None:
         return None
+
+    def obeys(self, frame: Ping | CloseReceived, now: float) -> bool:
+        """False: the WebSocket layer leaves that control frame unanswered."""
+        return True
 
     def hears(self, intent: Intent, now: float) -> bool:
         """False: the broker acts as if that had never come."""
@@ -121,7 +140,16 @@ class Misbehaviour:
 
 
 class ServedSession(SessionCore[ServedSocket]):
-    __slots__ = ("_desk", "_heard_beat_at", "_later", "_misbehaviour", "_order", "_owed_pongs", "_sid")
+    __slots__ = (
+        "_desk",
+        "_heard_beat_at",
+        "_later",
+        "_misbehaviour",
+        "_order",
+        "_owed_pongs",
+        "_request",
+        "_sid",
+    )
 
     _patience = 4.0  # client libraries dawdle: one waits 2 s before it even joins
 
@@ -144,10 +172,21 @@ class ServedSession(SessionCore[ServedSocket]):
         self._heard_beat_at = 0.0
         self._owed_pongs = 0
         self._sid = ""
+        self._request: UpgradeRequested | None = None  # not answered yet
 
     @property
     def desk(self) -> Desk:
         return self._desk
+
+    # Misbehaviour may change with anything that happens, and from outside: whoever switches faults calls `wake`.
+
+    def receive(self, item: bytes, now: float) -> None:
+        super().receive(item, now)
+        self._plan_mischief()
+
+    def wake(self, now: float) -> None:
+        super().wake(now)
+        self._plan_mischief()
 
     # -- the upgrade -------------------------------------------------------------------------------------------------
 
@@ -176,6 +215,10 @@ class ServedSession(SessionCore[ServedSocket]):
     def _answer_upgrade(self, request: UpgradeRequested, now: float) -> None:
         answer = self._misbehaviour.upgrade(request, now) or self._wrong_request(request.target)
         if isinstance(answer, Silence):
+            return
+        if isinstance(answer, Wait):
+            self._request = request
+            self._timers.set(UPGRADE, now + answer.seconds)
             return
         if isinstance(answer, Refusal):
             self._refuse_upgrade(answer, now)
@@ -282,7 +325,7 @@ class ServedSession(SessionCore[ServedSocket]):
 
     def _say(self, meaning: Meaning, now: float) -> None:
         for delay, said in self._misbehaviour.says(meaning, now):
-            if delay > 0:
+            if delay > 0 and self._phase not in (Phase.CLOSING, Phase.ENDED):
                 heapq.heappush(self._later, (now + delay, next(self._order), said))
                 self._timers.set(LATER, self._later[0][0])
             else:
@@ -313,8 +356,12 @@ class ServedSession(SessionCore[ServedSocket]):
             self._timers.set(DESK, due)
 
     def _plan_mischief(self) -> None:
+        if self._phase in (Phase.CONNECTING, Phase.CLOSING, Phase.ENDED):
+            return
         due = self._misbehaviour.next_due()
-        if due is not None and not self._ended and self._phase is not Phase.CLOSING:
+        if due is None:
+            self._timers.cancel(MISCHIEF)
+        else:
             self._timers.set(MISCHIEF, due)
 
     def _on_timer(self, name: str, due_at: float, now: float) -> None:
@@ -325,8 +372,9 @@ class ServedSession(SessionCore[ServedSocket]):
                 self._plan_desk()
             case "ping":
                 self._timers.set(PING, now + rules.ping_interval)
+                sent_before = self._messages_out
                 self._say(BeatAsked(), now)
-                if PONG not in self._timers:
+                if self._messages_out > sent_before and PONG not in self._timers:
                     self._timers.set(PONG, now + rules.ping_timeout)
             case "pong":
                 self._begin_closing(now, self._failed("eio.ping-timeout", "the client did not answer"), None)
@@ -337,6 +385,8 @@ class ServedSession(SessionCore[ServedSocket]):
                     self._utter(heapq.heappop(self._later)[2], now)
                 if self._later and not self._ended and self._phase is not Phase.CLOSING:
                     self._timers.set(LATER, self._later[0][0])
+            case "upgrade" if self._request is not None:
+                self._answer_upgrade(self._request, now)
             case _:
                 for act in self._misbehaviour.acts(now):
                     self._act(act, now)
@@ -352,6 +402,8 @@ class ServedSession(SessionCore[ServedSocket]):
             self._timers.set(IDLE, now + rule.sweep)
 
     def _act(self, act: Act, now: float) -> None:
+        if self._phase in (Phase.CLOSING, Phase.ENDED):
+            return
         match act:
             case CloseWith(code=code, reason=reason):
                 self.close(now, code, reason)
@@ -360,8 +412,14 @@ class ServedSession(SessionCore[ServedSocket]):
                 self._finish(now, (Signal.ABORT if abort else Signal.CLOSE,))
             case Say(meaning=meaning):
                 self._say(meaning, now)
+            case Send(messages=messages):
+                self._send(messages, now)
 
     # -- the end -----------------------------------------------------------------------------------------------------
+
+    def _on_control(self, happened: SocketEvent, now: float) -> None:
+        if not isinstance(happened, Ping | CloseReceived) or self._misbehaviour.obeys(happened, now):
+            super()._on_control(happened, now)
 
     def close(self, now: float, code: int | None, reason: str = "") -> None:
         """The broker ends the session."""

@@ -4,9 +4,11 @@ A broker's codec adds four methods about events and nothing about the transport.
 becomes `Unrecognised` or `UnknownIntent` in one place, so that broker code may read payloads without fear.
 """
 
+import re
 from collections.abc import Sequence
 from typing import ClassVar
 
+from probe.model.credentials import MASK
 from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, UnknownIntent
 from probe.model.meanings import (
     BeatAnswered,
@@ -23,6 +25,7 @@ from probe.wire import socketio as wire
 
 ENGINE_BEAT = "engine"  # Engine.IO 3: the client pings
 NOT_AS_EXPECTED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
+_TOKEN = re.compile(r"[0-9A-Za-z]{24,}|[0-9A-Za-z]{12,}\Z")  # 26 or 32 characters, the last one perhaps cut
 
 
 class SocketIoCodec:
@@ -37,12 +40,12 @@ class SocketIoCodec:
 
     # -- the broker's part -------------------------------------------------------------------------------------------
 
-    def told(self, name: str, arguments: Sequence[object]) -> list[Meaning]:
-        """What an event from the broker means."""
+    def told(self, name: str, arguments: Sequence[object]) -> list[Meaning] | None:
+        """What an event from the broker means; None: no such event is known."""
         raise NotImplementedError
 
-    def asked(self, name: str, arguments: Sequence[object], text: Message) -> list[Intent]:
-        """What an event from a client wants."""
+    def asked(self, name: str, arguments: Sequence[object]) -> list[Intent] | None:
+        """What an event from a client wants; None: no such event is known."""
         raise NotImplementedError
 
     def write_told(self, meaning: Meaning) -> list[Message]:
@@ -70,9 +73,12 @@ class SocketIoCodec:
         packet = self._reader.read(message)
         if isinstance(packet, wire.SocketEvent):
             try:
-                return self.told(packet.name, packet.arguments)
-            except NOT_AS_EXPECTED as problem:
-                return [Unrecognised(problem=_unlike(packet.name, problem), preview=_shown(packet.arguments))]
+                told = self.told(packet.name, packet.arguments)
+            except NOT_AS_EXPECTED as error:
+                return [Unrecognised(problem=_unlike(packet.name, error), preview=wire.preview(message))]
+            if told is None:
+                return [Unrecognised(problem=_unknown(packet.name), preview=wire.preview(message))]
+            return told
         match packet:
             case None:
                 return []
@@ -102,9 +108,10 @@ class SocketIoCodec:
         match packet:
             case wire.SocketEvent(name, arguments):
                 try:
-                    return self.asked(name, arguments, message)
-                except NOT_AS_EXPECTED as problem:
-                    return [UnknownIntent(problem=_unlike(name, problem), preview=_shown(arguments))]
+                    asked = self.asked(name, arguments)
+                except NOT_AS_EXPECTED as error:
+                    return [_strange(_unlike(name, error), message)]
+                return asked if asked is not None else [_strange(_unknown(name), message)]
             case None:
                 return []
             case wire.EnginePing():
@@ -115,10 +122,10 @@ class SocketIoCodec:
                 return [Join()]
             case wire.Disconnected() | wire.EngineClose():
                 return [Leave()]
-            case wire.Malformed(complaint, preview):
-                return [UnknownIntent(problem=complaint, preview=preview)]
+            case wire.Malformed(complaint):
+                return [_strange(complaint, message)]
             case _:
-                return [UnknownIntent(problem=f"a client does not send {type(packet).__name__}", preview="")]
+                return [_strange(f"{type(packet).__name__} comes only from servers", message)]
 
     def encode_meaning(self, meaning: Meaning) -> list[Message]:
         match meaning:
@@ -142,9 +149,17 @@ class SocketIoCodec:
                 return self.write_told(meaning)
 
 
-def _unlike(name: str, problem: Exception) -> str:
-    return f"{name[:60]!r} does not look as expected ({type(problem).__name__}: {str(problem)[:80]})"
+def _unknown(name: str) -> str:
+    return f"unknown event {wire.quoted(name)}"
 
 
-def _shown(arguments: Sequence[object]) -> str:
-    return repr(list(arguments))[: wire.PREVIEW]
+def _unlike(name: str, error: Exception) -> str:
+    said = str(error)
+    detail = f": {said}" if len(said) <= 80 else ""  # never cut: it may quote a secret
+    return f"{wire.quoted(name)} does not look as expected ({type(error).__name__}{detail})"
+
+
+def _strange(problem: str, message: Message) -> UnknownIntent:
+    """The served end does not know its clients' secrets, only what a session id looks like."""
+    shown = wire.preview(message)
+    return UnknownIntent(problem=_TOKEN.sub(MASK, problem), preview=_TOKEN.sub(MASK, shown))

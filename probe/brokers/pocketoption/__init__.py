@@ -4,6 +4,7 @@ from probe.brokers.pocketoption.codec import RULES, PocketOptionCodec
 from probe.brokers.pocketoption.endpoints import ENDPOINTS
 from probe.brokers.pocketoption.house import HOUSE, ZONE_SECONDS, request_headers, write_credential
 from probe.brokers.pocketoption.ssid import is_pocketoption_frame, read_ssid
+from probe.model.intents import AskAssets, AskBalance, AskOrders, CancelPending
 from probe.session.broker import Broker
 
 BROKER = Broker(
@@ -13,9 +14,11 @@ BROKER = Broker(
     codec=PocketOptionCodec,
     endpoints=ENDPOINTS,
     zone_seconds=ZONE_SECONDS,
+    default_symbol="EURUSD_otc",
     house=HOUSE,
     read_credentials=read_ssid,
     recognises=is_pocketoption_frame,
     request_headers=request_headers,
     write_credential=write_credential,
+    unconfirmed=frozenset((AskBalance, AskAssets, AskOrders, CancelPending)),
 )

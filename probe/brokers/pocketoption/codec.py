@@ -29,7 +29,6 @@ from probe.model.meanings import (
     Quotes,
     Refused,
     Sentiment,
-    Unrecognised,
 )
 from probe.session.codec import BeatRule, DialectRules, IdleRule, Message, Role
 from probe.session.socketio import SocketIoCodec
@@ -95,15 +94,13 @@ class PocketOptionCodec(SocketIoCodec):
 
     # -- broker to client --------------------------------------------------------------------------------------------
 
-    def told(self, name: str, arguments: Sequence[Any]) -> list[Meaning]:
+    def told(self, name: str, arguments: Sequence[Any]) -> list[Meaning] | None:
         if name == "updateStream":
             return payloads.read_quotes(arguments[0])
         read = _READERS.get(name)
         if read is not None:
             return [read(arguments[0] if arguments else None)]
-        if name in NOTICES:
-            return [Notice(name=name)]
-        return [Unrecognised(problem=f"unknown event {name[:60]!r}", preview=repr(list(arguments))[:160])]
+        return [Notice(name=name)] if name in NOTICES else None
 
     def write_told(self, meaning: Meaning) -> list[Message]:
         match meaning:
@@ -216,7 +213,7 @@ class PocketOptionCodec(SocketIoCodec):
             case _:
                 raise LocalProtocolError(f"PocketOption has no request for {type(intent).__name__}")
 
-    def asked(self, name: str, arguments: Sequence[Any], text: Message) -> list[Intent]:
+    def asked(self, name: str, arguments: Sequence[Any]) -> list[Intent] | None:
         payload = arguments[0] if arguments else None
         if name == "auth":
             login = read_login_frame(payload)
@@ -227,9 +224,7 @@ class PocketOptionCodec(SocketIoCodec):
         read = _INTENT_READERS.get(name)
         if read is not None:
             return [read(payload)]
-        if name in MURMURS:
-            return [intents.Murmur(name=name, payload=payload)]
-        return [intents.UnknownIntent(problem=f"unknown event {name[:60]!r}", preview=repr(payload)[:160])]
+        return [intents.Murmur(name=name, payload=payload)] if name in MURMURS else None
 
 
 _READERS: dict[str, Callable[[Any], Meaning]] = {
@@ -255,9 +250,7 @@ _READERS: dict[str, Callable[[Any], Meaning]] = {
         orders=tuple(payloads.read_pending(row) for row in payload)
     ),
     "updateTime": lambda payload: BrokerClock(seconds=payloads.seconds(payload)),
-    "chafor": lambda payload: Sentiment(
-        rows=tuple((payloads.text(row[0]), int(payloads.number(row[1]))) for row in payload)
-    ),
+    "chafor": payloads.read_sentiment,
 }
 
 

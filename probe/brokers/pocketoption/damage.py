@@ -23,7 +23,7 @@ _A = "[\"'`]"
 _AUTH = re.compile(rf"\[\s*+(?:(?P<escapes>\\*+){_Q}{{1,2}}auth(?![\w/-])|auth(?=\s*+,))")
 _OBJECT = re.compile(rf"\{{\s*+(?P<escapes>\\*+){_Q}{{0,2}}[A-Za-z]")
 _LOGIN_KEY = re.compile(r"\b(?:session|sessionToken|token|secret)\b")
-_PHP_TRAILER = re.compile(r"[0-9a-f]{32}(?![0-9A-Za-z])")
+_PHP_TRAILER = re.compile(r"[0-9a-f]{32,64}")
 _STAND_IN = "ThePhpSession"
 
 # A frame whose quotes are gone or of another kind can still be read when it is flat and its values are plain words.
@@ -34,17 +34,18 @@ _PAIR = re.compile(
 )
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?P<fraction>\.[0-9]{1,9})?")
 _WORD = re.compile(r"(?!NaN\b|Infinity\b)[A-Za-z][\w./-]*", re.ASCII)
-_MOST_PAIRS = 40
 _ALWAYS_TEXT = frozenset({"session", "sessionToken", "token", "currentUrl", "lang"})
 _LITERALS = {"true": True, "false": False, "null": None, "none": None}
 
 # What may stand last in a frame that lost its end; any other number may have lost digits with it.
-_COMPLETE = re.compile(rf"(?:{_Q}|\b(?:true|false|null)|\b(?:isDemo|platform|isChart)\\*+{_Q}?\s*+:\s*+\d)\Z")
+_COMPLETE = re.compile(
+    rf"(?:{_Q}|:\s*+(?:true|false|null)|\b(?:isDemo|platform|isChart)\\*+{_Q}?\s*+:\s*+\d)\Z"
+)
 _TYPOGRAPHIC = re.compile(f"[“”„‟‘’‚‛\u00a0{INVISIBLE}]")
 _PLAIN: dict[int, str | None] = {ord(sign): '"' for sign in "“”„‟"}
 _PLAIN |= {ord(sign): "'" for sign in "‘’‚‛"} | {0xA0: " "} | {ord(sign): None for sign in INVISIBLE}
 _LINE_BREAK = re.compile(r"(?:\r\n?|\n)[ \t]*+")
-_SURPLUS_ESCAPES = re.compile(r'(?<!\\)\\++(["/])|""')
+_SURPLUS_ESCAPES = re.compile(r'(?<!\\)\\++(?:(?P<sign>["/])|u(?P<code>[0-9A-Fa-f]{4}))|""')
 _COOKIE_SESSION = re.compile(r"\ba%3A\d{1,4}%3A%7B[\w%.+*-]*+", re.IGNORECASE | re.ASCII)
 
 
@@ -73,7 +74,7 @@ def has_login(text: str) -> bool:
 def find_frame(text: str) -> Found | None:
     """Where the login begins: at an array whose first word is ``auth``, or at the object alone."""
     repairs: list[str] = []
-    for _ in range(4):
+    for _ in range(2):
         if len(text) > 1 and text[0] in QUOTES and text[-1] in QUOTES:
             text = trim(text[1:-1])
             repairs = ["the quotes around it were taken off"]
@@ -155,9 +156,15 @@ def _joined_lines(text: str) -> Iterator[tuple[str, str]]:
 
 
 def _single_escapes(text: str) -> Iterator[tuple[str, str]]:
-    plain = _SURPLUS_ESCAPES.sub(lambda found: found[1] or '"', text)
+    plain = _without_escapes(text)
     if plain != text:
-        yield plain, "quotes or backslashes in it were doubled: undone"
+        yield plain, "quotes or backslashes in it were doubled or left over: undone"
+
+
+def _without_escapes(text: str) -> str:
+    return _SURPLUS_ESCAPES.sub(
+        lambda found: chr(int(found["code"], 16)) if found["code"] else found["sign"] or '"', text
+    )
 
 
 def _plain_cookie(text: str) -> Iterator[tuple[str, str]]:
@@ -171,10 +178,7 @@ def _closed(text: str) -> Iterator[tuple[str, str]]:
     if text.endswith("}"):
         yield text + "]", "the closing ] was missing: added"
     elif _COMPLETE.search(text[-60:]):
-        yield (
-            text + "}]",
-            "the closing }] was missing: added, without what may have stood before it",
-        )
+        yield text + "}]", "the closing }] was missing: added; if more was cut off, it is lost"
 
 
 # -- reading ------------------------------------------------------------------------------------------------------------
@@ -228,7 +232,7 @@ def _read_around_php(text: str) -> Reading | None:
         return None
     return Reading(
         frame=reading.frame.replace(_STAND_IN, json.dumps(session)[1:-1]),
-        event=["auth", payload | {"session": session}],
+        event=[reading.event[0], payload | {"session": session}],
         repairs=("the quotes inside the session were not escaped: they are now", *reading.repairs),
     )
 
@@ -248,7 +252,7 @@ def _php_span(text: str) -> tuple[int, int] | None:
 def _read_loosely(text: str) -> Reading | None:
     """A flat frame of plain words, whatever became of its quotes."""
     flat = _FLAT.match(text)
-    if flat is None or flat["pairs"].count(",") > _MOST_PAIRS:
+    if flat is None:
         return None
     payload: dict[str, object] = {}
     for written in flat["pairs"].rstrip(", \t").split(","):
@@ -256,6 +260,8 @@ def _read_loosely(text: str) -> Reading | None:
         if pair is None or pair["key"] in payload:
             return None
         key, value = pair["key"], pair["value"]
+        if not value and len(pair["quote"]) < 2:
+            return None  # its text may have been cut off
         if pair["quote"] or key in _ALWAYS_TEXT:
             payload[key] = value
         elif number := _NUMBER.fullmatch(value):
@@ -282,9 +288,12 @@ def _look_behind(text: str, end: int) -> tuple[str, ...]:
 # -- saying what is wrong -----------------------------------------------------------------------------------------------
 
 
+SHORTENED = "a part of it is left out where three dots stand, as a browser's list shows long messages"
+
+
 def describe_damage(body: str) -> str:
     """Why there is no reading of `body`, in words that show nothing of it."""
-    plain = _SURPLUS_ESCAPES.sub(lambda found: found[1] or '"', _LINE_BREAK.sub("", body.translate(_PLAIN)))
+    plain = _without_escapes(_LINE_BREAK.sub("", body.translate(_PLAIN)))
     if begin := PHP_SESSION.search(plain):
         if re.match(r"s:\d+:[^\"]", plain[begin.end() :]):
             return "the quotes inside the real account's session are gone, as after a shell, and cannot be put back"
@@ -293,8 +302,8 @@ def describe_damage(body: str) -> str:
         except PhpDamaged as damage:
             return describe_php_damage(damage)
         return "the session in it is whole, but the frame around it cannot be read"
-    if "…" in body or "..." in body:
-        return "a part of it is left out where three dots stand, as a browser's list shows long messages"
+    if is_shortened(body):
+        return SHORTENED
     try:
         _DECODER.raw_decode(body)
     except json.JSONDecodeError as error:
@@ -309,7 +318,13 @@ def describe_damage(body: str) -> str:
     if at >= len(end):
         number = ", perhaps in the middle of a number" if end[-1:].isdigit() else ""
         return f"it was cut off after {_place(len(end) - 1)}{number}, so the rest cannot be known"
+    if '"' not in plain:
+        return "its quotes are gone, as after a shell, and without them it can be read in more than one way"
     return f"{describe_sign(body[at])} at {_place(at)} cannot stand there"
+
+
+def is_shortened(text: str) -> bool:
+    return "…" in text or "..." in text
 
 
 def describe_php_damage(damage: PhpDamaged) -> str:
@@ -320,7 +335,7 @@ def describe_php_damage(damage: PhpDamaged) -> str:
 
 
 def describe_sign(sign: str) -> str:
-    if not sign.isprintable() or not sign.isascii():
+    if sign.isspace() or not sign.isprintable() or not sign.isascii():
         return f"the sign U+{ord(sign):04X}"
     if sign.isalnum():
         return "a letter" if sign.isalpha() else "a digit"

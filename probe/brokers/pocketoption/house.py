@@ -6,7 +6,7 @@ import json
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Account
 from probe.model.meanings import Notice
-from probe.session.broker import HouseRules, SimulatedAccount
+from probe.session.broker import HouseRules, OrderProblem, SimulatedAccount
 
 ZONE_SECONDS = 7200.0  # the broker's clock is UTC plus two hours, summer and winter
 ORIGIN = "https://pocketoption.com"
@@ -28,6 +28,9 @@ HOUSE = HouseRules(
         "signals/stats": Notice(name="successsignals/stats", payload=[]),
     },
     stream_cap=4,
+    page_tick_seconds=2_000.0,  # the captured page of ticks spans 1998 s
+    # the two that were captured
+    order_errors={OrderProblem.TOO_MANY: "MaxDemoTrades", OrderProblem.OPEN_TIME: "OPEN_TIME"},
 )
 
 

@@ -4,8 +4,8 @@ Readers trust nothing: what does not fit raises ValueError, TypeError or KeyErro
 an `Unrecognised`.
 """
 
-from datetime import UTC, datetime
-from math import isfinite
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from probe.model import intents
@@ -27,19 +27,28 @@ from probe.model.meanings import (
     Quote,
     Quotes,
     Refused,
+    Sentiment,
     Unrecognised,
 )
+from probe.wire.socketio import PREVIEW
 
 TIMEFRAMES = (60, 120, 180, 300, 600, 900, 1800, 2700, 3600, 7200, 10800, 14400)
+LARGEST = 2.0**63  # no broker's number needs more than 64 bits
+MILLISECONDS = 1e11  # a time beyond the year 5000 was not counted in seconds
+YES = (1, "1")  # and True, which is 1
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBERS = (float, int)
 
 
 def number(value: Any) -> float:
-    """A finite number, from a number or (some clients send amounts so) a numeric string."""
+    """A number, from a number or (some clients send amounts so) a numeric string."""
+    if type(value) in _NUMBERS and -LARGEST < value < LARGEST:  # nearly always
+        return value  # type: ignore[no-any-return]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise TypeError(f"expected a number, got {type(value).__name__}")
     found = float(value)
-    if not isfinite(found):
-        raise ValueError("expected a finite number")
+    if not abs(found) < LARGEST:
+        raise ValueError("expected a number of sensible size")
     return found
 
 
@@ -52,19 +61,21 @@ def text(value: Any) -> str:
 def seconds(value: Any) -> float:
     """Some variants count milliseconds."""
     count = number(value)
-    return count / 1000 if count > 1e12 else count
+    return count / 1000 if count > MILLISECONDS else count
+
+
+def any_id(value: Any) -> str | int | None:
+    """Clients number their requests with what they like, and it is echoed."""
+    return value if value is None or type(value) in (str, int) else str(value)
 
 
 def clock_text(at: float) -> str:
     """The broker writes its own wall time without a zone; as UTC it decodes to the same number."""
-    return datetime.fromtimestamp(int(at), UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"{(_EPOCH + timedelta(seconds=int(at))).replace(tzinfo=None)}"
 
 
 def clock_seconds(written: Any) -> float:
     return datetime.strptime(text(written), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-
-
-_NUMBERS = (float, int)
 
 
 def read_quotes(payload: Any) -> list[Meaning]:
@@ -73,8 +84,9 @@ def read_quotes(payload: Any) -> list[Meaning]:
     drift = 0
     for row in rows:
         symbol, at, price = row[:3]
-        if type(symbol) is not str or type(at) not in _NUMBERS or type(price) not in _NUMBERS:
-            raise TypeError("a row is not [symbol, time, price]")
+        usual = type(symbol) is str and type(at) in _NUMBERS and type(price) in _NUMBERS
+        if not (usual and 0 <= at < MILLISECONDS and 0 <= price < LARGEST):
+            symbol, at, price = text(symbol), seconds(at), number(price)
         if len(row) != 3:
             drift = len(row)
         quotes.append(Quote(symbol, at, price))
@@ -82,7 +94,8 @@ def read_quotes(payload: Any) -> list[Meaning]:
     if drift:
         told.append(
             Unrecognised(
-                problem=f"'updateStream' rows have {drift} elements instead of 3", preview=repr(rows)[:160]
+                problem=f"'updateStream' rows have {drift} elements instead of 3",
+                preview=repr(rows[:3])[:PREVIEW],
             )
         )
     return told
@@ -107,15 +120,15 @@ def read_balance(payload: Any) -> Balance:
 def read_asset(row: Any) -> Asset:
     changes = row[18] if len(row) > 18 else -1
     return Asset(
-        id=int(number(row[0])),
-        symbol=text(row[1]),
-        label=text(row[2]),
-        kind=text(row[3]),
-        digits=int(number(row[4])),
-        payout_percent=int(number(row[5])),
-        is_otc=bool(row[9]),
-        is_open=bool(row[14]),
-        opens_or_closes_at=number(changes) if changes not in (-1, 0, None) else None,
+        int(number(row[0])),
+        text(row[1]),
+        text(row[2]),
+        text(row[3]),
+        int(number(row[4])),
+        int(number(row[5])),
+        row[9] in YES,
+        row[14] in YES,
+        seconds(changes) if changes not in (-1, 0, None) else None,
     )
 
 
@@ -150,6 +163,15 @@ def read_assets(payload: Any) -> Assets:
     return Assets(rows=tuple(read_asset(row) for row in payload))
 
 
+def read_ticks(rows: Any) -> tuple[tuple[float, float], ...]:
+    """More than a thousand rows follow each subscription: checked in bulk, one by one only where something is unusual."""
+    ticks = tuple(map(tuple, rows))
+    usual = set(map(len, ticks)) <= {2} and set(map(type, chain.from_iterable(ticks))) <= {float, int}
+    if usual and ticks and max(map(max, ticks)) < MILLISECONDS and min(map(min, ticks)) > -LARGEST:
+        return ticks
+    return tuple((seconds(row[0]), number(row[1])) for row in rows)
+
+
 def read_recent(payload: Any) -> History:
     """The burst after a subscription. Candles come newest first, as open, close, high, low."""
     candles = [
@@ -160,7 +182,7 @@ def read_recent(payload: Any) -> History:
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=None,
-        ticks=tuple((seconds(row[0]), number(row[1])) for row in payload.get("history") or ()),
+        ticks=read_ticks(payload.get("history") or []),
         candles=tuple(sorted(candles)),
     )
 
@@ -212,31 +234,32 @@ def write_page(history: History) -> dict[str, object]:
 
 
 def read_order(deal: Any) -> Order:
-    closed = bool(deal.get("closePrice"))
+    closed = number(deal.get("closePrice") or 0) != 0
     return Order(
         id=text(deal["id"]),
         symbol=text(deal["asset"]),
         direction=Direction.PUT if number(deal["command"]) == 1 else Direction.CALL,
         amount=number(deal["amount"]),
-        opened_at=number(deal["openTimestamp"]) + number(deal.get("openMs") or 0) / 1000,
-        closes_at=number(deal["closeTimestamp"]),
+        opened_at=(seconds(deal["openTimestamp"]) * 1000 + number(deal.get("openMs") or 0)) / 1000,
+        closes_at=seconds(deal["closeTimestamp"]),
         open_price=number(deal["openPrice"]),
         payout_percent=number(deal["percentProfit"]),
-        is_demo=bool(deal.get("isDemo")),
+        is_demo=deal.get("isDemo") in YES,
         close_price=number(deal["closePrice"]) if closed else None,
         profit=number(deal["profit"]) if closed else None,
-        request_id=deal.get("requestId"),
-        user=None if deal.get("uid") is None else str(deal["uid"]),
+        request_id=any_id(deal.get("requestId")),
+        user=str(deal.get("uid") or "") or None,
     )
 
 
 def write_order(order: Order) -> dict[str, object]:
     is_closed = order.close_price is not None
+    opened_seconds, opened_ms = divmod(round(order.opened_at * 1000), 1000)
     deal: dict[str, object] = {
         "id": order.id,
-        "openTime": clock_text(order.opened_at),
+        "openTime": clock_text(opened_seconds),
         "closeTime": clock_text(order.closes_at),
-        "openTimestamp": int(order.opened_at),
+        "openTimestamp": opened_seconds,
         "closeTimestamp": int(order.closes_at),
         "uid": int(order.user) if order.user and order.user.isdecimal() else 0,
         "isDemo": int(order.is_demo),
@@ -249,7 +272,7 @@ def write_order(order: Order) -> dict[str, object]:
         "closePrice": order.close_price if is_closed else 0,
         "command": int(order.direction is Direction.PUT),
         "asset": order.symbol,
-        "openMs": round(order.opened_at % 1 * 1000) % 1000,
+        "openMs": opened_ms,
         "optionType": 100,
         "isCopySignal": False,
         "currency": "USD",
@@ -269,8 +292,8 @@ def read_rejection(payload: Any) -> OrderRejected:
     amount = payload.get("amount")
     return OrderRejected(
         error=str(payload.get("error")),
-        request_id=payload.get("requestId"),
-        symbol=payload.get("asset"),
+        request_id=any_id(payload.get("requestId")),
+        symbol=None if payload.get("asset") is None else text(payload["asset"]),
         amount=None if amount is None else number(amount),
     )
 
@@ -323,6 +346,13 @@ def write_pending_request(intent: intents.PlacePending) -> dict[str, object]:
     }
 
 
+def read_sentiment(payload: Any) -> Sentiment:
+    rows = tuple((text(row[0]), int(number(row[1]))) for row in payload)
+    if not all(0 <= percent <= 100 for _, percent in rows):
+        raise ValueError("expected percent")
+    return Sentiment(rows=rows)
+
+
 def read_pending_refusal(payload: Any) -> PendingRejected:
     ticket = payload.get("ticket")
     return PendingRejected(error=str(payload.get("error")), ticket=None if ticket is None else str(ticket))
@@ -340,14 +370,14 @@ def read_history_request(payload: Any) -> Intent:
 
 
 def read_order_request(payload: Any) -> Intent:
-    request_id = payload.get("requestId")
+    request_id = any_id(payload.get("requestId"))
     return intents.PlaceOrder(
         symbol=text(payload["asset"]),
         direction=Direction(payload["action"]),
         amount=number(payload["amount"]),
         duration=int(number(payload["time"])),
-        request_id=request_id if isinstance(request_id, str | int) else str(request_id),
-        account=Account.DEMO if payload.get("isDemo") else Account.LIVE,
+        request_id="" if request_id is None else request_id,
+        account=Account.DEMO if payload.get("isDemo") in YES else Account.LIVE,
     )
 
 

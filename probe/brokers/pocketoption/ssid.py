@@ -2,44 +2,45 @@
 
 import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from probe.brokers.pocketoption.damage import (
     INVISIBLE,
     PHP_SESSION,
+    SHORTENED,
     Reading,
     describe_damage,
     describe_php_damage,
     describe_sign,
     find_frame,
     has_login,
+    is_shortened,
     readings,
     trim,
 )
 from probe.brokers.pocketoption.php import PhpDamaged, read_php_array
+from probe.brokers.pocketoption.refusals import (
+    CHAT_LOGIN,
+    NO_TOKEN_SIGN,
+    SHORTEST_SESSION,
+    mangled,
+    not_a_login,
+    unreadable,
+    with_repairs,
+    without_session,
+    wrong_user,
+)
 from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
 
-RAW_TOKEN, MANGLED, WRONG_FRAME = "cfg.ssid-raw-token", "cfg.ssid-mangled", "cfg.ssid-wrong-frame"
 LONGEST = 64 * 1024
-SHORTEST_SESSION = 10
 RIGHTS = {"session": "trading", "sessionToken": "chart", "token": "guest"}
 PLATFORMS = {1: "1, web", 2: "2, the usual one", 3: "3, mobile"}
 
-COPY = (
-    "In the browser's developer tools open Network, WS, the row of the trading host, Messages, and copy the whole "
-    'outgoing message that begins 42["auth", and has session, isDemo and uid in it.'
-)
-USE_FILE = "Keep it in a file and give file:PATH, so that no shell can change it."
-
 _UNREADABLE = re.compile("[\0\ud800-\udfff\ufffd]")
-_NO_TOKEN_SIGN = re.compile(r"[^!-~]|[\"'`\\<>(){}\[\],;]")
-_CHAT = re.compile(r"\[\W{0,9}user_init\b")
-_QUOTEX = re.compile(r"\[\W{0,9}authorization\b")
 
 
 def read_ssid(text: str) -> Credentials:
@@ -49,33 +50,33 @@ def read_ssid(text: str) -> Credentials:
         CredentialInvalid: it says what is wrong, where, and what to copy instead.
     """
     if len(text) > LONGEST:
-        raise _mangled(f"it has {len(text)} characters; a frame has some hundred")
-    if unreadable := _UNREADABLE.search(text):
-        raise _unreadable(unreadable)
+        raise mangled(f"it has {len(text)} characters; a frame has some hundred")
+    if bad := _UNREADABLE.search(text):
+        raise unreadable(bad)
     pasted = trim(text)
     if not pasted:
-        raise _mangled(
+        raise mangled(
             f"it is empty: {len(text)} characters and nothing but white space" if text else "it is empty"
         )
     found = find_frame(pasted)
     if found is None:
-        raise _not_a_login(pasted)
+        raise not_a_login(pasted)
     if found.count > 1:
-        raise _mangled(f"{found.count} login frames are in it, and which one is meant cannot be known")
+        raise mangled(f"{found.count} login frames are in it, and which one is meant cannot be known")
     repairs = (*_trimmings(text), *found.repairs)
     refused: CredentialInvalid | None = None
     for reading in readings(found.body):
         try:
             return _judge(reading, repairs)
         except CredentialInvalid as problem:
-            refused = refused or _with_repairs(problem, reading.repairs)
-    raise refused or _mangled(describe_damage(found.body))
+            refused = refused or with_repairs(problem, reading.repairs)
+    raise refused or mangled(describe_damage(found.body))
 
 
 def is_pocketoption_frame(text: str) -> bool:
     """Whether this is, or once was, a login of PocketOption: enough to know the broker, not to use it."""
     text = text[:LONGEST]
-    if has_login(text) or _CHAT.search(text):
+    if has_login(text) or CHAT_LOGIN.search(text):
         return True
     is_object = trim(text).lstrip("\"'`“‘\\").startswith("{")
     return is_object and bool(
@@ -108,28 +109,30 @@ def read_login_frame(event_payload: object) -> Login | None:
 
 
 def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
+    if reading.event[:1] != ["auth"]:
+        raise mangled('its event is almost, but not exactly, "auth"')
     payload = reading.event[1] if len(reading.event) == 2 else None
-    if reading.event[:1] != ["auth"] or not isinstance(payload, dict):
-        raise _mangled('it has no object in braces behind "auth"')
-    if unreadable := _UNREADABLE.search(reading.frame):
-        raise _unreadable(unreadable)
+    if not isinstance(payload, dict):
+        raise mangled('"auth" is not followed by one object in braces')
+    if bad := _UNREADABLE.search(reading.frame):
+        raise unreadable(bad)
     is_guest = "token" in payload and not {"session", "sessionToken"} & payload.keys()
     if "session" not in payload and not is_guest:
-        raise _without_session(payload)
+        raise without_session(payload)
     token, php = _read_session(payload["token" if is_guest else "session"])
     warnings = [*repairs, *reading.repairs]
 
     account = Account.DEMO if is_guest else _claimed_account(payload)
     if account is None:
-        raise _mangled("its isDemo is neither 0 nor 1" if "isDemo" in payload else "it has no isDemo")
+        raise mangled("its isDemo is neither 0 nor 1" if "isDemo" in payload else "it has no isDemo")
     if account is Account.LIVE and php is None:
         warnings.append("isDemo is 0, a real account, but the session has not the form real accounts have")
     uid = payload.get("uid")
     user = _user(uid)
     if not user and not (is_guest and uid is None):
-        raise _wrong_user(uid)
+        raise wrong_user(uid)
     if token in user:
-        raise _mangled("its session is the user id once more")
+        raise mangled("its session is the user id once more")
     platform = payload.get("platform")
     platform_words = PLATFORMS.get(platform, "") if type(platform) is int else ""
     if not platform_words and not is_guest:
@@ -174,17 +177,19 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
 def _read_session(token: object) -> tuple[str, dict[object, object] | None]:
     """The session, and what PHP wrote into it if it is a real account's."""
     if not isinstance(token, str):
-        raise _mangled("its session is not a text in quotes")
+        raise mangled("its session is not a text in quotes")
     if len(token) < SHORTEST_SESSION:
-        raise _mangled(f"its session has {len(token)} characters; the shortest known has {SHORTEST_SESSION}")
+        raise mangled(f"its session has {len(token)} characters; the shortest known has {SHORTEST_SESSION}")
     if PHP_SESSION.match(token):
         return token, _read_php_session(token)
-    if odd := _NO_TOKEN_SIGN.search(token):
-        raise _mangled(
+    if is_shortened(token):
+        raise mangled(SHORTENED)
+    if odd := NO_TOKEN_SIGN.search(token):
+        raise mangled(
             f"{describe_sign(odd[0])} at character {odd.start() + 1} of its session cannot be in one"
         )
     if token[:4].lower() == "a%3a":
-        raise _mangled("its session is URL-encoded, as in a cookie, and does not decode to a whole one")
+        raise mangled("its session is URL-encoded, as in a cookie, and does not decode to a whole one")
     return token, None
 
 
@@ -196,12 +201,12 @@ def _read_php_session(session: str) -> dict[object, object]:
     except PhpDamaged as found:
         damage = describe_php_damage(found)
     if damage:
-        raise _mangled(damage)
+        raise mangled(damage)
     if "session_id" not in values:
-        raise _mangled("its session is a PHP array without a session_id")
+        raise mangled("its session is a PHP array without a session_id")
     trailer = session[end:]
     if trailer and not re.fullmatch(r"[0-9a-f]{32,64}", trailer):
-        raise _mangled(
+        raise mangled(
             f"{len(trailer)} characters follow the session's closing brace; there should be 32 hexadecimal digits"
         )
     return values
@@ -256,58 +261,6 @@ def _short_agent(agent: str) -> str:
     return ", ".join(named + ([system[1]] if system else [])) or agent[:40]
 
 
-# -- what is wrong with it ----------------------------------------------------------------------------------------------
-
-
-def _mangled(problem: str) -> CredentialInvalid:
-    return CredentialInvalid(MANGLED, f"The SSID is damaged: {problem}", f"{COPY} {USE_FILE}")
-
-
-def _wrong_frame(problem: str) -> CredentialInvalid:
-    return CredentialInvalid(
-        WRONG_FRAME, f"This is not the login of PocketOption's trading socket: {problem}", COPY
-    )
-
-
-def _raw_token(problem: str) -> CredentialInvalid:
-    return CredentialInvalid(RAW_TOKEN, f"The SSID is only a part of the login: {problem}", COPY)
-
-
-def _with_repairs(refused: CredentialInvalid, repairs: tuple[str, ...]) -> CredentialInvalid:
-    also = f" (found after this: {'; '.join(repairs)})" if repairs else ""
-    return CredentialInvalid(refused.code, refused.problem + also, refused.next_step)
-
-
-def _unreadable(found: re.Match[str]) -> CredentialInvalid:
-    match found[0]:
-        case "\0":
-            why = "is a zero byte, as in a file that Windows saved as Unicode (UTF-16): save it as UTF-8"
-        case "\ufffd":
-            why = "stands for a byte that was lost when the text was decoded"
-        case _:
-            why = "is half of a character pair (or a byte that is not UTF-8)"
-    return _mangled(f"character {found.start() + 1} {why}")
-
-
-def _wrong_user(uid: object) -> CredentialInvalid:
-    if uid is None:
-        return _mangled("it has no uid, the user's number")
-    if uid in (0, "0"):
-        return _raw_token("its uid is 0, as programs write when they were given the session alone")
-    return _mangled("its uid is not a positive whole number of at most 19 digits")
-
-
-def _without_session(payload: dict[str, object]) -> CredentialInvalid:
-    if "sessionToken" in payload:
-        return _wrong_frame(
-            "it has sessionToken instead of session, the login of the chart socket. The server accepts it without a "
-            "word, but it may not trade, and asking for history gets no answer"
-        )
-    if "secret" in payload:
-        return _wrong_frame("it has secret instead of session, the login of the chat")
-    return _mangled(f"none of its {len(payload)} keys is session")
-
-
 def _trimmings(text: str) -> list[str]:
     inner = trim(text)
     around = text[: text.index(inner)] + text[text.index(inner) + len(inner) :]
@@ -317,66 +270,3 @@ def _trimmings(text: str) -> list[str]:
     if around.strip(INVISIBLE):
         trimmings.append("white space or a line end around it was left out")
     return trimmings
-
-
-def _not_a_login(text: str) -> CredentialInvalid:
-    for pattern, refuse, problem in _OTHER_THINGS:
-        if pattern.search(text):
-            return refuse(problem)
-    word = _ASSIGNMENT.sub("", text).strip("\"'`")
-    if len(word) < SHORTEST_SESSION or _NO_TOKEN_SIGN.search(word):
-        return _mangled(f'its {len(text)} characters hold no login, nothing that begins 42["auth",')
-    return _raw_token(f"it is a single word of {len(word)} characters, {_shape(word)}")
-
-
-def _shape(word: str) -> str:
-    if re.fullmatch(r"[0-9a-f]{32}", word):
-        return "all hexadecimal digits, which may be a session id or the token of the chart socket"
-    if re.fullmatch(r"[0-9a-z]+", word):
-        return "lowercase letters and digits, as a demo session id has"
-    return "letters, digits or signs"
-
-
-_ASSIGNMENT = re.compile(r"\A(?:export |set |\$env:)?[A-Za-z_][A-Za-z0-9_]{0,40} ?[=:] ?")
-
-# Tried in this order on a text without a login in it.
-_OTHER_THINGS: tuple[tuple[re.Pattern[str], Callable[[str], CredentialInvalid], str], ...] = (
-    (_QUOTEX, _wrong_frame, "its event is authorization, which is Quotex's login (--broker quotex)"),
-    (_CHAT, _wrong_frame, "its event is user_init, the login of the chat"),
-    (
-        re.compile(r"\A\W{0,9}4[2-6]\d*+-?\W{0,9}\["),
-        _wrong_frame,
-        "it is a message of the socket, but its event is not auth",
-    ),
-    (
-        re.compile(r"\A\W{0,9}(?:0\{|4[014](?:\{|\W*+\Z))"),
-        _wrong_frame,
-        "it is a message that opens or ends a connection",
-    ),
-    (
-        re.compile(r"\A(?:env|file|keyring):"),
-        _mangled,
-        "it is a reference (env:, file:, keyring:) and not what stands there",
-    ),
-    (
-        re.compile(r"\A(?:\$\{?[\w:]{1,60}\}?|%\w{1,60}%)\Z"),
-        _mangled,
-        "it is the name of a variable that nothing replaced",
-    ),
-    (re.compile(r"\A[a-z]{2,6}://"), _wrong_frame, "it is a URL"),
-    (
-        re.compile(r"\ba(?::\d{1,4}:\{|%3A\d{1,4}%3A%7B)|\bci_session\b", re.IGNORECASE),
-        _raw_token,
-        "it is the session of a real account alone, as the cookie ci_session holds it",
-    ),
-    (
-        re.compile(r"\b(?:PHPSESSID|cf_clearance|__cf_bm|_ga|_fbp)\b|\A[\w-]{1,60}=[^;]*+;"),
-        _wrong_frame,
-        "it is a cookie of the web site",
-    ),
-    (
-        re.compile(r"\b(?:session|isDemo|uid)\W{1,9}\w"),
-        _mangled,
-        'keys of a login are in it, but not its beginning, 42["auth",{',
-    ),
-)

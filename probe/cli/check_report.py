@@ -1,0 +1,205 @@
+"""One knock, shown: to people as phases with bars and a verdict in words, to programs as one object with the same content."""
+
+import textwrap
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import click
+
+from probe.cli.output import bar, milliseconds, plain, stated
+from probe.model.events import Phase
+from probe.monitor.knock import Knock
+
+WIDTH = 80
+NAMES = {
+    Phase.RESOLVING: "DNS",
+    Phase.CONNECTING: "TCP",
+    Phase.SECURING: "TLS",
+    Phase.UPGRADING: "upgrade",
+    Phase.OPENING: "greeting",
+    Phase.JOINING: "namespace",
+    Phase.AUTHENTICATING: "login",
+}
+FIRST_DATA = "first price"
+
+
+def steps(knock: Knock) -> list[tuple[str, float | None]]:
+    """Each step of the way and its seconds; None: it was begun and did not finish. Steps never begun are left out."""
+    facts = knock.facts
+    found: list[tuple[str, float | None]] = [
+        (NAMES[done.phase], done.seconds) for done in facts.phases if done.phase in NAMES
+    ]
+    ended = facts.ended
+    if ended is not None and ended.failure is not None and ended.phase in NAMES:
+        found.append((NAMES[ended.phase], None))
+    if facts.first_data is not None:
+        found.append((FIRST_DATA, facts.first_data.at - facts.first_data.asked_at))
+    elif facts.went_live and knock.asked.symbol:
+        found.append((FIRST_DATA, None))
+    return found
+
+
+def as_text(knock: Knock, target: str) -> Iterator[str]:
+    endpoint = knock.endpoint
+    yield click.style(f"{target}", bold=True) + f"  {endpoint.region}  {endpoint.address.host_header}"
+    rows = steps(knock)
+    largest = max((seconds for _, seconds in rows if seconds is not None), default=0.0)
+    notes = dict(_notes(knock))
+    for name, seconds in rows:
+        note = notes.get(name, "")
+        if seconds is None:
+            yield f"  {name:<12}{click.style('✗', fg='red'):<10}" + " " * 24 + f"  {note}".rstrip()
+        else:
+            yield f"  {name:<12}{milliseconds(seconds):>11}  {bar(seconds, largest)}  {note}".rstrip()
+    for line in _round_trips(knock):
+        yield f"  {line}"
+    verdict = knock.verdict
+    yield ""
+    if not verdict.findings:
+        yield stated(verdict.state.value) + "  " + _healthy_words(knock)
+    for at, finding in enumerate(verdict.findings):
+        lead = stated(verdict.state.value) + "  " if at == 0 else "also  "
+        sentence = f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code})."
+        yield _wrapped(lead, sentence)
+        yield _wrapped("next  ", finding.next_step)
+    if verdict.not_checked:
+        yield _wrapped("not checked  ", ", ".join(verdict.not_checked))
+    if unconfirmed := unconfirmed_kinds(knock):
+        yield _wrapped(
+            "unconfirmed  ", f"no public capture supports these messages: {', '.join(unconfirmed)}"
+        )
+
+
+def _wrapped(lead: str, text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent="      ", break_on_hyphens=False)
+
+
+def _healthy_words(knock: Knock) -> str:
+    if not knock.asked.login:
+        return "The server opens sessions; no credential was given, so nothing was logged in."
+    balance = knock.facts.balance
+    account = {True: "a demo account", False: "a live account", None: "an account"}[
+        balance.is_demo if balance else None
+    ]
+    return f"Logged in to {account}; prices of {knock.asked.symbol} flow and requests are answered."
+
+
+def _notes(knock: Knock) -> Iterator[tuple[str, str]]:
+    dialled = knock.facts.dialled
+    if dialled is None:
+        return
+    yield NAMES[Phase.CONNECTING], dialled.address
+    if dialled.tls is not None:
+        words = dialled.tls.version
+        if dialled.tls.not_after is not None:
+            words += f", certificate until {datetime.fromtimestamp(dialled.tls.not_after, UTC):%Y-%m-%d}"
+        yield NAMES[Phase.SECURING], words
+
+
+def _round_trips(knock: Knock) -> Iterator[str]:
+    facts = knock.facts
+    kernel = facts.kernel.rtt_seconds if facts.kernel else None
+    named = (
+        ("WebSocket ping", facts.websocket_round_trip),
+        ("request", facts.application_round_trip),
+        ("kernel TCP", kernel),
+    )
+    measured = [f"{name} {milliseconds(seconds)}" for name, seconds in named if seconds is not None]
+    if measured:
+        yield "round trips  " + "  ·  ".join(measured)
+    if knock.clock is not None:
+        hours = knock.clock.zone_seconds / 3600
+        skew, doubt = (
+            milliseconds(abs(knock.clock.skew_seconds)),
+            milliseconds(knock.clock.uncertainty_seconds),
+        )
+        side = "ahead" if knock.clock.skew_seconds >= 0 else "behind"
+        yield f"broker clock UTC{hours:+g} h, {skew} {side} (± {doubt})"
+
+
+def unconfirmed_kinds(knock: Knock) -> list[str]:
+    return sorted(
+        {
+            type(answered.intent).__name__
+            for answered in knock.facts.answered
+            if type(answered.intent) in knock.broker.unconfirmed
+        }
+    )
+
+
+def as_data(knock: Knock, target: str) -> dict[str, object]:
+    """The same as `as_text`, for programs. Key names are a promise; see docs/check.md."""
+    facts, verdict, dialled = knock.facts, knock.verdict, knock.facts.dialled
+    tls = dialled.tls if dialled else None
+    traffic = facts.ended.traffic if facts.ended else None
+    failure = facts.ended.failure if facts.ended else None
+    late = max((sent.at - sent.due_at for sent in facts.heartbeats_sent), default=None)
+    return {
+        "schema_version": 1,
+        "kind": "check",
+        "at": datetime.fromtimestamp(knock.began_at, UTC).isoformat(timespec="milliseconds"),
+        "target": target,
+        "broker": knock.broker.name,
+        "region": knock.endpoint.region,
+        "url": knock.endpoint.url,
+        "account": facts.balance and {True: "demo", False: "live", None: None}[facts.balance.is_demo],
+        "verdict": verdict.state.value,
+        "exit_code": verdict.state.exit_code,
+        "findings": [
+            {
+                "code": finding.code,
+                "severity": finding.state.value,
+                "certainty": finding.certainty.value,
+                "cause": finding.cause,
+                "next_step": finding.next_step,
+            }
+            for finding in verdict.findings
+        ],
+        "not_checked": list(verdict.not_checked),
+        "unconfirmed": unconfirmed_kinds(knock),
+        "phases": [
+            {"name": name, "seconds": seconds, "finished": seconds is not None}
+            for name, seconds in steps(knock)
+        ],
+        "round_trips": {
+            "websocket_seconds": facts.websocket_round_trip,
+            "request_seconds": facts.application_round_trip,
+            "kernel_seconds": facts.kernel.rtt_seconds if facts.kernel else None,
+            "kernel_retransmits": facts.kernel.retransmits if facts.kernel else None,
+        },
+        "instrument_lag_seconds": late,
+        "clock": knock.clock
+        and {
+            "zone_seconds": knock.clock.zone_seconds,
+            "skew_seconds": knock.clock.skew_seconds,
+            "uncertainty_seconds": knock.clock.uncertainty_seconds,
+        },
+        "address": dialled.address if dialled else None,
+        "tls": tls
+        and {
+            "version": tls.version,
+            "cipher": tls.cipher,
+            "issuer": tls.issuer,
+            "subject": tls.subject,
+            "not_after": tls.not_after and datetime.fromtimestamp(tls.not_after, UTC).isoformat(),
+            "fingerprint_sha256": tls.fingerprint,
+        },
+        "failure": failure
+        and {
+            "kind": failure.kind,
+            "layer": failure.facts.layer.value,
+            "blame": failure.facts.blame.value,
+            "spoke_last": failure.spoke_last.value,
+            "http_status": failure.http_status,
+            "close_code": failure.close.received_code if failure.close else None,
+        },
+        "prices": {"symbol": knock.asked.symbol, "received": len(facts.quotes)},
+        "traffic": traffic
+        and {
+            "messages_sent": traffic.messages_sent,
+            "messages_received": traffic.messages_received,
+            "bytes_sent": traffic.bytes_sent,
+            "bytes_received": traffic.bytes_received,
+        },
+        "last_messages": [f"{line.direction} {plain(line.text)}" for line in knock.last_messages],
+    }

@@ -1,0 +1,1 @@
+"""The only modules with sockets and a clock: they dial, and they run sessions that know neither."""

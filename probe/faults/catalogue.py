@@ -1,0 +1,38 @@
+"""All faults by name, for command line, documentation and tests."""
+
+from collections.abc import Iterable, Mapping
+
+from probe.faults.board import MisbehaviourBoard
+from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parse_fault
+from probe.faults.listener import LISTENER_FAULTS
+from probe.faults.misbehaviour import PROTOCOL_FAULTS, protocol_fault
+from probe.faults.stream import STREAM_FAULTS
+from probe.session.served import Misbehaviour
+
+FAULTS: Mapping[str, FaultSpec] = {**PROTOCOL_FAULTS, **STREAM_FAULTS, **LISTENER_FAULTS}
+
+
+def all_faults() -> tuple[FaultSpec, ...]:
+    return tuple(FAULTS.values())
+
+
+def find_fault(name: str) -> FaultSpec:
+    """Raises ConfigError, with a near miss, where there is no such fault."""
+    return parse_fault(name, FAULTS).spec
+
+
+def read_fault(text: str) -> FaultOrder:
+    """A fault as written on the command line.
+
+    Raises:
+        ConfigError: there is no such fault, or its values are impossible, alone or together.
+    """
+    order = parse_fault(text, FAULTS)
+    if order.spec.kind is FaultKind.PROTOCOL:
+        protocol_fault(order)
+    return order
+
+
+def compose(orders: Iterable[FaultOrder]) -> Misbehaviour:
+    """Several protocol faults as one, for one session."""
+    return MisbehaviourBoard(orders).for_session()

@@ -1,0 +1,40 @@
+"""Faults of a listening port: what happens before there is a session, or to all connections of a client together."""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from probe.faults.grammar import FaultKind, FaultSpec, Parameter
+from probe.faults.misbehaviour import CONNECTION_CAP
+
+
+class BadCertificate(Enum):
+    """What may be wrong with a server's certificate."""
+
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not-yet-valid"
+    WRONG_HOST = "wrong-host"
+    SELF_SIGNED = "self-signed"
+    UNTRUSTED_CA = "untrusted-ca"
+
+
+REFUSE = FaultSpec(
+    name="refuse",
+    kind=FaultKind.LISTENER,
+    summary="nobody listens: connections are refused; its time counts from when it is switched on",
+    finding="tcp.refused",
+)
+TLS_CERTIFICATE = FaultSpec(
+    name="tls-certificate",
+    kind=FaultKind.LISTENER,
+    summary="the server shows a certificate that must not be accepted; its time counts from when it is switched on",
+    parameters=(
+        Parameter(
+            name="kind", type=BadCertificate, default=BadCertificate.EXPIRED, help="what is wrong with it"
+        ),
+    ),
+    finding="tls.server-cert-expired",
+)
+
+LISTENER_FAULTS: Mapping[str, FaultSpec] = {
+    spec.name: spec for spec in (CONNECTION_CAP, REFUSE, TLS_CERTIFICATE)
+}

@@ -1,0 +1,88 @@
+"""What a protocol fault is: a `Misbehaviour` with parameters that knows the scene it plays in."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from random import Random
+from typing import Any, ClassVar
+
+from probe.faults.grammar import Parameter, ParameterType
+from probe.session.served import Act, CloseWith, Drop, Misbehaviour
+
+_CLOSE_CODES = range(1000, 5000)
+_LONGEST_REASON = 123
+_NO_CODE, _NO_FRAME = 1005, 1006  # never on the wire: they say what was missing
+
+
+@dataclass(slots=True, kw_only=True)
+class Scene:
+    """One session, as far as its faults know it."""
+
+    began_at: float
+    rng: Random
+    live_at: float | None = None
+
+
+def about(type_: ParameterType | type[Enum], help_: str, *, minimum: float = 0.0) -> Mapping[str, Any]:
+    """What makes a field a `Parameter`: all that its own name and default do not say."""
+    return {"type": type_, "help": help_, "minimum": minimum}
+
+
+def parameters_of(fault: type["ProtocolFault"]) -> tuple[Parameter, ...]:
+    return tuple(
+        Parameter(name=each.name, default=each.default, **each.metadata)
+        for each in fields(fault)
+        if each.metadata
+    )
+
+
+@dataclass(kw_only=True, eq=False)
+class ProtocolFault(Misbehaviour):
+    """Each session gets one of its own, which may remember what it likes. It is only asked while it acts."""
+
+    for_all_alike: ClassVar[bool] = (
+        False  # its time runs for all sessions together, not for each from its beginning
+    )
+
+    share: float = field(
+        default=1.0, metadata=about(ParameterType.PROBABILITY, "the share of connections it happens to")
+    )
+    scene: Scene = field(init=False, repr=False)
+    known: dict[str, list[Any]] = field(init=False, repr=False)  # shared by all sessions it happens to
+
+    def stop(self) -> Sequence[Act]:
+        """It acts no longer: what is left to be done."""
+        return ()
+
+
+@dataclass(kw_only=True, eq=False)
+class LiveFault(ProtocolFault):
+    """Begins some time after the login was accepted, so that the session was healthy before."""
+
+    at: float = field(
+        default=5.0, metadata=about(ParameterType.SECONDS, "when it begins, counted from the accepted login")
+    )
+
+    def begins_at(self) -> float | None:
+        return None if self.scene.live_at is None else self.scene.live_at + self.at
+
+    def began(self, now: float) -> bool:
+        begins_at = self.begins_at()
+        return begins_at is not None and now >= begins_at
+
+
+def check_close(code: int, reason: str = "") -> None:
+    if code not in _CLOSE_CODES:
+        raise ValueError(
+            f"the close code must be between {_CLOSE_CODES[0]} and {_CLOSE_CODES[-1]}, not {code}"
+        )
+    if len(reason.encode()) > _LONGEST_REASON:
+        raise ValueError(
+            f"a close frame has room for {_LONGEST_REASON} bytes of words, not {len(reason.encode())}"
+        )
+
+
+def end_with(code: int, reason: str = "") -> Act:
+    if code == _NO_FRAME:
+        return Drop()
+    return CloseWith(code=None if code == _NO_CODE else code, reason="" if code == _NO_CODE else reason)

@@ -1,0 +1,148 @@
+"""One fresh connection, as far as the credential allows, with everything it shows; then a polite goodbye."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from probe.diagnose.facts import Facts
+from probe.diagnose.verdict import Asked, Verdict, judge
+from probe.drivers.aio import connect
+from probe.drivers.dial import DEADLINES, DialPlan
+from probe.drivers.tls import TlsProfile
+from probe.measure.clocks import ClockOffset
+from probe.model.credentials import Credentials, redactor_for
+from probe.model.endpoint import Endpoint
+from probe.model.events import Event, Phase
+from probe.model.intents import AskHistory, Watch
+from probe.safety import withholding_reason
+from probe.session.broker import Broker
+from probe.session.client import ClientSession, Plan
+from probe.session.transcript import Line
+
+DATA_WITHIN = 10.0  # quotes come twice a second in an open market
+HISTORY_SECONDS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knock:
+    """What one connection showed."""
+
+    broker: Broker
+    endpoint: Endpoint
+    began_at: float  # UTC seconds
+    facts: Facts
+    asked: Asked
+    clock: ClockOffset | None
+    verdict: Verdict
+    last_messages: tuple[Line, ...]
+
+
+async def knock(
+    broker: Broker,
+    endpoint: Endpoint,
+    credentials: Credentials | None,
+    *,
+    tls: TlsProfile,
+    timeout: float,
+    on_event: Callable[[Event], None] = lambda _: None,
+) -> Knock:
+    """Connect, log in if there is a credential and the endpoint may have it, look for prices and answers, leave."""
+    withheld = withholding_reason(endpoint) if credentials else None
+    login = credentials if withheld is None else None
+    symbol = broker.default_symbol if login else None
+    address = endpoint.address
+    rng = random.SystemRandom()
+    session = ClientSession(
+        codec=broker.codec(),
+        credentials=login,
+        plan=Plan(
+            host=address.host_header,
+            path=address.path,
+            account=endpoint.account,
+            headers=broker.request_headers(credentials),
+            watch=(Watch(symbol=symbol),) if symbol else (),
+        ),
+        rng=rng,
+        redact=redactor_for(credentials),
+    )
+    began_at = time.time()
+    look = _Look(session, broker.zone_seconds, began_at - asyncio.get_running_loop().time(), on_event)
+    deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
+    await look.run(DialPlan(address=address, tls=tls, deadlines=deadlines), timeout)
+    asked = Asked(login=login is not None, symbol=symbol, withheld=withheld)
+    clock = look.facts.clock(look.utc_at_zero)
+    return Knock(
+        broker=broker,
+        endpoint=endpoint,
+        began_at=began_at,
+        facts=look.facts,
+        asked=asked,
+        clock=clock,
+        verdict=judge(look.facts, asked, clock),
+        last_messages=tuple(session.transcript()),
+    )
+
+
+class _Look:
+    """Decides, event by event, whether everything that can be seen has been seen."""
+
+    def __init__(
+        self, session: ClientSession, zone_seconds: float, utc_at_zero: float, on_event: Callable[[Event], None]
+    ) -> None:
+        self.facts = Facts()
+        self.utc_at_zero = utc_at_zero
+        self._session = session
+        self._zone_seconds = zone_seconds
+        self._on_event = on_event
+        self._happened = asyncio.Event()
+
+    async def run(self, plan: DialPlan, timeout: float) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout
+        connection = await connect(self._session, plan, on_event=self._note)
+        try:
+            if await self._wait(lambda: self._is_live, until):
+                connection.act(self._ask_history)
+                await self._wait(self._has_seen_enough, min(until, loop.time() + DATA_WITHIN))
+            self.facts.kernel = connection.tcp_facts()
+            connection.act(lambda session, now: session.give_up(now))
+            await connection.ended()
+        finally:
+            connection.abort()
+
+    async def _wait(self, wanted: Callable[[], bool], until: float) -> bool:
+        """Until it is so, the session ended, or the time is over."""
+        while not wanted() and self.facts.ended is None:
+            self._happened.clear()
+            try:
+                async with asyncio.timeout_at(until):
+                    await self._happened.wait()
+            except TimeoutError:
+                return False
+        return self.facts.ended is None
+
+    def _note(self, event: Event) -> None:
+        self.facts.add(event)
+        self._on_event(event)
+        self._happened.set()
+
+    @property
+    def _is_live(self) -> bool:
+        return self._session.phase is Phase.LIVE
+
+    def _ask_history(self, session: ClientSession, now: float) -> None:
+        broker_time = self.utc_at_zero + now + self._zone_seconds
+        index = int(broker_time) * 100 + 17  # as the browser does: ten digits of broker time and two of its own
+        symbol = session.plan.watch[0].symbol
+        session.ask(
+            AskHistory(symbol=symbol, period=60, until=float(int(broker_time)), span=HISTORY_SECONDS, index=index), now
+        )
+
+    def _has_seen_enough(self) -> bool:
+        facts = self.facts
+        answered = any(isinstance(done.intent, AskHistory) for done in facts.answered + facts.expired)
+        symbol = self._session.plan.watch[0].symbol
+        prices = facts.first_data is not None or facts.is_open(symbol) is False
+        return answered and prices and facts.balance is not None and bool(facts.heartbeats)

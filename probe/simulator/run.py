@@ -1,0 +1,209 @@
+"""The assembled simulator: brokers, regions, plain and TLS, in the event loop of whoever asks for it."""
+
+import asyncio
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from probe.brokers import broker_names, find_broker
+from probe.faults.board import MisbehaviourBoard
+from probe.faults.grammar import FaultKind, FaultOrder
+from probe.model.credentials import Secret
+from probe.model.endpoint import Account, Endpoint
+from probe.session.broker import Broker, SimulatedAccount
+from probe.simulator.listen import HOST, Listener, Region, ServerContext, SimEndpoint
+from probe.simulator.sessions import Counters, SessionLog
+from probe.simulator.switchboard import Switchboard, read_fault
+from probe.simulator.world import World
+
+REGIONS = (
+    Region(name="demo-eu", account=Account.DEMO, latency=0.005),
+    Region(name="demo-us", account=Account.DEMO, latency=0.060),
+    Region(name="demo-asia", account=Account.DEMO, latency=0.120),
+    Region(name="real-eu", account=Account.LIVE, latency=0.005),
+    Region(name="real-us", account=Account.LIVE, latency=0.060),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFacts:
+    broker: str
+    account: Account
+    user: str
+    balance: float
+    credential: Secret
+
+
+class Simulator:
+    """Serves while its block runs; afterwards no task, socket or thread is left.
+
+    Args:
+        brokers: Their names; none means all.
+        seed: Another seed gives other prices, accounts and tokens.
+        faults: On from the start, written as on the command line.
+        port: Of the first endpoint; the others follow it. 0: any that are free.
+        tls: Serve every region a second time, over TLS.
+        pages: Serve the broker's web pages on the same ports. Costs half a second to start.
+        regions: Of each broker.
+
+    Raises:
+        UnknownBroker, ConfigError: a name, a fault or a port is impossible, or the CA's folder is.
+    """
+
+    def __init__(
+        self,
+        brokers: Sequence[str] = (),
+        *,
+        seed: int = 0,
+        faults: Iterable[str] = (),
+        port: int = 0,
+        tls: bool = False,
+        pages: bool = False,
+        regions: Sequence[Region] = REGIONS,
+    ) -> None:
+        self._brokers = [find_broker(name) for name in brokers or broker_names()]
+        self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
+        self.board = Switchboard([read_fault(fault) for fault in faults], self._apply)
+        self.sessions = SessionLog()
+        self.endpoints: list[SimEndpoint] = []
+        self.ca_file: Path | None = None
+        self.worlds: dict[str, World] = {}
+        self._misbehaviour: dict[str, MisbehaviourBoard] = {}
+        self._listeners: list[Listener] = []
+        self._cleanup = AsyncExitStack()
+
+    @property
+    def counters(self) -> Counters:
+        return self.sessions.counters()
+
+    def plain_endpoints(self) -> list[Endpoint]:
+        """As a client takes them."""
+        return [
+            Endpoint(
+                broker=each.broker, region=each.region, url=each.url, account=each.account, named_by_user=True
+            )
+            for each in self.endpoints
+            if each.ca_file is None
+        ]
+
+    def credential(self, endpoint: Endpoint) -> Secret:
+        return next(each.credential for each in self.endpoints if each.url == endpoint.url)
+
+    def accounts(self) -> list[AccountFacts]:
+        return [
+            self._account(broker, each)
+            for broker in self._brokers
+            for each in self.worlds[broker.name].accounts
+        ]
+
+    def _account(self, broker: Broker, identity: SimulatedAccount) -> AccountFacts:
+        world, credential = self.worlds[broker.name], broker.write_credential(identity)
+        # Found, not made: every account of a world can be opened by its credential.
+        account = world.find_guest(broker.read_credentials(credential).token)
+        account.settle(world.floor.at(asyncio.get_running_loop().time()))
+        return AccountFacts(
+            broker=broker.name,
+            account=identity.account,
+            user=identity.user,
+            balance=account.balance().amount,
+            credential=Secret(credential),
+        )
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as cleanup:
+            await self._start(cleanup)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._cleanup.aclose()
+        bugs = [bug for listener in self._listeners for bug in listener.bugs]
+        if bugs and error is None:
+            raise ExceptionGroup("served sessions broke", bugs)
+
+    async def _start(self, cleanup: AsyncExitStack) -> None:
+        context: ServerContext | None = None
+        if self._tls:
+            from probe.simulator.authority import open_authority  # noqa: PLC0415 - cryptography takes 0.1 s
+
+            authority = open_authority()
+            self.ca_file, context = authority.ca_file, authority.context
+        epoch = time.time() - asyncio.get_running_loop().time()
+        for broker in self._brokers:
+            self.worlds[broker.name] = World(broker=broker, seed=self._seed, epoch=epoch)
+            self._misbehaviour[broker.name] = MisbehaviourBoard(_protocol(self.board.orders.values(), broker))
+        pages = {broker.name: await self._serve_pages(broker, cleanup) for broker in self._brokers}
+        for tls in (None, context) if context else (None,):
+            for broker in self._brokers:
+                for region in self._regions:
+                    await self._listen(broker, region, tls, pages[broker.name], cleanup)
+
+    async def _serve_pages(self, broker: Broker, cleanup: AsyncExitStack) -> int | None:
+        if not self._pages:
+            return None
+        from probe.simulator.web import serving  # noqa: PLC0415 - FastAPI and uvicorn take half a second
+        from probe.simulator.web.pages import pages_of  # noqa: PLC0415 - see above
+
+        inside = socket.create_server((HOST, 0))
+        cleanup.callback(inside.close)
+        await cleanup.enter_async_context(serving(pages_of(broker), inside))
+        return int(inside.getsockname()[1])
+
+    async def _listen(
+        self,
+        broker: Broker,
+        region: Region,
+        tls: ServerContext | None,
+        pages_port: int | None,
+        cleanup: AsyncExitStack,
+    ) -> None:
+        world = self.worlds[broker.name]
+        listener = Listener(
+            broker=broker,
+            region=region,
+            world=world,
+            board=self._misbehaviour[broker.name],
+            log=self.sessions,
+            rng=Random(f"{self._seed}/{broker.name}/{region.name}/{tls is not None}"),
+            tls=tls,
+            pages_port=pages_port,
+        )
+        cleanup.push_async_callback(listener.stop)
+        port = self._port + len(self._listeners) if self._port else 0
+        await listener.start(port, _meant_for(broker, self.board.orders.values()))
+        self._listeners.append(listener)
+        identity = next(each for each in world.accounts if each.account is region.account)
+        self.endpoints.append(
+            SimEndpoint(
+                broker=broker.name,
+                region=region.name,
+                url=listener.url,
+                account=region.account,
+                latency=region.latency,
+                credential=Secret(broker.write_credential(identity)),
+                ca_file=self.ca_file if tls else None,
+            )
+        )
+
+    async def _apply(self, orders: Iterable[FaultOrder]) -> None:
+        orders, now = tuple(orders), asyncio.get_running_loop().time()
+        for broker in self._brokers:
+            self._misbehaviour[broker.name].set_faults(_protocol(orders, broker), now)
+        for listener in self._listeners:
+            await listener.set_faults(_meant_for(listener.broker, orders))
+
+
+def _meant_for(broker: Broker, orders: Iterable[FaultOrder]) -> list[FaultOrder]:
+    return [order for order in orders if not order.spec.brokers or broker.name in order.spec.brokers]
+
+
+def _protocol(orders: Iterable[FaultOrder], broker: Broker) -> list[FaultOrder]:
+    return [order for order in _meant_for(broker, orders) if order.spec.kind is FaultKind.PROTOCOL]

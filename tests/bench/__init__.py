@@ -1,0 +1,1 @@
+"""Figures anybody can repeat: `make bench`. They are printed, never asserted."""

@@ -1,0 +1,564 @@
+from itertools import pairwise
+
+import pytest
+
+from probe.faults.catalogue import read_fault
+from probe.faults.misbehaviour import PROTOCOL_FAULTS
+from probe.model.errors import ConfigError
+from probe.model.events import (
+    Ended,
+    HeartbeatAnswered,
+    HeartbeatMissed,
+    PeerBeat,
+    Phase,
+    PhaseFinished,
+    QuoteArrived,
+    RequestAnswered,
+    Surprise,
+    Told,
+    Upgraded,
+)
+from probe.model.intents import AskBalance, AskHistory, PlaceOrder, Watch
+from probe.model.meanings import (
+    Admitted,
+    Goodbye,
+    History,
+    OrderList,
+    OrderOpened,
+    OrderRejected,
+    OrdersClosed,
+)
+from tests.faults.suffering import (
+    FIRST,
+    SECOND,
+    Sufferer,
+    ages,
+    balances,
+    expired,
+    lasting,
+    meanings,
+    price_at,
+    quotes,
+    suffer,
+)
+from tests.pretending import BROKER
+
+# These do nothing to a client that does nothing unusual, or to one that is alone.
+NEEDS_MORE = {"pre-auth-events", "session-cap"}
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Sufferer:
+    return suffer()
+
+
+def test_a_healthy_session_shows_none_of_it(healthy: Sufferer) -> None:
+    assert healthy.of(Ended) == []
+    assert healthy.of(Surprise) == []
+    assert healthy.of(HeartbeatMissed) == []
+    assert expired(healthy) == []
+    assert healthy.refused == []
+    assert ages(healthy) == {0.0}
+    assert [quote.at for quote in quotes(healthy)] == [0.5 * number for number in range(1, 121)]
+    assert set(balances(healthy)) == {50000.0}
+
+
+@pytest.mark.parametrize("name", sorted(set(PROTOCOL_FAULTS) - NEEDS_MORE))
+def test_every_fault_changes_what_the_client_sees(name: str, healthy: Sufferer) -> None:
+    until = 8.0 if name == "flood" else 60.0
+    assert lasting(suffer(name, until=until)) != [event for event in lasting(healthy) if event.at <= until]
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOL_FAULTS))
+def test_a_fault_whose_time_has_not_come_changes_nothing(name: str, healthy: Sufferer) -> None:
+    assert lasting(suffer(f"{name}@1h")) == lasting(healthy)
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOL_FAULTS))
+def test_a_fault_that_spares_this_connection_changes_nothing(name: str, healthy: Sufferer) -> None:
+    assert lasting(suffer(f"{name}:share=0")) == lasting(healthy)
+
+
+@pytest.mark.parametrize("name", sorted(PROTOCOL_FAULTS))
+def test_both_ends_end_once_and_leave_no_timer(name: str) -> None:
+    pair = suffer(name, until=8.0)
+    pair.wire.act(pair.client.leave)
+    pair.run(200.0)
+    assert len(pair.of(Ended)) == 1
+    assert sum(isinstance(event, Ended) for event in pair.heard) == 1
+    assert pair.wire.idle
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("http-status:code=200", "http.200-not-101"),
+        ("http-status:code=302", "http.redirect"),
+        ("http-status:code=400", "http.bad-request"),
+        ("http-status:code=401", "http.401"),
+        ("http-status:code=403", "http.403"),
+        ("http-status:code=404", "http.wrong-path"),
+        ("http-status:code=418", "http.other-status"),
+        ("http-status:code=429", "http.429"),
+        ("http-status:code=500", "http.other-status"),
+        ("http-status:code=502", "http.bad-gateway"),
+        ("http-status:code=503", "http.bad-gateway"),
+        ("http-status:code=599", "http.other-status"),
+        ("silent-upgrade", "http.open-timeout"),
+        ("slow:step=upgrade:seconds=12s", "http.open-timeout"),
+        ("slow:step=open:seconds=12s", "eio.no-open"),
+        ("slow:step=join:seconds=12s", "sio.connect-silent"),
+        ("slow:step=auth:seconds=20s", "auth.silent-after-connect"),
+        ("no-open", "eio.no-open"),
+        ("no-join", "sio.connect-silent"),
+        ("connect-error", "sio.connect-error"),
+        ("auth-refused", "auth.refused"),
+        ("auth-41", "auth.rejected-41"),
+        ("auth-silent", "auth.silent-after-connect"),
+        ("auth-close", "auth.closed"),
+        ("auth-close:code=1000", "auth.closed"),
+        ("auth-close:code=1006", "auth.closed"),
+        ("auth-outage", "auth.refused"),
+        ("kicked-elsewhere", "auth.revoked"),
+        ("close", "session.closed-normal"),
+        ("close:code=1001", "session.closed-normal"),
+        ("close:code=1005", "session.closed-1005"),
+        ("close:code=1006", "session.closed-1006"),
+        ("close:code=1008", "session.policy-1008"),
+        ("close:code=1011", "session.closed-other"),
+        ("close:code=1012", "session.closed-other"),
+        ("close:code=1013", "session.closed-other"),
+        ("close:code=4001", "session.app-close"),
+        ("drop", "session.closed-1006"),
+        ("tcp-reset", "session.tcp-reset"),
+        ("close-loop", "session.closed-1005"),
+        ("idle-kick", "session.closed-normal"),
+        ("half-open", "session.half-open"),
+        ("half-open:at=0", "session.half-open"),
+        ("stop-pings", "eio.ping-timeout"),
+        ("big-message", "session.message-too-big"),
+    ],
+)
+def test_the_client_ends_with_the_right_kind(fault: str, kind: str) -> None:
+    assert suffer(fault).kind == kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "silent-upgrade",
+        "no-open",
+        "no-join",
+        "connect-error",
+        "auth-refused",
+        "auth-41",
+        "auth-silent",
+        "auth-close",
+        "kicked-elsewhere",
+        "close",
+        "drop",
+        "tcp-reset",
+        "close-loop",
+        "half-open",
+        "stop-pings",
+        "big-message",
+    ],
+)
+def test_an_end_that_needs_no_diagnosis_points_to_the_finding_of_its_fault(name: str) -> None:
+    failure = suffer(name).ended.failure
+    assert failure is not None
+    assert failure.facts.code == PROTOCOL_FAULTS[name].finding
+
+
+# -- the opening --------------------------------------------------------------------------------------------------------
+
+
+def test_a_challenge_page_shows_the_edge_that_sent_it() -> None:
+    failure = suffer("http-status").ended.failure
+    assert failure is not None
+    assert failure.http_status == 403
+    assert "server: cloudflare" in failure.detail
+    assert "cf-ray: " in failure.detail
+    assert "page title 'Just a moment...'" in failure.detail
+
+
+@pytest.mark.parametrize(("code", "seconds"), [(429, 90.0), (503, 90.0), (403, None)])
+def test_the_wait_that_a_status_asks_for_reaches_the_client(code: int, seconds: float | None) -> None:
+    failure = suffer(f"http-status:code={code}:retry_after=1m30s").ended.failure
+    assert failure is not None
+    assert failure.retry_after_seconds == seconds
+
+
+@pytest.mark.parametrize(
+    ("step", "phase"),
+    [
+        ("upgrade", Phase.UPGRADING),
+        ("open", Phase.OPENING),
+        ("join", Phase.JOINING),
+        ("auth", Phase.AUTHENTICATING),
+    ],
+)
+def test_only_the_slow_step_is_slow(step: str, phase: Phase) -> None:
+    pair = suffer(f"slow:step={step}:seconds=3s", until=10.0)
+    assert {done.phase: done.seconds for done in pair.of(PhaseFinished) if done.seconds} == {phase: 3.0}
+    assert pair.of(Surprise) == []
+
+
+def test_after_a_slow_login_the_verdict_still_comes_first() -> None:
+    pair = suffer("slow:step=auth:seconds=3s", until=4.0)
+    after_joining = [meaning for meaning in meanings(pair) if not isinstance(meaning, History)][2:]
+    assert isinstance(after_joining[0], Admitted)
+    assert len(after_joining) > 1
+
+
+def test_false_success_admits_and_tells_nothing_but_heartbeats() -> None:
+    pair = suffer("false-success")
+    assert [event.phase for event in pair.of(PhaseFinished)][-1] is Phase.AUTHENTICATING
+    assert pair.of(QuoteArrived) == []
+    assert expired(pair) == [Watch, Watch, AskBalance, AskHistory]
+    assert len(pair.of(PeerBeat)) == 2
+    assert balances(pair) == []
+
+
+@pytest.mark.parametrize("word", ["live", "nothing"])
+def test_a_balance_that_does_not_say_demo_forbids_orders(word: str) -> None:
+    pair = suffer(f"lying-balance:word={word}")
+    assert len(pair.refused) == 2
+    assert not any(isinstance(meaning, OrderOpened) for meaning in meanings(pair))
+
+
+def test_a_balance_may_lie_the_other_way_too(healthy: Sufferer) -> None:
+    assert lasting(suffer("lying-balance:word=demo")) == lasting(healthy)
+
+
+@pytest.mark.parametrize(("policy", "kind"), [("ignore", None), ("serve", None), ("close", "auth.closed")])
+def test_what_becomes_of_an_early_request_is_a_choice(policy: str, kind: str | None) -> None:
+    pair = suffer("auth-silent", f"pre-auth-events:policy={policy}", until=1.0)
+    pair.wire.act(lambda now: pair.client._send(BROKER.codec().encode_intent(Watch(symbol=FIRST)), now))
+    pair.run(2.0)
+    assert [ended.failure and ended.failure.kind for ended in pair.of(Ended)] == ([kind] if kind else [])
+    served = [event for event in pair.of(Told) if isinstance(event.meaning, History)]
+    assert len(served) == (1 if policy == "serve" else 0)
+
+
+# -- the end ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["close", "drop", "tcp-reset", "kicked-elsewhere", "big-message"])
+def test_a_blow_falls_so_long_after_the_login(name: str) -> None:
+    assert suffer("slow:seconds=2s", f"{name}:at=7s").ended.at == 9.0
+
+
+def test_a_close_has_words() -> None:
+    failure = suffer("close:code=1012:reason=service restart").ended.failure
+    assert failure is not None
+    assert failure.close is not None
+    assert (failure.close.received_code, failure.close.received_reason) == (1012, "service restart")
+
+
+def test_a_bare_goodbye_is_not_a_refusal_in_words() -> None:
+    pair = suffer("auth-41")
+    assert not any(isinstance(meaning, Admitted | Goodbye) for meaning in meanings(pair))
+
+
+def test_every_session_of_a_close_loop_is_short() -> None:
+    assert 0.3 <= suffer("close-loop").ended.at <= 2.2
+    assert suffer("close-loop:soonest=1s:latest=1s").ended.at == 1.0
+
+
+def test_a_client_that_keeps_alive_in_time_is_not_kicked(healthy: Sufferer) -> None:
+    assert lasting(suffer("idle-kick:silence=21s")) == lasting(healthy)
+
+
+def test_the_idle_clock_starts_when_the_fault_does() -> None:
+    assert suffer("idle-kick:silence=10s:sweep=5s@22s").ended.at == 37.0
+
+
+def test_a_half_open_session_hears_nothing_at_all_from_some_moment_on() -> None:
+    pair = suffer("half-open:at=5s")
+    assert max(quote.at for quote in pair.of(QuoteArrived)) < 5.0
+    assert [missed.sent_at for missed in pair.of(HeartbeatMissed)] == [20.0]
+
+
+def test_a_half_open_server_does_not_even_answer_a_close() -> None:
+    pair = suffer("half-open:at=5s", until=6.0)
+    pair.wire.act(pair.client.leave)
+    pair.run(30.0)
+    assert pair.ended.at == 8.0
+
+
+# -- heartbeats and prices ----------------------------------------------------------------------------------------------
+
+
+def test_prices_go_on_while_the_server_pings_no_more() -> None:
+    pair = suffer("stop-pings")
+    assert pair.of(PeerBeat) == []
+    assert len(pair.of(HeartbeatAnswered)) == 3
+    assert max(quote.at for quote in pair.of(QuoteArrived)) >= 44.5
+
+
+def test_a_server_that_did_not_ping_expects_no_answer() -> None:
+    pair = suffer("stop-pings")
+    assert [event.failure for event in pair.heard if isinstance(event, Ended)] == [None]
+
+
+def test_prices_go_on_while_pongs_do_not_come(healthy: Sufferer) -> None:
+    pair = suffer("no-pong")
+    assert [missed.sent_at for missed in pair.of(HeartbeatMissed)] == [0.0, 20.0, 40.0]
+    assert pair.of(HeartbeatAnswered) == []
+    assert pair.of(QuoteArrived) == healthy.of(QuoteArrived)
+
+
+def test_in_a_silent_stall_everything_but_prices_goes_on(healthy: Sufferer) -> None:
+    pair = suffer("silent-stall:at=5s")
+    assert pair.of(QuoteArrived) == [quote for quote in healthy.of(QuoteArrived) if quote.at < 5.0]
+    assert pair.of(HeartbeatAnswered) == healthy.of(HeartbeatAnswered)
+    assert pair.of(RequestAnswered) == healthy.of(RequestAnswered)
+
+
+@pytest.mark.parametrize(
+    ("fault", "dead"), [("one-symbol-stall", FIRST), (f"one-symbol-stall:symbol={SECOND}", SECOND)]
+)
+def test_one_symbol_stalls_and_the_other_goes_on(fault: str, dead: str, healthy: Sufferer) -> None:
+    pair = suffer(fault)
+    (alive,) = {FIRST, SECOND} - {dead}
+    assert max(quote.at for quote in quotes(pair, dead)) < 5.0
+    assert quotes(pair, alive) == quotes(healthy, alive)
+
+
+def test_only_the_symbols_watched_last_tick() -> None:
+    pair = suffer("stream-cap", until=10.0)
+    assert (len(quotes(pair, FIRST)), len(quotes(pair, SECOND))) == (0, 20)
+    pair.ask(Watch(symbol=FIRST))
+    pair.run(20.0)
+    assert (len(quotes(pair, FIRST)), len(quotes(pair, SECOND))) == (20, 20)
+
+
+def test_a_stream_cap_that_comes_later_knows_what_ticks() -> None:
+    pair = suffer("stream-cap@10s", until=20.0)
+    assert sorted((len(quotes(pair, FIRST)), len(quotes(pair, SECOND)))) == [19, 40]
+
+
+def test_every_tick_comes_twice(healthy: Sufferer) -> None:
+    assert quotes(suffer("duplicate-ticks")) == [quote for quote in quotes(healthy) for _ in range(2)]
+
+
+def steps_back(pair: Sufferer) -> int:
+    stamps = [quote.broker_time for quote in quotes(pair)]
+    return sum(after < before for before, after in pairwise(stamps))
+
+
+def test_late_ticks_step_back_in_time(healthy: Sufferer) -> None:
+    assert steps_back(healthy) == 0
+    assert steps_back(suffer("out-of-order-ticks")) >= 10
+    assert ages(suffer("out-of-order-ticks")) == {0.0, 1.2}
+
+
+def test_some_ticks_are_stamped_in_the_past() -> None:
+    pair = suffer("past-timestamps:seconds=1m")
+    assert ages(pair) == {0.0, 60.0}
+    assert steps_back(pair) == 24
+
+
+def test_a_frozen_price_has_fresh_stamps() -> None:
+    pair = suffer("frozen-price")
+    assert {quote.price for quote in quotes(pair)} == {price_at(0.5)}
+    assert ages(pair) == {0.0}
+
+
+def test_a_clock_jumps_once(healthy: Sufferer) -> None:
+    pair = suffer("clock-jump:at=10s:seconds=-30")
+    assert {quote.at + 7200 - quote.broker_time for quote in quotes(pair) if quote.at < 10} == {0.0}
+    assert {quote.at + 7200 - quote.broker_time for quote in quotes(pair) if quote.at >= 10} == {30.0}
+
+
+def test_a_wrong_clock_is_wrong_from_the_first_tick() -> None:
+    assert ages(suffer("clock-skew:seconds=161")) == {-161.0}
+
+
+# -- answers and the account --------------------------------------------------------------------------------------------
+
+
+def test_an_unanswered_order_may_stand() -> None:
+    pair = suffer("order-unanswered")
+    assert expired(pair) == [PlaceOrder, PlaceOrder]
+    assert any(isinstance(meaning, OrdersClosed) for meaning in meanings(pair))
+
+
+def test_a_late_order_is_answered_in_the_end() -> None:
+    pair = suffer("order-late:seconds=16s")
+    answered = [event for event in pair.of(RequestAnswered) if isinstance(event.intent, PlaceOrder)]
+    assert [event.rtt_seconds for event in answered] == [16.0, 16.0]
+    assert expired(pair) == []
+
+
+def test_pages_of_the_past_are_not_answered_and_the_rest_is() -> None:
+    pair = suffer("history-unanswered")
+    assert expired(pair) == [AskHistory]
+    assert any(isinstance(meaning, History) for meaning in meanings(pair))  # what follows a subscription
+
+
+def test_a_settled_order_is_not_told(healthy: Sufferer) -> None:
+    def settled(pair: Sufferer) -> int:
+        return sum(isinstance(meaning, OrdersClosed | OrderList) for meaning in meanings(pair))
+
+    assert settled(healthy) == 4
+    assert settled(suffer("close-lost")) == 0
+
+
+def test_the_balance_drifts_with_each_telling() -> None:
+    told = balances(suffer("balance-drift:amount=-0.5"))
+    assert len(told) == 6
+    assert told == [50000.0 - 0.5 * number for number in range(6)]
+
+
+def test_demo_orders_beyond_the_cap_are_rejected_in_words() -> None:
+    pair = suffer("demo-trade-cap:cap=1")
+    answers = {
+        event.intent.request_id: event.answer
+        for event in pair.of(RequestAnswered)
+        if isinstance(event.intent, PlaceOrder)
+    }
+    assert isinstance(answers[1], OrderOpened)
+    assert answers[2] == OrderRejected(error="MaxDemoTrades", request_id=2, symbol=FIRST, amount=1.0)
+
+
+# -- messages -----------------------------------------------------------------------------------------------------------
+
+
+def test_interleaved_packets_are_still_joined_rightly(healthy: Sufferer) -> None:
+    pair = suffer("interleave")
+    assert pair.of(Surprise) == []
+    told = [(quote.symbol, quote.broker_time, quote.price) for quote in pair.of(QuoteArrived)]
+    meant = [(quote.symbol, quote.broker_time, quote.price) for quote in healthy.of(QuoteArrived)]
+    assert told == meant[:-1]
+
+
+def test_headers_and_other_packets_come_before_an_attachment(healthy: Sufferer) -> None:
+    assert waiting_headers(healthy) == {1}
+    assert waiting_headers(suffer("interleave", until=6.0)) == {1, 2}
+    assert pings_before_attachments(healthy) == 0
+    assert pings_before_attachments(suffer("interleave", until=26.0)) == 1
+
+
+def waiting_headers(pair: Sufferer) -> set[int]:
+    """How many headers wait for their attachments when one more comes, itself included."""
+    waiting, seen = 0, set()
+    for line in sent_by_server(pair):
+        if line.startswith("45"):
+            waiting += 1
+            seen.add(waiting)
+        elif line.startswith(("[", "{")):
+            waiting -= 1
+    return seen
+
+
+def pings_before_attachments(pair: Sufferer) -> int:
+    return sum(
+        before == "2" and after.startswith(("[", "{")) for before, after in pairwise(sent_by_server(pair))
+    )
+
+
+def sent_by_server(pair: Sufferer) -> list[str]:
+    lines = [line.text for line in pair.server.transcript() if line.direction == ">"]
+    return lines[next(index for index, line in enumerate(lines) if line.startswith("45")) :]
+
+
+def test_an_attachment_is_held_back_a_second_at_most() -> None:
+    pair = suffer("interleave", "silent-stall:at=0", until=20.0)
+    assert [
+        round(event.at - event.sent_at, 3)
+        for event in pair.of(RequestAnswered)
+        if isinstance(event.intent, AskBalance)
+    ] == [1.0]
+
+
+def test_no_attachment_is_lost_when_the_interleaving_ends(healthy: Sufferer) -> None:
+    pair = suffer("interleave@0+20.3")
+    assert pair.of(Surprise) == []
+    assert [quote for quote in quotes(pair) if quote.at > 20.3] == [
+        quote for quote in quotes(healthy) if quote.at > 20.3
+    ]
+    assert len(quotes(pair)) == len(quotes(healthy))
+
+
+def test_after_a_lost_attachment_others_are_charged_to_the_wrong_event() -> None:
+    assert "'successupdateBalance' does not look as expected" in " ".join(
+        surprise.problem for surprise in suffer("drop-attachment").of(Surprise)
+    )
+
+
+def test_half_an_event_is_a_surprise_and_survived() -> None:
+    pair = suffer("truncate-json:every=10")
+    assert "the attachment of 'updateStream' is not JSON" in pair.of(Surprise)[0].problem
+    assert pair.of(Ended) == []
+    assert len(pair.of(QuoteArrived)) > 200
+
+
+def test_a_renamed_event_is_named_in_the_surprise() -> None:
+    pair = suffer("rename-event:suffix=Turbo")
+    assert pair.of(Surprise)[0].problem == "unknown event 'updateStreamTurbo'"
+    assert pair.of(QuoteArrived) == []
+
+
+@pytest.mark.parametrize("topic", ["balance", "assets", "history", "orders"])
+def test_any_event_can_be_renamed(topic: str, healthy: Sufferer) -> None:
+    pair = suffer(f"rename-event:of={topic}")
+    assert {surprise.problem for surprise in pair.of(Surprise)} != set()
+    assert all("V2" in surprise.problem for surprise in pair.of(Surprise))
+    assert pair.of(QuoteArrived) == healthy.of(QuoteArrived)
+
+
+def test_a_longer_row_is_still_read(healthy: Sufferer) -> None:
+    pair = suffer("extra-element")
+    assert "4 elements instead of 3" in pair.of(Surprise)[0].problem
+    assert pair.of(QuoteArrived) == healthy.of(QuoteArrived)
+
+
+def test_a_shorter_row_is_not() -> None:
+    pair = suffer("missing-element")
+    assert "'updateStream' does not look as expected" in pair.of(Surprise)[0].problem
+    assert pair.of(QuoteArrived) == []
+
+
+@pytest.mark.parametrize("name", ["garbage", "binary-garbage"])
+def test_noise_is_noted_and_survived(name: str, healthy: Sufferer) -> None:
+    pair = suffer(f"{name}:at=10s,every=5s")
+    assert [surprise.at for surprise in pair.of(Surprise)] == [10.0 + 5 * number for number in range(11)]
+    assert pair.of(QuoteArrived) == healthy.of(QuoteArrived)
+
+
+def test_a_message_within_the_limit_is_only_a_surprise() -> None:
+    pair = suffer("big-message:size=1MB")
+    assert len(pair.of(Surprise)) == 1
+    assert pair.of(Ended) == []
+
+
+def test_a_flood_has_a_rate() -> None:
+    pair = suffer("flood:at=1s,rate=200/s,size=10", until=10.98)
+    before = suffer(until=10.98)
+    assert pair.client.traffic.messages_received - before.client.traffic.messages_received == 2000
+
+
+# -- values that cannot be ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "problem"),
+    [
+        ("close:code=70000", "the close code must be between 1000 and 4999, not 70000"),
+        ("auth-close:code=12", "the close code must be between 1000 and 4999, not 12"),
+        ("session-cap:reason=" + "x" * 124, "a close frame has room for 123 bytes of words, not 124"),
+        ("http-status:code=1000", "an HTTP status that refuses is between 200 and 599, not 1000"),
+        ("close-loop:soonest=3s", "latest (2.2 s) is sooner than soonest (3 s)"),
+    ],
+)
+def test_values_that_do_not_go_together_are_told_before_anything_runs(fault: str, problem: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        read_fault(fault)
+    assert problem in str(raised.value)
+    assert fault.partition(":")[0] in str(raised.value)
+
+
+def test_a_refused_upgrade_never_opens() -> None:
+    assert suffer("http-status").of(Upgraded) == []

@@ -5,13 +5,17 @@ packets may come between. Headers therefore wait in a queue; an attachment alway
 """
 
 import json
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 MAX_WAITING_HEADERS = 64
+MAX_HEADER = 4096  # characters; real ones have some fifty
 MAX_ATTACHMENTS = 16
+MAX_ATTACHED = 16 * 1024 * 1024  # bytes of one event
+MAX_DEPTH = 32  # far from the interpreter's limit, so that whatever walks a payload later is safe as well
 PREVIEW = 160
 
 
@@ -84,21 +88,42 @@ _scan: Callable[[str, int], tuple[object, int]] = vars(_decoder)[
 def read_json(text: str) -> object:
     """Parse one JSON value.
 
+    Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark.
+
     Raises:
-        ValueError: for anything else, nesting beyond the interpreter's limits included.
+        ValueError: for anything else, nesting deeper than `MAX_DEPTH` included.
     """
     try:
-        value, end = _scan(text, 0)
-    except StopIteration:
         try:
-            return _decoder.decode(text)  # white space in front, or truly broken
-        except RecursionError:
-            raise ValueError("nested too deeply") from None
+            value, end = _scan(text, 0)
+        except StopIteration:
+            value, end = _decoder.decode(text), len(text)  # white space in front, or truly broken
     except RecursionError:
         raise ValueError("nested too deeply") from None
     if end != len(text) and text[end:].strip():
         raise ValueError(f"unexpected characters after position {end}")
+    if len(text) > 2 * MAX_DEPTH and _is_deep(value):
+        raise ValueError("nested too deeply")
+    if "\\u" in text and _SURROGATE.search(text):
+        value = json.loads(write_json(value).encode(errors="replace"))
     return value
+
+
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _is_deep(value: object) -> bool:
+    level: list[Any] = [[value]]
+    for _ in range(MAX_DEPTH + 1):
+        level = [
+            item
+            for outer in level
+            for item in (outer if type(outer) is list else outer.values())
+            if type(item) is list or type(item) is dict
+        ]
+        if not level:
+            return False
+    return True
 
 
 def write_json(value: object) -> str:
@@ -170,7 +195,7 @@ class SocketIoReader:
 
     def __init__(self) -> None:
         self._waiting: deque[_Header] = deque()
-        self._attachments: list[object] = []  # of the oldest waiting header
+        self._attachments: list[bytes] = []  # of the oldest waiting header
 
     def read(self, message: str | bytes) -> Packet | None:
         """The packet a message completes; None: a header that waits for its attachments."""
@@ -181,14 +206,16 @@ class SocketIoReader:
         return read_text_packet(message)
 
     def _header(self, text: str) -> Packet | None:
+        if len(text) > MAX_HEADER:
+            return Malformed(f"a binary event with a header of {len(text)} characters", text[:PREVIEW])
         header = _read_header(text) if len(text) <= PREVIEW else _read_header.__wrapped__(text)
         if isinstance(header, Malformed):
             return header
         if header.attachments == 0:
             return SocketEvent(header.name, header.arguments)
         if len(self._waiting) >= MAX_WAITING_HEADERS:
-            lost = self._waiting.popleft()
-            self._attachments = []
+            lost = self._waiting[0]
+            self._drop_oldest()
             self._waiting.append(header)
             return Malformed("a binary event whose attachments never came", lost.name[:PREVIEW])
         self._waiting.append(header)
@@ -199,26 +226,30 @@ class SocketIoReader:
             return Malformed("a binary message that no header announced", preview(data))
         header = self._waiting[0]
         try:
-            # Engine.IO 3 marks binary messages with a leading 4; version 4 does not, but some senders still do
-            value = read_json((data[1:] if data[:1] == b"\x04" else data).decode())
-        except ValueError as problem:  # UnicodeDecodeError is one
+            if header.lone:
+                self._waiting.popleft()
+                return SocketEvent(header.name, (_read_attachment(data),))
+            self._attachments.append(data)
+            if sum(map(len, self._attachments)) > MAX_ATTACHED:
+                self._drop_oldest()
+                return Malformed(f"more than {MAX_ATTACHED} bytes in one event", header.name[:PREVIEW])
+            if len(self._attachments) < header.attachments:
+                return None
+            attachments = self._attachments
             self._drop_oldest()
-            return Malformed(
-                f"the attachment of {header.name[:40]!r} is not JSON: {str(problem)[:80]}", preview(data)
-            )
-        if header.lone:
-            self._waiting.popleft()
-            return SocketEvent(header.name, (value,))
-        self._attachments.append(value)
-        if len(self._attachments) < header.attachments:
-            return None
-        attachments = self._attachments
-        self._drop_oldest()
-        return SocketEvent(header.name, tuple(_fill(argument, attachments) for argument in header.arguments))
+            values = [_read_attachment(attachment) for attachment in attachments]
+        except ValueError as problem:  # UnicodeDecodeError is one
+            return Malformed(f"the attachment of {quoted(header.name)} is not JSON: {problem}", preview(data))
+        return SocketEvent(header.name, [_fill(argument, values) for argument in header.arguments])
 
     def _drop_oldest(self) -> None:
         self._waiting.popleft()
         self._attachments = []
+
+
+def _read_attachment(data: bytes) -> object:
+    # Engine.IO 3 marks binary messages with a leading 4; version 4 does not, but some senders still do
+    return read_json((data[1:] if data[:1] == b"\x04" else data).decode())
 
 
 def read_text_packet(text: str) -> Packet:
@@ -276,7 +307,7 @@ def _read_socket_packet(text: str) -> Packet:
             if isinstance(value, dict) and isinstance(value.get("sid"), str):
                 sid = value["sid"]
         return Connected(namespace, sid)
-    if kind == "1":
+    if kind == "1" and not payload.strip():
         return Disconnected(namespace)
     if kind == "4":
         return ConnectRefused(namespace, _refusal_text(payload))
@@ -297,20 +328,25 @@ def _refusal_text(payload: str) -> str:
 
 def _read_event(text: str, rest: str) -> Packet:
     _, start = _namespace_end(rest)
-    if not rest.startswith("[", start):  # an acknowledgement id, or white space
-        while start < len(rest) and rest[start] in "0123456789 ":
-            start += 1
+    if not rest.startswith("[", start):
+        rest, start = rest[start:].lstrip("0123456789 "), 0  # an acknowledgement id
     try:
         value = read_json(rest[start:])
     except ValueError as problem:
-        return Malformed(f"an event that is not JSON: {str(problem)[:80]}", text[:PREVIEW])
+        return Malformed(f"an event that is not JSON: {problem}", text[:PREVIEW])
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         return Malformed("an event without a name", text[:PREVIEW])
     return SocketEvent(value[0], value[1:])
 
 
-def preview(data: bytes) -> str:
-    return data[:PREVIEW].decode("utf-8", "backslashreplace")
+def preview(message: str | bytes) -> str:
+    beginning = message[:PREVIEW]
+    return beginning if isinstance(beginning, str) else beginning.decode("utf-8", "backslashreplace")
+
+
+def quoted(text: str) -> str:
+    """A peer's text inside a sentence: whole or not at all, because a secret that was cut cannot be recognised."""
+    return repr(text) if len(text) <= 60 else f"a text of {len(text)} characters"
 
 
 def write_open(sid: str, ping_interval: float, ping_timeout: float, max_payload: int | None) -> str:

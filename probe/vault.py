@@ -64,4 +64,4 @@ def _read_file(path: Path) -> Found:
 def _checked(value: str, where: str, next_step: str) -> Found:
     if not value.strip():
         raise CredentialMissing(where, next_step)
-    return Found(secret=Secret(value), source=where)
+    return Found(secret=Secret(value.removesuffix("\n").removesuffix("\r")), source=where)

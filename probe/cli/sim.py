@@ -1,25 +1,26 @@
 """`probe sim`: brokers on this machine, with faults on demand."""
 
 import asyncio
+import contextlib
 import json
 import os
+import shlex
 import signal
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import click
 
-from probe.faults.grammar import FaultKind, FaultSpec, Parameter, ParameterType
-from probe.model.endpoint import Account
-from probe.model.errors import ConfigError
+from probe.faults.grammar import FaultKind, Parameter, ParameterType
 from probe.model.units import parse_duration
+from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
-from probe.simulator.sessions import Counters
-from probe.simulator.switchboard import CATALOGUE, read_fault
+from probe.simulator.switchboard import CATALOGUE
 
-KIND_OF_ACCOUNT = {Account.DEMO: "demo", Account.LIVE: "real", Account.NONE: "none"}
+if TYPE_CHECKING:
+    from probe.simulator.control import Control  # FastAPI takes half a second
+
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 HEADING_OF_KIND = {
     FaultKind.PROTOCOL: "What the broker does",
@@ -65,34 +66,137 @@ def sim(
     BROKER is a name such as pocketoption; all of them without one. Nothing but loopback is listened on.
     """
     if list_faults:
-        _list_faults(as_json=as_json)
+        click.echo(_faults_as_json() if as_json else "\n".join(_faults_as_text()))
         return
-    for fault in faults:
-        read_fault(fault)
     seconds = None if duration is None else parse_duration(duration, where="--for")
     simulator = Simulator(brokers, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True)
     asyncio.run(_serve(simulator, seconds, as_json=as_json))
 
 
 async def _serve(simulator: Simulator, seconds: float | None, *, as_json: bool) -> None:
-    from probe.simulator.control import Control, controlling
+    from probe.simulator.control import controlling
 
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in STOPPED_BY:
-        _on_signal(loop, number, stop)
-    async with AsyncExitStack() as stack:
-        await stack.enter_async_context(simulator)
-        control = await stack.enter_async_context(controlling(simulator))
-        if as_json:
-            _print_lines(simulator, control.url, control.token.reveal())
-        else:
-            _print_table(simulator, control.url, control.token.reveal())
-        try:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in STOPPED_BY:  # the plain way, for it works on Windows too
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+    async with simulator, controlling(simulator) as control:
+        lines = _as_json(simulator, control) if as_json else _as_text(simulator, control)
+        click.echo("\n".join(lines))
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await stop.wait()
-        except TimeoutError:
-            pass
         counters = simulator.counters
-    if not as_json:
-        click.echo(_farewell(counters), err=True)
+    traffic = counters.traffic
+    click.echo(
+        f"ended: {counters.sessions} sessions, {traffic.messages_received} messages in, "
+        f"{traffic.messages_sent} out",
+        err=True,
+    )
+
+
+def _as_json(simulator: Simulator, control: "Control") -> Iterator[str]:
+    for endpoint in simulator.endpoints:
+        more = {} if endpoint.ca_file is None else {"ca_file": str(endpoint.ca_file)}
+        yield _line(
+            "endpoint",
+            broker=endpoint.broker,
+            region=endpoint.region,
+            url=endpoint.url,
+            account=endpoint.account.value,
+            credential=endpoint.credential.reveal(),
+            latency_seconds=endpoint.latency,
+            **more,
+        )
+    yield _line(
+        "ready", ready=True, control={"url": control.url, "token": control.token.reveal()}, pid=os.getpid()
+    )
+
+
+def _line(kind: str, **fields: object) -> str:
+    at = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return json.dumps({"schema_version": 1, "kind": kind, "at": at, **fields})
+
+
+def _as_text(simulator: Simulator, control: "Control") -> Iterator[str]:
+    first, endpoints = simulator.endpoints[0], simulator.endpoints
+    yield "Simulated, all of it: prices, accounts and orders are made up, and nothing leaves this machine."
+    yield ""
+    rows = [("broker", "region", "account", "one way", "URL")]
+    rows += [
+        (each.broker, each.region, each.account.value, f"{each.latency * 1000:g} ms", each.url)
+        for each in endpoints
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
+    yield ""
+    yield "Credentials, good for nothing but this simulator:"
+    for account in simulator.accounts():
+        yield f"  {account.broker} {account.account.value}: {account.credential.reveal()}"
+    yield ""
+    yield "Look at it from another terminal:"
+    yield f"  {_check_command(first)}"
+    if simulator.ca_file is not None:
+        secure = next(each for each in endpoints if each.ca_file is not None)
+        yield f"  {_check_command(secure)}"
+        yield f"TLS is signed by {simulator.ca_file}. Give it to your client; do not add it to a trust store."
+    yield ""
+    yield "Switch faults while it runs:"
+    bearer = f"-H 'Authorization: Bearer {control.token.reveal()}'"
+    yield f"""  curl {bearer} --json '{{"fault": "silent-stall"}}' {control.url}/faults"""
+    for order in simulator.board.orders.values():
+        yield f"On already: {order}"
+    yield "Ctrl-C ends it."
+
+
+def _check_command(endpoint: SimEndpoint) -> str:
+    command = f"echo {shlex.quote(endpoint.credential.reveal())} | probe check - --endpoint {shlex.quote(endpoint.url)}"
+    return command if endpoint.ca_file is None else f"{command} --ca {shlex.quote(str(endpoint.ca_file))}"
+
+
+def _faults_as_json() -> str:
+    faults = [
+        {
+            "name": spec.name,
+            "kind": spec.kind.value,
+            "summary": spec.summary,
+            "parameters": [
+                {
+                    "name": each.name,
+                    "type": _type(each),
+                    "default": each.show(each.default),
+                    "help": each.help,
+                }
+                for each in spec.parameters
+            ],
+            "finding": spec.finding,
+            "brokers": list(spec.brokers),
+        }
+        for spec in CATALOGUE.values()
+    ]
+    return _line("faults", faults=faults)
+
+
+def _faults_as_text() -> Iterator[str]:
+    for kind, heading in HEADING_OF_KIND.items():
+        yield click.style(heading, bold=True)
+        for spec in CATALOGUE.values():
+            if spec.kind is kind:
+                yield f"  {click.style(spec.name, bold=True)}: {spec.summary}"
+                yield (
+                    f"      causes {spec.finding}"
+                    if spec.finding
+                    else "      causes no verdict, only worse numbers"
+                )
+                for each in spec.parameters:
+                    yield f"      {each.name}={each.show(each.default)}  {each.help} ({_type(each)})"
+                if spec.brokers:
+                    yield f"      only for {', '.join(spec.brokers)}"
+        yield ""
+    yield "Written NAME[:param=value,…][@start[+duration]], as in --fault silent-stall:at=10s or --fault freeze@5s+20s."
+
+
+def _type(parameter: Parameter) -> str:
+    if isinstance(parameter.type, ParameterType):
+        return parameter.type.value
+    return "|".join(str(word.value) for word in parameter.type)

@@ -360,7 +360,10 @@ async def _dial(
             on_event(watch.finished())
             tls = tls_facts(transport.get_extra_info("ssl_object"))
         addresses = tuple(one.host for one in found)
-        on_event(Dialled(at=loop.time(), addresses=addresses, address=reached.host, tls=tls))
+        local_port = transport.get_extra_info("sockname")[1]
+        on_event(
+            Dialled(at=loop.time(), addresses=addresses, address=reached.host, local_port=local_port, tls=tls)
+        )
 
     loop = asyncio.get_running_loop()
     try:

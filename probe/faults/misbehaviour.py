@@ -1,7 +1,7 @@
 """The protocol faults by name: what each does, the verdict it must cause, and how it is made for one session."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from probe.faults import ending, mangling, opening, telling
@@ -43,10 +43,8 @@ class _Entry:
     fault: type[ProtocolFault]
     finding: str
     summary: str
-    brokers: tuple[str, ...] = ()
-    fixed: Mapping[str, Any] = field(
-        default_factory=dict
-    )  # what tells it from another entry of the same class
+    brokers: tuple[str, ...]
+    fixed: Mapping[str, Any]  # what tells it from another entry of the same class
 
 
 def _entry(

@@ -68,6 +68,7 @@ class Credentials:
     facts: tuple[tuple[str, str], ...] = ()  # name and value, safe to show
     warnings: tuple[str, ...] = ()
     user_agent: str | None = None  # the browser the session was made with
+    parts: tuple[Secret, ...] = ()  # of the token, each as good as the whole
 
 
 class Redactor:
@@ -80,7 +81,7 @@ class Redactor:
         for secret in secrets:
             value = secret.reveal()
             escaped = json.dumps(value)[1:-1]
-            forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="")}
+            forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="", errors="replace")}
         self._values = tuple(sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True))
 
     def __call__(self, text: str) -> str:
@@ -96,4 +97,4 @@ class Redactor:
 
 
 def redactor_for(credentials: Credentials | None) -> Callable[[str], str]:
-    return Redactor((credentials.frame, credentials.token)) if credentials else str
+    return Redactor((credentials.frame, credentials.token, *credentials.parts)) if credentials else str

@@ -74,6 +74,7 @@ class Dialled:
     at: float
     addresses: tuple[str, ...]
     address: str
+    local_port: int
     tls: TlsFacts | None
 
 

@@ -1,11 +1,12 @@
-"""`make bench`: every figure of docs/performance.md, or those whose name contains a given word."""
+"""`make bench`: every figure of docs/performance.md, or those whose name contains one of the given words."""
 
 import sys
 
-from tests.bench import core
+from tests.bench import checks, core, pings
 
-BENCHES = (core.one_tick, core.idle_memory, core.six_hours)
+BENCHES = (core.one_tick, core.idle_memory, core.six_hours, checks.checks_ws, checks.checks_wss, pings.pings)
 
 for bench in BENCHES:
     if len(sys.argv) < 2 or any(word in bench.__name__ for word in sys.argv[1:]):
-        print(bench(), flush=True)
+        for figure in bench():
+            print(figure, flush=True)

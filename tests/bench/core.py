@@ -6,7 +6,7 @@ import random
 import time
 import timeit
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from probe.model.credentials import redactor_for
 from probe.session.client import ClientSession, Plan
@@ -27,7 +27,7 @@ def best(action: Callable[[], object], number: int = 20_000) -> float:
     return min(timeit.repeat(action, number=number, repeat=7)) / number * 1e6
 
 
-def one_tick() -> Figure:
+def one_tick() -> Iterator[Figure]:
     """From received bytes to events, a header and its attachment in one read, against json.loads of the same two."""
     client = Pair().run(1).client
     served = ServedSession(
@@ -44,12 +44,12 @@ def one_tick() -> Figure:
 
     floor = best(lambda: (json.loads(HEADER), json.loads(ATTACHMENT)))
     cost = best(ours)
-    return Figure(
+    yield Figure(
         "one tick, bytes to event / json.loads of its two payloads", cost / floor, "x", 4.0, f"{cost:.1f} us"
     )
 
 
-def six_hours() -> Figure:
+def six_hours() -> Iterator[Figure]:
     """A whole session at the measured cadence, both roles, the real desk."""
     world = World(broker=BROKER, seed=1, epoch=EPOCH)
     account = next(account for account in world.accounts if account.account.value == "demo")
@@ -59,7 +59,7 @@ def six_hours() -> Figure:
     began = time.process_time()
     PretendWire(client, server).run(6 * 3600)
     spent = time.process_time() - began
-    return Figure(
+    yield Figure(
         "six pretended hours, both roles, CPU",
         spent,
         "s",
@@ -68,7 +68,7 @@ def six_hours() -> Figure:
     )
 
 
-def idle_memory(count: int = 500) -> Figure:
+def idle_memory(count: int = 500) -> Iterator[Figure]:
     """What one live, idle session keeps, without its socket: measured over many, credentials and random source shared."""
     credentials = BROKER.read_credentials(SSID)
     redact, rng = redactor_for(credentials), random.Random(1)
@@ -91,4 +91,4 @@ def idle_memory(count: int = 500) -> Figure:
     gc.collect()
     each = (tracemalloc.get_traced_memory()[0] - before) / len(sessions) / 1024
     tracemalloc.stop()
-    return Figure("memory of one idle session without its socket", each, "KiB", 10.0, f"{count} sessions")
+    yield Figure("memory of one idle session without its socket", each, "KiB", 10.0, f"{count} sessions")

@@ -260,6 +260,14 @@ def test_above_the_sessions_an_account_may_have_the_oldest_is_sent_away() -> Non
     assert (old.of(OrderOpened), len(new.of(OrderOpened)), new.of(Goodbye)) == ([], 1, [])
 
 
+def test_a_session_that_has_left_does_not_count() -> None:
+    world = a_world(sessions_per_account=2)
+    oldest = Visit(world)
+    Visit(world, now=1.0, seed=2).desk.leave(1.5)
+    Visit(world, now=2.0, seed=3)
+    assert oldest.run(5).of(Goodbye) == []
+
+
 def test_any_number_of_sessions_is_fine_unless_the_world_says_otherwise() -> None:
     world = a_world()
     visits = [Visit(world, seed=seed) for seed in range(10)]

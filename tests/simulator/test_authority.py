@@ -62,7 +62,9 @@ def test_a_good_certificate_is_accepted_for_every_name_of_the_simulator(host: st
         (BadCertificate.UNTRUSTED_CA, "self-signed certificate in certificate chain"),
     ],
 )
-def test_each_bad_certificate_is_refused_for_its_own_reason(flaw: BadCertificate | None, sentence: str) -> None:
+def test_each_bad_certificate_is_refused_for_its_own_reason(
+    flaw: BadCertificate | None, sentence: str
+) -> None:
     assert verdict(open_authority(), flaw) == sentence
 
 

@@ -59,6 +59,14 @@ def test_a_candle_that_runs_holds_only_what_was_quoted_so_far() -> None:
         assert [candle] == candles_of(listing.ticks(NOON, at), 60)
 
 
+def test_a_candle_around_a_pause_holds_what_came_before_it_until_trade_goes_on() -> None:
+    gold, pause = a_floor(zone_seconds=0).listing("XAUUSD"), utc("Mon 21:00")
+    before = [tick.price for tick in gold.ticks(pause - 3_600, pause)]
+    candle = next(gold.candles_back(14_400, pause + 1_800, pause + 1_800))
+    expected = Candle(pause - 3_600, before[0], max(before), min(before), before[-1])
+    assert candle == expected
+
+
 def test_no_tick_is_quoted_while_the_market_is_closed() -> None:
     listing = a_floor().listing("EURUSD")
     close, opening = utc("Fri 22:00"), utc("Sun 22:00") + 7 * DAY

@@ -33,7 +33,7 @@ from probe.model.meanings import (
 from probe.wire.socketio import PREVIEW
 
 TIMEFRAMES = (60, 120, 180, 300, 600, 900, 1800, 2700, 3600, 7200, 10800, 14400)
-LARGEST = 2.0**63  # no broker's number needs more than 64 bits
+LARGEST = 2.0**64  # no broker's number needs more than 64 bits
 MILLISECONDS = 1e11  # a time beyond the year 5000 was not counted in seconds
 YES = (1, "1")  # and True, which is 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -307,7 +307,7 @@ def read_pending(row: Any) -> PendingOrder:
     by_price = number(row.get("openType") or 0) == 1
     return PendingOrder(
         ticket=text(row["ticket"]),
-        symbol=text(row.get("symbol") or row.get("asset")),
+        symbol=text(row.get("symbol", row.get("asset"))),
         direction=Direction.PUT if number(row["command"]) == 1 else Direction.CALL,
         amount=number(row["amount"]),
         duration=int(number(row["timeframe"])),

@@ -171,7 +171,16 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
         facts=tuple((name, value) for name, value in facts if value),
         warnings=tuple(warnings),
         user_agent=user_agent,
+        parts=_parts(token, php),
     )
+
+
+def _parts(token: str, php: dict[object, object] | None) -> tuple[Secret, ...]:
+    """Of a PHP session, what lets somebody in by itself."""
+    if php is None:
+        return ()
+    trailer = token[token.rfind("}") + 1 :]
+    return tuple(Secret(part) for part in (str(php["session_id"]), trailer) if part)
 
 
 def _read_session(token: object) -> tuple[str, dict[object, object] | None]:

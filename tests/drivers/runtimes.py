@@ -1,0 +1,71 @@
+"""What a driver has to offer to be held to the contract. One class for each runtime."""
+
+import asyncio
+import contextlib
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from probe.drivers import aio
+from probe.drivers.dial import DialPlan
+from probe.model.events import Event
+from probe.wire.drivable import Drivable
+
+LIMIT_SECONDS = 10.0
+
+
+class Runtime(Protocol):
+    def run(self, session: Drivable, plan: DialPlan) -> list[Event]:
+        """Dial, run the session until it ended and its transport is gone, leave nothing behind."""
+
+    def serving(
+        self, make_session: Callable[[str], Drivable], tls: ssl.SSLContext | None
+    ) -> contextlib.AbstractContextManager[int]:
+        """Serve on a loopback port for as long as the context is open."""
+
+
+class Asyncio:
+    def run(self, session: Drivable, plan: DialPlan) -> list[Event]:
+        events: list[Event] = []
+
+        async def attempt() -> None:
+            async with asyncio.timeout(LIMIT_SECONDS):
+                connection = await aio.connect(session, plan, on_event=events.append)
+                ended = await connection.ended()
+            assert ended is events[-1]
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+            assert live_timers() == 0
+
+        asyncio.run(attempt())
+        return events
+
+    @contextlib.contextmanager
+    def serving(self, make_session: Callable[[str], Drivable], tls: ssl.SSLContext | None) -> Iterator[int]:
+        ports: list[int] = []
+        ready = threading.Event()
+        loop = asyncio.new_event_loop()
+
+        async def serve() -> None:
+            protocol = aio.serve_protocol(make_session)
+            server = await loop.create_server(protocol, "127.0.0.1", 0, ssl=tls)
+            ports.append(server.sockets[0].getsockname()[1])
+            ready.set()
+            async with server:
+                await stop.wait()
+
+        stop = asyncio.Event()
+        thread = threading.Thread(target=loop.run_until_complete, args=(serve(),))
+        thread.start()
+        assert ready.wait(LIMIT_SECONDS)
+        try:
+            yield ports[0]
+        finally:
+            loop.call_soon_threadsafe(stop.set)
+            thread.join(LIMIT_SECONDS)
+            loop.close()
+
+
+def live_timers() -> int:
+    """How many timers the running loop still holds, those of the caller's own `asyncio.timeout` apart."""
+    return sum(not handle.cancelled() for handle in asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]

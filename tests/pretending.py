@@ -90,13 +90,13 @@ class ScriptedDesk:
     def _answer(self, intent: Intent, now: float) -> list[Meaning]:
         match intent:
             case Watch():
-                candle = Candle(now - 60, 1.1, 1.3, 1.0, 1.2)
+                candle = Candle(now + 7140, 1.1, 1.3, 1.0, 1.2)
                 return [
                     History(
                         symbol=intent.symbol,
                         period=intent.period,
                         index=None,
-                        ticks=((now, 1.2),),
+                        ticks=((now + 7200, 1.2),),
                         candles=(candle,),
                     )
                 ]

@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -74,12 +75,14 @@ def sim(
 
 
 async def _serve(simulator: Simulator, seconds: float | None, *, as_json: bool) -> None:
-    from probe.simulator.control import controlling
-
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in STOPPED_BY:  # the plain way, for it works on Windows too
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-    async with simulator, controlling(simulator) as control:
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(simulator)
+        from probe.simulator.control import controlling  # last: a port that is taken is told before
+
+        control = await stack.enter_async_context(controlling(simulator))
         lines = _as_json(simulator, control) if as_json else _as_text(simulator, control)
         click.echo("\n".join(lines))
         with contextlib.suppress(TimeoutError):

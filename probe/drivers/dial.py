@@ -88,6 +88,9 @@ class DialPlan:
     def open_socket(self, family: socket.AddressFamily) -> socket.socket:
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
+            opened.setsockopt(
+                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+            )  # a heartbeat must not wait for company
             if self.source_address is not None:
                 opened.bind((self.source_address, 0))
         except OSError as problem:
@@ -267,8 +270,8 @@ def _trouble_of(error: OSError) -> _Trouble | None:
 
 def _kind_of_tls(error: ssl.SSLError, *, securing: bool) -> str | None:
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _KIND_OF_VERIFY_CODE.get(error.verify_code, "tls.not-verified")
-    reason = error.reason or ""
+        return _KIND_OF_VERIFY_CODE.get(getattr(error, "verify_code", 0), "tls.not-verified")
+    reason = getattr(error, "reason", None) or ""
     if not securing and reason != _LATE_REFUSAL:
         return "session.tls-broken"
     if kind := _KIND_OF_TLS_REASON.get(reason):
@@ -280,8 +283,8 @@ def _kind_of_tls(error: ssl.SSLError, *, securing: bool) -> str | None:
 
 def _words(error: BaseException) -> str:
     match error:
-        case ssl.SSLCertVerificationError():
-            return error.verify_message
+        case ssl.SSLCertVerificationError(verify_message=str(message)):
+            return message
         case ssl.SSLError(reason=str(reason)):
             return reason
         case _:

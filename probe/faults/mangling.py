@@ -42,8 +42,6 @@ class Interleave(ProtocolFault):
     _release_at: float = field(default=0.0, init=False)
 
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
-        if self.scene.live_at is None:
-            return messages
         held, self._held = self._held, []
         if not _has_attachment(messages):
             return [*messages, *held]
@@ -64,7 +62,7 @@ class Interleave(ProtocolFault):
 
 @dataclass(kw_only=True, eq=False)
 class EveryNth(ProtocolFault):
-    """Hits one in so many of the events of a live session."""
+    """Hits one in so many of the broker's events, never the handshake."""
 
     every: int = field(
         default=10, metadata=about(ParameterType.COUNT, "one event in so many is hit", minimum=1)
@@ -72,7 +70,7 @@ class EveryNth(ProtocolFault):
     _count: int = field(default=0, init=False)
 
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
-        if self.scene.live_at is None or STEP_OF[type(meaning)] is not Step.TELL:
+        if STEP_OF[type(meaning)] is not Step.TELL:
             return messages
         self._count += 1
         return messages if self._count % self.every else self.hit(messages)

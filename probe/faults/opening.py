@@ -241,9 +241,8 @@ class SessionCap(ProtocolFault):
         if isinstance(meaning, Admitted):
             latest = self.known.setdefault(self._account, [])
             latest.append(self)
-            for older in latest[: -self.cap]:
-                older.expelled_at = now
-            del latest[: -self.cap]
+            while len(latest) > self.cap:
+                latest.pop(0).expelled_at = now
         return ((0.0, meaning),)
 
     def next_due(self) -> float | None:

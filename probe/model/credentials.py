@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, Self
 from urllib.parse import quote
@@ -74,7 +74,7 @@ class Credentials:
 class Redactor:
     """Replaces known secrets in a text by ``***``, one that a cut left at the end included."""
 
-    __slots__ = ("_values",)
+    __slots__ = ("_values", "longest")
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         forms: set[str] = set()
@@ -83,18 +83,26 @@ class Redactor:
             escaped = json.dumps(value)[1:-1]
             forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="", errors="replace")}
         self._values = tuple(sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True))
+        self.longest = len(self._values[0]) if self._values else 0
 
     def __call__(self, text: str) -> str:
         for value in self._values:
             if value in text:
                 text = text.replace(value, MASK)
         for value in self._values:
-            for kept in range(min(len(value) - 1, len(text)), SHORTEST - 1, -1):
-                if text.endswith(value[:kept]):
-                    text = text[:-kept] + MASK
+            tail = max(0, len(text) - len(value))
+            while (tail := text.find(value[:SHORTEST], tail)) >= 0:
+                if value.startswith(text[tail:]):
+                    text = text[:tail] + MASK
                     break
+                tail += 1
         return text
 
+    def shorten(self, text: str, length: int) -> str:
+        """Redacted, then cut. Only as much is read as a secret that begins within `length` can reach."""
+        return self(text[: length + self.longest])[:length]
 
-def redactor_for(credentials: Credentials | None) -> Callable[[str], str]:
-    return Redactor((credentials.frame, credentials.token, *credentials.parts)) if credentials else str
+
+def redactor_for(credentials: Credentials | None) -> Redactor:
+    secrets = (credentials.frame, credentials.token, *credentials.parts) if credentials else ()
+    return Redactor(secrets)

@@ -1,6 +1,7 @@
 """One fresh connection, as far as the credential allows, with everything it shows; then a polite goodbye."""
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import Callable
@@ -89,14 +90,19 @@ class _Look:
     """Decides, event by event, whether everything that can be seen has been seen."""
 
     def __init__(
-        self, session: ClientSession, zone_seconds: float, utc_at_zero: float, on_event: Callable[[Event], None]
+        self,
+        session: ClientSession,
+        zone_seconds: float,
+        utc_at_zero: float,
+        on_event: Callable[[Event], None],
     ) -> None:
         self.facts = Facts()
         self.utc_at_zero = utc_at_zero
         self._session = session
         self._zone_seconds = zone_seconds
         self._on_event = on_event
-        self._happened = asyncio.Event()
+        self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
+        self._wanted: Callable[[], bool] = lambda: False
 
     async def run(self, plan: DialPlan, timeout: float) -> None:
         loop = asyncio.get_running_loop()
@@ -114,19 +120,21 @@ class _Look:
 
     async def _wait(self, wanted: Callable[[], bool], until: float) -> bool:
         """Until it is so, the session ended, or the time is over."""
-        while not wanted() and self.facts.ended is None:
-            self._happened.clear()
-            try:
-                async with asyncio.timeout_at(until):
-                    await self._happened.wait()
-            except TimeoutError:
-                return False
-        return self.facts.ended is None
+        self._wanted, self._so = wanted, asyncio.get_running_loop().create_future()
+        self._look()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                await self._so
+        return self.facts.ended is None and wanted()
 
     def _note(self, event: Event) -> None:
         self.facts.add(event)
         self._on_event(event)
-        self._happened.set()
+        self._look()
+
+    def _look(self) -> None:
+        if self._so is not None and not self._so.done() and (self.facts.ended is not None or self._wanted()):
+            self._so.set_result(None)
 
     @property
     def _is_live(self) -> bool:
@@ -134,10 +142,15 @@ class _Look:
 
     def _ask_history(self, session: ClientSession, now: float) -> None:
         broker_time = self.utc_at_zero + now + self._zone_seconds
-        index = int(broker_time) * 100 + 17  # as the browser does: ten digits of broker time and two of its own
+        index = (
+            int(broker_time) * 100 + 17
+        )  # as the browser does: ten digits of broker time and two of its own
         symbol = session.plan.watch[0].symbol
         session.ask(
-            AskHistory(symbol=symbol, period=60, until=float(int(broker_time)), span=HISTORY_SECONDS, index=index), now
+            AskHistory(
+                symbol=symbol, period=60, until=float(int(broker_time)), span=HISTORY_SECONDS, index=index
+            ),
+            now,
         )
 
     def _has_seen_enough(self) -> bool:

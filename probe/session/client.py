@@ -1,10 +1,9 @@
 """The client's end of a session: opens it by the dialect's script, keeps it alive, asks, and says what happened."""
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from probe.model.credentials import Credentials
+from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError, UnsafeTarget
 from probe.model.events import (
@@ -95,7 +94,7 @@ class ClientSession(SessionCore[ClientSocket]):
         credentials: Credentials | None,
         plan: Plan,
         rng: random.Random,
-        redact: Callable[[str], str],
+        redact: Redactor,
     ) -> None:
         socket = ClientSocket(
             host=plan.host,

@@ -5,10 +5,11 @@ resort is `Signal.ABORT`.
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Generic, TypeVar
 
+from probe.model.credentials import Redactor
 from probe.model.events import Ended, Event, Phase, PhaseFinished, Surprise, Traffic
 from probe.model.failures import CloseFacts, Failure, Speaker
 from probe.session.codec import Codec, Message
@@ -91,7 +92,7 @@ class SessionCore(Generic[Socket]):
         codec: Codec,
         socket: Socket,
         rng: random.Random,
-        redact: Callable[[str], str],
+        redact: Redactor,
         keep_messages: int,
     ) -> None:
         self._codec = codec
@@ -241,7 +242,12 @@ class SessionCore(Generic[Socket]):
         if self._surprises <= SURPRISES_TOLD:
             redact = self._transcript.redact
             self._events.append(
-                Surprise(at=now, phase=self._phase, problem=redact(problem), preview=redact(preview)[:160])
+                Surprise(
+                    at=now,
+                    phase=self._phase,
+                    problem=redact.shorten(problem, 200),
+                    preview=redact.shorten(preview, 160),
+                )
             )
 
     # -- saying ------------------------------------------------------------------------------------------------------

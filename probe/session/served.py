@@ -12,6 +12,7 @@ from itertools import count
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
+from probe.model.credentials import Redactor
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Heard, Phase, Upgraded
 from probe.model.failures import Failure
@@ -164,7 +165,9 @@ class ServedSession(SessionCore[ServedSocket]):
         keep_messages: int = 64,
     ) -> None:
         socket = ServedSocket(rng=rng, max_message=max_message)
-        super().__init__(codec=codec, socket=socket, rng=rng, redact=str, keep_messages=keep_messages)
+        super().__init__(
+            codec=codec, socket=socket, rng=rng, redact=Redactor(()), keep_messages=keep_messages
+        )
         self._desk = desk
         self._misbehaviour = misbehaviour
         self._later: list[tuple[float, int, Meaning]] = []
@@ -325,7 +328,7 @@ class ServedSession(SessionCore[ServedSocket]):
 
     def _say(self, meaning: Meaning, now: float) -> None:
         for delay, said in self._misbehaviour.says(meaning, now):
-            if delay > 0 and self._phase not in (Phase.CLOSING, Phase.ENDED):
+            if delay > 0:
                 heapq.heappush(self._later, (now + delay, next(self._order), said))
                 self._timers.set(LATER, self._later[0][0])
             else:

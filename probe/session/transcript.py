@@ -1,9 +1,9 @@
 """The last messages of a session: evidence for whoever asks what happened. Nothing leaves it unredacted."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import NamedTuple
 
+from probe.model.credentials import Redactor
 from probe.session.codec import Message
 
 KEPT_CHARACTERS = 256
@@ -22,20 +22,22 @@ class Transcript:
 
     __slots__ = ("_ring", "redact")
 
-    def __init__(self, *, keep: int, redact: Callable[[str], str]) -> None:
+    def __init__(self, *, keep: int, redact: Redactor) -> None:
         self._ring: deque[tuple[float, str, Message]] = deque(maxlen=keep)
         self.redact = redact
 
     def note(self, at: float, direction: str, message: Message) -> None:
         if len(message) > KEPT_CHARACTERS:
-            shortened = self._readable(message)[:KEPT_CHARACTERS]
+            beginning = message[: KEPT_CHARACTERS + 4 * self.redact.longest]
+            shortened = self.redact.shorten(_text(beginning), KEPT_CHARACTERS)
             message = shortened.encode() if isinstance(message, bytes) else shortened
         self._ring.append((at, direction, message))
 
     def lines(self) -> list[Line]:
-        return [Line(at, way, self._readable(said), isinstance(said, bytes)) for at, way, said in self._ring]
+        return [
+            Line(at, way, self.redact(_text(said)), isinstance(said, bytes)) for at, way, said in self._ring
+        ]
 
-    def _readable(self, message: Message) -> str:
-        return self.redact(
-            message.decode("utf-8", "backslashreplace") if isinstance(message, bytes) else message
-        )
+
+def _text(message: Message) -> str:
+    return message.decode("utf-8", "backslashreplace") if isinstance(message, bytes) else message

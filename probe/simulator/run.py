@@ -104,7 +104,7 @@ class Simulator:
 
     def _account(self, broker: Broker, identity: SimulatedAccount) -> AccountFacts:
         world, credential = self.worlds[broker.name], broker.write_credential(identity)
-        # Found, not made: every account of a world can be opened by its credential.
+        # The guest's way in finds an account that exists: here it always does.
         account = world.find_guest(broker.read_credentials(credential).token)
         account.settle(world.floor.at(asyncio.get_running_loop().time()))
         return AccountFacts(
@@ -140,29 +140,28 @@ class Simulator:
         for broker in self._brokers:
             self.worlds[broker.name] = World(broker=broker, seed=self._seed, epoch=epoch)
             self._misbehaviour[broker.name] = MisbehaviourBoard(_protocol(self.board.orders.values(), broker))
-        pages = {broker.name: await self._serve_pages(broker, cleanup) for broker in self._brokers}
+        # Bound now, for the listeners to know the way; served last, so that a port that is taken is told at once.
+        inside = {broker.name: _inside(cleanup) for broker in self._brokers if self._pages}
         for tls in (None, context) if context else (None,):
             for broker in self._brokers:
                 for region in self._regions:
-                    await self._listen(broker, region, tls, pages[broker.name], cleanup)
+                    await self._listen(broker, region, tls, inside.get(broker.name), cleanup)
+        for broker in self._brokers:
+            if broker.name in inside:
+                await self._serve_pages(broker, inside[broker.name], cleanup)
 
-    async def _serve_pages(self, broker: Broker, cleanup: AsyncExitStack) -> int | None:
-        if not self._pages:
-            return None
+    async def _serve_pages(self, broker: Broker, inside: socket.socket, cleanup: AsyncExitStack) -> None:
         from probe.simulator.web import serving  # noqa: PLC0415 - FastAPI and uvicorn take half a second
         from probe.simulator.web.pages import pages_of  # noqa: PLC0415 - see above
 
-        inside = socket.create_server((HOST, 0))
-        cleanup.callback(inside.close)
         await cleanup.enter_async_context(serving(pages_of(broker), inside))
-        return int(inside.getsockname()[1])
 
     async def _listen(
         self,
         broker: Broker,
         region: Region,
         tls: ServerContext | None,
-        pages_port: int | None,
+        inside: socket.socket | None,
         cleanup: AsyncExitStack,
     ) -> None:
         world = self.worlds[broker.name]
@@ -174,7 +173,7 @@ class Simulator:
             log=self.sessions,
             rng=Random(f"{self._seed}/{broker.name}/{region.name}/{tls is not None}"),
             tls=tls,
-            pages_port=pages_port,
+            pages_port=inside.getsockname()[1] if inside else None,
         )
         cleanup.push_async_callback(listener.stop)
         port = self._port + len(self._listeners) if self._port else 0
@@ -199,6 +198,12 @@ class Simulator:
             self._misbehaviour[broker.name].set_faults(_protocol(orders, broker), now)
         for listener in self._listeners:
             await listener.set_faults(_meant_for(listener.broker, orders))
+
+
+def _inside(cleanup: AsyncExitStack) -> socket.socket:
+    bound = socket.create_server((HOST, 0))
+    cleanup.callback(bound.close)
+    return bound
 
 
 def _meant_for(broker: Broker, orders: Iterable[FaultOrder]) -> list[FaultOrder]:

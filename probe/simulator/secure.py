@@ -58,9 +58,7 @@ class SecuredSession:
                     self._tls.write(effect)
                 continue
             if self._handshaken and effect is not Signal.ABORT:
-                with suppress(
-                    ssl.SSLError
-                ):  # it wants the peer's goodbye as well; ours is written all the same
+                with suppress(ssl.SSLError):  # the peer's goodbye is missing; ours is written
                     self._tls.unwrap()
             self._take_leaving(out)
             out.append(Signal.ABORT if effect is Signal.ABORT else Signal.CLOSE)  # TLS cannot half-close

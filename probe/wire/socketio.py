@@ -100,9 +100,9 @@ def read_json(text: str) -> object:
             value, end = _decoder.decode(text), len(text)  # white space in front, or truly broken
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if end != len(text) and text[end:].strip():
+    if end != len(text) and text[end:].strip(" \t\n\r"):
         raise ValueError(f"unexpected characters after position {end}")
-    if len(text) > 2 * MAX_DEPTH and _is_deep(value):
+    if len(text) > 2 * MAX_DEPTH and _may_be_deep(text) and _is_deep(value):
         raise ValueError("nested too deeply")
     if "\\u" in text and _SURROGATE.search(text):
         value = json.loads(write_json(value).encode(errors="replace"))
@@ -110,6 +110,24 @@ def read_json(text: str) -> object:
 
 
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+_ALL_BUT_SHAPE = bytes(set(range(256)) - set(b'[]{}"'))
+
+
+def _may_be_deep(text: str) -> bool:
+    """A quick look at brackets and quotes alone: a login brings 80 KiB that are not deep.
+
+    Pairs of quotes go first; one that stays keeps a bracket inside of a text from matching one outside.
+    """
+    if "\\" in text:  # perhaps an escaped quote
+        return True
+    left = text.encode(errors="replace").translate(None, _ALL_BUT_SHAPE).replace(b'""', b"")
+    for _ in range(MAX_DEPTH // 2):  # each turn takes away one or two levels
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if not left:
+            return False
+    return True
 
 
 def _is_deep(value: object) -> bool:

@@ -1,5 +1,5 @@
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,4 +20,5 @@ def no_descriptor_is_left_open() -> Iterator[None]:
 
 def open_descriptors() -> int:
     """0 where the system does not say."""
-    return len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    folder = Path("/proc/self/fd")
+    return len(list(folder.iterdir())) if folder.is_dir() else 0

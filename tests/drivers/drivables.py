@@ -36,6 +36,9 @@ class Scripted:
         self.end(now, failure)
 
     def wake(self, now: float) -> None:
+        due_at = self.timers.next()
+        assert due_at is not None
+        assert due_at <= now
         while (due := self.timers.pop_due(now)) is not None:
             self.on_timer(*due, now)
 
@@ -102,7 +105,19 @@ class Chatterbox(Scripted):
     def on_timer(self, name: str, due: float, now: float) -> None:
         self.send(bytes(65536))
         self.sent += 65536
-        self.timers.set("talk", now)
+        self.timers.set("talk", now + 1e-6)
+
+
+class Lingering(Scripted):
+    """Takes its time between being told of the end and ending, as a wire that delays does."""
+
+    def receive_end(self, now: float, failure: Failure | None) -> None:
+        self.end_told.append(failure)
+        self.timers.set("late", now + 0.05)
+
+    def on_timer(self, name: str, due: float, now: float) -> None:
+        self.send(b"late words")
+        self.end(now, self.end_told[0])
 
 
 class Alarm(Scripted):

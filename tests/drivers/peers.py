@@ -34,8 +34,8 @@ def peer(script: Script, *, tls: ssl.SSLContext | None = None, host: str = "127.
     try:
         yield listener.getsockname()[1]
     finally:
-        with contextlib.suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)  # wakes an accept that still waits
+        with contextlib.suppress(OSError):  # an accept that still waits would do so for its whole patience
+            socket.create_connection(listener.getsockname()[:2], PATIENCE).close()
         player.join(PATIENCE)
         listener.close()
         assert not player.is_alive(), "the peer did not finish"
@@ -67,6 +67,13 @@ def read_all(sock: socket.socket) -> bytes:
         while data := sock.recv(65536):
             received += data
     return bytes(received)
+
+
+def beneath_tls(sock: socket.socket) -> socket.socket:
+    """The bare socket. What `ssl` says of it is not always true: a reset comes out as an end."""
+    raw = socket.socket(fileno=sock.detach())
+    raw.settimeout(PATIENCE)
+    return raw
 
 
 def echo(sock: socket.socket) -> None:

@@ -1,9 +1,9 @@
 """A throw-away authority, and servers with every kind of certificate."""
 
-import datetime
 import ipaddress
 import ssl
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -13,7 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from probe.drivers.tls import TlsProfile
 
-DAY = datetime.timedelta(days=1)
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,13 +27,17 @@ class Pki:
 
 
 def make_pki(folder: Path) -> Pki:
-    today = datetime.datetime.now(datetime.UTC).replace(microsecond=0)
+    today = datetime.now(UTC).replace(microsecond=0)
     ca, ca_key = _certificate("Test Authority", None, today - 2 * DAY, today + 2 * DAY)
     other_ca, other_key = _certificate("Other Authority", None, today - 2 * DAY, today + 2 * DAY)
     ca_file = folder / "ca.pem"
     ca_file.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
     local = ("localhost", "127.0.0.1", "::1")
-    past, present, future = (today - 2 * DAY, today - DAY), (today - DAY, today + DAY), (today + DAY, today + 2 * DAY)
+    past, present, future = (
+        (today - 2 * DAY, today - DAY),
+        (today - DAY, today + DAY),
+        (today + DAY, today + 2 * DAY),
+    )
     kinds = {
         "good": _certificate("good", (ca, ca_key), *present, local),
         "expired": _certificate("expired", (ca, ca_key), *past, local),
@@ -64,13 +68,16 @@ def _server(file: Path, certificate: x509.Certificate, key: ec.EllipticCurvePriv
 def _certificate(
     name: str,
     issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
-    begins: datetime.datetime,
-    ends: datetime.datetime,
+    begins: datetime,
+    ends: datetime,
     hosts: tuple[str, ...] = (),
 ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name(
-        [x509.NameAttribute(NameOID.COMMON_NAME, name), x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tests")]
+        [
+            x509.NameAttribute(NameOID.COMMON_NAME, name),
+            x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Tests"),
+        ]
     )
     authority, signer = (subject, key) if issuer is None else (issuer[0].subject, issuer[1])
     builder = (
@@ -80,10 +87,14 @@ def _certificate(
         .not_valid_after(ends)
         .add_extension(x509.BasicConstraints(ca=not hosts, path_length=None), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
     )
     if hosts:
-        builder = builder.add_extension(x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general(host) for host in hosts]), critical=False
+        )
     else:
         usage = x509.KeyUsage(
             digital_signature=True,

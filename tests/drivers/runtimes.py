@@ -34,8 +34,7 @@ class Asyncio:
                 connection = await aio.connect(session, plan, on_event=events.append)
                 ended = await connection.ended()
             assert ended is events[-1]
-            assert asyncio.all_tasks() == {asyncio.current_task()}
-            assert live_timers() == 0
+            await nothing_is_left()
 
         asyncio.run(attempt())
         return events
@@ -66,6 +65,15 @@ class Asyncio:
             loop.close()
 
 
+async def nothing_is_left() -> None:
+    """asyncio itself forgets an aborted TLS handshake in the next pass of the loop."""
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    assert live_timers() == 0
+
+
 def live_timers() -> int:
-    """How many timers the running loop still holds, those of the caller's own `asyncio.timeout` apart."""
-    return sum(not handle.cancelled() for handle in asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]
+    """Those of the running loop; the deadlines of code that is being awaited are not counted."""
+    handles = asyncio.get_running_loop()._scheduled  # type: ignore[attr-defined]
+    owners = [getattr(handle._callback, "__self__", None) for handle in handles if not handle.cancelled()]
+    return sum(not isinstance(owner, asyncio.Timeout) for owner in owners)

@@ -16,8 +16,9 @@ from probe.model.endpoint import Address
 from probe.model.events import Dialled, Ended, Event, PeerBeat, Phase, PhaseFinished
 from probe.model.failures import Failure
 from probe.wire.drivable import Signal
-from tests.drivers.drivables import Alarm, Chatterbox, Echo, Scripted, Until
+from tests.drivers.drivables import Alarm, Chatterbox, Echo, Lingering, Scripted, Until
 from tests.drivers.peers import (
+    beneath_tls,
     black_hole,
     close_at_once,
     closed_port,
@@ -32,8 +33,11 @@ from tests.drivers.pki import Pki
 from tests.drivers.runtimes import Asyncio, Runtime
 
 SHORT = {Phase.RESOLVING: 0.2, Phase.CONNECTING: 0.2, Phase.SECURING: 0.2}
+LONG = 10.0
 SLACK_SECONDS = 1.0  # five times the deadlines above
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux drops a SYN when the accept queue is full")
+linux_only = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux drops a SYN when the accept queue is full"
+)
 
 
 @pytest.fixture(params=[Asyncio])
@@ -73,7 +77,9 @@ def phases_in(events: Sequence[Event]) -> list[Phase]:
 # -- dialling ----------------------------------------------------------------------------------------------------------
 
 
-def test_phases_are_told_in_order_and_each_begins_after_the_one_before(runtime: Runtime, pki: Pki, secure: bool) -> None:
+def test_phases_are_told_in_order_and_each_begins_after_the_one_before(
+    runtime: Runtime, pki: Pki, secure: bool
+) -> None:
     session = Until([b"hello"], 5)
     with peer(echo, tls=pki.servers["good"] if secure else None) as port:
         events = runtime.run(session, plan_for(port, pki if secure else None))
@@ -165,9 +171,6 @@ def test_a_resolver_that_hangs_is_given_up_at_the_deadline(runtime: Runtime) -> 
     assert 0.2 <= took < SLACK_SECONDS
 
 
-LONG = 10.0
-
-
 def as_loopback(host: str, port: int) -> list[Found]:
     return system_resolver("127.0.0.1", port)
 
@@ -202,7 +205,9 @@ def test_a_resilient_dial_does_not_wait_for_a_silent_address(runtime: Runtime) -
 
 
 def test_a_race_without_a_winner_is_one_failure(runtime: Runtime) -> None:
-    plan = plan_for(1, host="broker.invalid", resolve=these(closed_port(), closed_port()), happy_eyeballs=True)
+    plan = plan_for(
+        1, host="broker.invalid", resolve=these(closed_port(), closed_port()), happy_eyeballs=True
+    )
     assert kind_in(runtime.run(Scripted(), plan)) == "tcp.refused"
 
 
@@ -281,7 +286,9 @@ def test_a_tls_server_that_says_nothing_is_given_up_at_the_deadline(runtime: Run
     [b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"220 mail.test ESMTP\r\n"],
     ids=["ssh", "http", "smtp"],
 )
-def test_a_port_that_speaks_something_else_is_reported_as_plain(runtime: Runtime, pki: Pki, banner: bytes) -> None:
+def test_a_port_that_speaks_something_else_is_reported_as_plain(
+    runtime: Runtime, pki: Pki, banner: bytes
+) -> None:
     def talk(sock: socket.socket) -> None:
         sock.sendall(banner)
         read_all(sock)
@@ -352,11 +359,12 @@ def test_an_abort_reaches_the_other_end_as_a_reset(runtime: Runtime, pki: Pki, s
 
     def listen(sock: socket.socket) -> None:
         sock.sendall(b"go")
-        try:
-            while sock.recv(65536):
-                pass
-        except OSError as error:
-            heard.append(type(error))
+        with beneath_tls(sock) as raw:
+            try:
+                while raw.recv(65536):
+                    pass
+            except OSError as error:
+                heard.append(type(error))
 
     with peer(listen, tls=pki.servers["good"] if secure else None) as port:
         runtime.run(Until([], 2, Signal.ABORT), plan_for(port, pki if secure else None))
@@ -405,7 +413,9 @@ class Rescheduler(Scripted):
         self.end(now)
 
 
-@pytest.mark.parametrize("moves", [(9.0, 0.05), (0.02, 0.15), (0.05, 9.0, 0.05)], ids=["earlier", "later", "both"])
+@pytest.mark.parametrize(
+    "moves", [(9.0, 0.05), (0.02, 0.15), (0.05, 9.0, 0.05)], ids=["earlier", "later", "both"]
+)
 def test_a_timer_that_moved_fires_when_it_is_due_now(runtime: Runtime, moves: tuple[float, ...]) -> None:
     session = Rescheduler(*moves)
     with peer(echo) as port:
@@ -435,13 +445,32 @@ def test_a_reset_in_the_session_is_reported(runtime: Runtime, pki: Pki, secure: 
 def test_a_broken_tls_stream_is_reported(runtime: Runtime, pki: Pki) -> None:
     def garble(sock: socket.socket) -> None:
         sock.recv(65536)
-        with socket.socket(fileno=sock.detach()) as raw:  # beneath TLS
-            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))
-            raw.settimeout(5)
+        with beneath_tls(sock) as raw:
+            raw.sendall(b"\x17\x03\x03\x00\x20" + bytes(32))  # the head of a record, and what no key made
             read_all(raw)
 
     with peer(garble, tls=pki.servers["good"]) as port:
         assert kind_in(runtime.run(Scripted([b"hello"]), plan_for(port, pki))) == "session.tls-broken"
+
+
+def test_a_session_may_end_later_than_its_transport(runtime: Runtime) -> None:
+    refused, cut = Lingering(), Lingering([b"hello"])
+    assert kind_in(runtime.run(refused, plan_for(closed_port()))) == "tcp.refused"
+    with peer(reset) as port:
+        assert kind_in(runtime.run(cut, plan_for(port))) == "session.tcp-reset"
+    assert [len(session.end_told) for session in (refused, cut)] == [1, 1]
+
+
+def test_an_end_from_the_other_side_leaves_our_half_open(runtime: Runtime) -> None:
+    heard: list[bytes] = []
+
+    def finish_and_listen(sock: socket.socket) -> None:
+        sock.shutdown(socket.SHUT_WR)
+        heard.append(read_all(sock))
+
+    with peer(finish_and_listen) as port:
+        events = runtime.run(Lingering(), plan_for(port))
+    assert (failure_in(events), heard) == (None, [b"late words"])
 
 
 def test_a_peer_that_never_reads_cannot_grow_our_memory(runtime: Runtime, pki: Pki, secure: bool) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from probe.faults.catalogue import compose, read_fault
 from probe.model.errors import UnsafeTarget
 from probe.model.events import Event, Phase, QuoteArrived, RequestAnswered, RequestExpired, Told
-from probe.model.intents import AskBalance, AskHistory, Intent, PlaceOrder
+from probe.model.intents import AskBalance, AskHistory, Intent, Login, PlaceOrder, Watch
 from probe.model.meanings import (
     Balance,
     Direction,
@@ -34,8 +34,11 @@ class LivelyDesk(ScriptedDesk):
         super().__init__()
         self._running: list[Order] = []
 
+    def admit(self, login: Login, now: float) -> Sequence[Meaning]:
+        return [*super().admit(login, now), OrderList(orders=(), closed=True)]
+
     def _answer(self, intent: Intent, now: float) -> list[Meaning]:
-        answer = super()._answer(intent, now)
+        answer = super()._answer(intent, now + ZONE if isinstance(intent, Watch) else now)
         for meaning in answer:
             if isinstance(meaning, OrderOpened):
                 self._running.append(meaning.order)
@@ -91,7 +94,7 @@ def suffer(*faults: str, until: float = 60.0) -> Sufferer:
     """A session that asks and orders a little, while all that goes wrong."""
     pair = Sufferer(compose([read_fault(fault) for fault in faults]))
     wishes: list[tuple[float, Intent]] = [
-        (11.0, AskBalance()),
+        (10.5, AskBalance()),
         (12.0, AskHistory(symbol=FIRST, period=60, until=7200.0, span=600.0, index=7)),
         (13.0, an_order(1)),
         (14.0, an_order(2)),

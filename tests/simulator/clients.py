@@ -10,14 +10,22 @@ from probe.brokers import find_broker
 from probe.drivers.aio import connect
 from probe.drivers.dial import DialPlan
 from probe.drivers.tls import TlsProfile
+from probe.model.credentials import redactor_for
 from probe.model.endpoint import read_websocket_url
 from probe.model.events import Ended, Event, Phase, QuoteArrived
 from probe.model.intents import Watch
 from probe.session.client import ClientSession, Plan
 from probe.simulator.listen import SimEndpoint
 
-PATIENCE = 10.0
+PATIENCE = 5.0
 E = TypeVar("E")
+
+
+async def eventually(condition: Callable[[], object]) -> None:
+    """For what a simulator does without telling anybody."""
+    async with asyncio.timeout(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - there is no event to wait for
+            await asyncio.sleep(0.005)
 
 
 class Caller:
@@ -75,7 +83,7 @@ async def calling(
                 watch=tuple(Watch(symbol=symbol) for symbol in watch),
             ),
             rng=random.Random(1),
-            redact=str,
+            redact=redactor_for(credentials),
         )
     )
     plan = DialPlan(address=address, tls=TlsProfile(ca_file=endpoint.ca_file))

@@ -138,6 +138,7 @@ def test_a_text_message_is_read_as_its_packet(text: str, packet: Packet) -> None
         ("42/chat", "an event that is not JSON"),
         ('42["a"', "an event that is not JSON"),
         ('42["a"]]', "an event that is not JSON"),
+        ('42["a"]\f', "an event that is not JSON"),  # white space, but not to JSON
         ('42["a",NaN]', "an event that is not JSON: NaN is not JSON"),
         ('42["a",-Infinity]', "an event that is not JSON: -Infinity is not JSON"),
         ("42{}", "an event without a name"),
@@ -189,9 +190,20 @@ def test_the_deepest_nesting_allowed_is_read() -> None:
         read_json(nested(MAX_DEPTH + 1))
 
 
-def test_brackets_in_a_string_are_no_nesting() -> None:
-    inside = write_json([nested(1000), "{" * 1000])
-    assert read_json(inside) == [nested(1000), "{" * 1000]
+@pytest.mark.parametrize(
+    "value", [[nested(1000), "{" * 1000], ["]"] * 100 + ["["] * 100, ['"[', "\\["] * 100]
+)
+def test_brackets_in_a_string_are_no_nesting(value: object) -> None:
+    assert read_json(write_json(value)) == value
+
+
+@pytest.mark.parametrize("quote", ["", '\\"', "\\\\"])
+@pytest.mark.parametrize("depth", [MAX_DEPTH + 1, 500])
+def test_brackets_in_strings_hide_no_nesting(depth: int, quote: str) -> None:
+    for opening, closing in ("[]", "{}"):
+        hidden = f'["{quote}{closing}{quote}",' * depth + "0" + f',"{quote}{opening}{quote}"]' * depth
+        with pytest.raises(ValueError, match="nested too deeply"):
+            read_json(hidden)
 
 
 # -- headers and attachments -------------------------------------------------------------------------------------------

@@ -61,7 +61,11 @@ def text(value: Any) -> str:
 def seconds(value: Any) -> float:
     """Some variants count milliseconds."""
     count = number(value)
-    return count / 1000 if count > MILLISECONDS else count
+    if count >= MILLISECONDS:
+        count /= 1000
+    if not abs(count) < MILLISECONDS:
+        raise ValueError("expected a time")
+    return count
 
 
 def any_id(value: Any) -> str | int | None:
@@ -117,8 +121,15 @@ def read_balance(payload: Any) -> Balance:
     return Balance(amount=number(payload["balance"]), is_demo=bool(said) if said in (0, 1) else None)
 
 
+_ASSET_TYPES = [int, str, str, str, int, int]
+
+
 def read_asset(row: Any) -> Asset:
     changes = row[18] if len(row) > 18 else -1
+    changes_at = seconds(changes) if changes not in (-1, 0, None) else None
+    if list(map(type, row[:6])) == _ASSET_TYPES:  # nearly always
+        number_, symbol, label, kind, digits, payout = row[:6]
+        return Asset(number_, symbol, label, kind, digits, payout, row[9] in YES, row[14] in YES, changes_at)
     return Asset(
         int(number(row[0])),
         text(row[1]),
@@ -128,7 +139,7 @@ def read_asset(row: Any) -> Asset:
         int(number(row[5])),
         row[9] in YES,
         row[14] in YES,
-        seconds(changes) if changes not in (-1, 0, None) else None,
+        changes_at,
     )
 
 
@@ -167,7 +178,12 @@ def read_ticks(rows: Any) -> tuple[tuple[float, float], ...]:
     """More than a thousand rows follow each subscription: checked in bulk, one by one only where something is unusual."""
     ticks = tuple(map(tuple, rows))
     usual = set(map(len, ticks)) <= {2} and set(map(type, chain.from_iterable(ticks))) <= {float, int}
-    if usual and ticks and max(map(max, ticks)) < MILLISECONDS and min(map(min, ticks)) > -LARGEST:
+    if (
+        usual
+        and ticks
+        and max(chain.from_iterable(ticks)) < MILLISECONDS
+        and min(chain.from_iterable(ticks)) >= 0
+    ):
         return ticks
     return tuple((seconds(row[0]), number(row[1])) for row in rows)
 

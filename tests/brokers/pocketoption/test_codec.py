@@ -337,6 +337,15 @@ def test_a_number_beyond_64_bits_is_no_price_time_or_amount(number: str) -> None
         assert [type(meaning) for meaning in hear([message])] == [Unrecognised]
 
 
+@pytest.mark.parametrize("time", [-1e12, 1733699878720000, "1733699878720000"], ids=repr)
+def test_microseconds_are_no_time(time: object) -> None:
+    (told,) = hear(attached("updateTime", time))
+    assert isinstance(told, Unrecognised)
+    page = {"asset": "E", "index": 1, "time": time, "offset": 9000, "period": 60}
+    (asked,) = serve(["42" + json.dumps(["loadHistoryPeriod", page])])
+    assert isinstance(asked, UnknownIntent)
+
+
 def test_a_quote_charged_to_the_sentiment_is_no_sentiment() -> None:
     assert hear(attached("chafor", [["EURUSD_otc", 63]])) == [Sentiment(rows=(("EURUSD_otc", 63),))]
     (told,) = hear(attached("chafor", [["EURUSD_otc", 1789230980.123, 1.14]]))

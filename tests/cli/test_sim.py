@@ -1,0 +1,178 @@
+"""`probe sim` as a person and a program meet it."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from probe.cli import main
+from probe.cli.sim import sim
+from probe.simulator.switchboard import CATALOGUE
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 20.0
+
+
+@contextmanager
+def running(home: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    environment = {**os.environ, "TRADEPROBE_HOME": str(home)}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "probe", "sim", *arguments],
+        cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines_until_ready(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        lines.append(json.loads(line))
+        if lines[-1].get("ready"):
+            return lines
+    raise AssertionError(process.communicate()[1])
+
+
+def check(home: Path, command: str) -> tuple[int, str]:
+    """Run a command line that was shown, as it was shown."""
+    shown = re.sub(r"\bprobe check\b", f"'{sys.executable}' -m probe check", command)
+    environment = {**os.environ, "TRADEPROBE_HOME": str(home)}
+    result = subprocess.run(
+        ["/bin/sh", "-c", shown], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False,
+    )  # fmt: skip
+    return result.returncode, result.stdout + result.stderr
+
+
+def test_programs_get_a_line_per_endpoint_and_a_last_one_that_says_ready(tmp_path: Path) -> None:
+    with running(tmp_path, "pocketoption", "--json", "--fault", "http-status:code=503") as process:
+        *endpoints, ready = lines_until_ready(process)
+        for line in (*endpoints, ready):
+            assert list(line)[:3] == ["schema_version", "kind", "at"]
+        schemes = [line["url"].partition(":")[0] for line in endpoints]
+        assert schemes == ["ws"] * 5 + ["wss"] * 5
+        assert [line["region"] for line in endpoints[:5]] == [
+            "demo-eu",
+            "demo-us",
+            "demo-asia",
+            "real-eu",
+            "real-us",
+        ]
+        assert {line["credential"][:4] for line in endpoints} == {'42["'}
+        assert {line.get("ca_file") for line in endpoints} == {None, str(tmp_path / "ca" / "ca.pem")}
+        assert (ready["pid"], ready["kind"]) == (process.pid, "ready")
+
+        bearer = {"Authorization": f"Bearer {ready['control']['token']}"}
+        faults = httpx.get(f"{ready['control']['url']}/faults", headers=bearer, trust_env=False)
+        assert faults.json() == [{"id": 1, "fault": "http-status:code=503"}]
+        page = httpx.get(re.sub(r"^ws(.*?\d+)/.*", r"http\1/", endpoints[0]["url"]), trust_env=False)
+        assert (page.status_code, "simulated" in page.text) == (200, True)
+
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, err) == (0, "ended: 0 sessions, 0 messages in, 0 out\n")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")
+def test_people_get_a_table_and_commands_that_work(tmp_path: Path) -> None:
+    with running(tmp_path, "--seed", "7") as process:
+        assert process.stdout
+        text = ""
+        for line in process.stdout:
+            text += line
+            if line == "Ctrl-C ends it.\n":
+                break
+        assert re.search(
+            r"^  pocketoption  demo-eu +demo +5 ms +ws://127.0.0.1:\d+/socket.io/", text, re.MULTILINE
+        )
+        _, secure = re.findall(r"^  (echo .*)$", text, re.MULTILINE)
+        assert secure.endswith(f" --ca {tmp_path / 'ca' / 'ca.pem'}")
+        code, out = check(tmp_path, secure)
+        assert (code, "HEALTHY" in out, " TLS " in out) == (0, True, True)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0
+        assert re.fullmatch(r"ended: 1 sessions, \d+ messages in, \d+ out\n", err)
+
+
+def test_a_port_that_is_taken_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as holder:
+        port = str(holder.getsockname()[1])
+        with running(tmp_path, "--port", port, "--no-tls") as process:
+            out, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, out) == (2, "")
+    assert err == (
+        f"error: the simulator cannot listen on port {port} (Address already in use). "
+        "Choose another one, or name none and it takes any that are free.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["pocketopton"], "error: unknown broker 'pocketopton'; did you mean 'pocketoption'? "),
+        (["--fault", "silent-stal"], "error: fault 'silent-stal': there is no fault 'silent-stal' (did you "),
+        (["--for", "soon"], "error: --for: 'soon' is not a duration."),
+        (["--port", "70000"], "error: Invalid value for '--port': 70000 is not in the range 1<=x<=65535."),
+    ],
+)
+def test_a_wrong_word_ends_with_2_before_anything_starts(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main.run(["sim", *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert (out, err[: len(sentence)]) == ("", sentence)
+
+
+def test_all_faults_are_listed_for_people(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["sim", "--list-faults"]) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r"^  ([\w-]+): ", text, re.MULTILINE) == [
+        spec.name for kind in ("protocol", "stream", "listener") for spec in CATALOGUE.values() if spec.kind.value == kind
+    ]  # fmt: skip
+    assert (
+        "  tls-certificate: the server shows a certificate that must not be accepted; "
+        "its time counts from when it is switched on\n"
+        "      causes tls.server-cert-expired\n"
+        "      kind=expired  what is wrong with it (expired|not-yet-valid|wrong-host|self-signed|untrusted-ca)\n"
+    ) in text
+
+
+def test_all_faults_are_listed_for_programs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["sim", "--list-faults", "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert list(listed) == ["schema_version", "kind", "at", "faults"]
+    assert [fault["name"] for fault in listed["faults"]] == list(CATALOGUE)
+    (cap,) = [fault for fault in listed["faults"] if fault["name"] == "connection-cap"]
+    assert (cap["kind"], cap["finding"]) == ("listener", "auth.connection-cap")
+    assert cap["parameters"][0] == {
+        "name": "cap",
+        "type": "whole number",
+        "default": "2",
+        "help": "connections an address may have",
+    }
+
+
+def test_the_documentation_tells_every_fault_and_its_verdict() -> None:
+    text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    told = re.findall(r"^\| `([\w-]+)` \| (.*) \| (?:`(.*)`|–) \|$", text, re.MULTILINE)
+    assert told == [(spec.name, spec.summary, spec.finding) for spec in CATALOGUE.values()]
+
+
+def test_the_documentation_tells_every_option() -> None:
+    text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
+    options = {name for parameter in sim.params for name in parameter.opts if name.startswith("--")}
+    assert options - {"--tls"} - set(re.findall(r"^\| `(--[\w-]+)", text, re.MULTILINE)) == set()

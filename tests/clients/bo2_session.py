@@ -1,0 +1,158 @@
+"""What BinaryOptionsToolsV2 finds, unmodified, when its public arguments point it at the simulator.
+
+python bo2_session.py ENDPOINT CONTROL: both as the simulator's JSON has them. Runs in the client's own environment and
+prints one line of JSON. It must not run where anything but loopback can be reached: see isolated.py.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.request import Request, urlopen
+
+from BinaryOptionsToolsV2.pocketoption import PocketOptionAsync  # type: ignore[import-not-found]
+
+OTC = "EURUSD_otc"
+ZONE_SECONDS = 7200
+SERVE_EARLY = {"fault": "pre-auth-events:policy=serve"}
+
+
+class Control:
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+
+    def get(self, path: str) -> Any:
+        return self._call(Request(self._url + path, headers=self._headers))
+
+    def post(self, path: str, body: object = None) -> Any:
+        return self._call(Request(self._url + path, json.dumps(body).encode(), self._headers))
+
+    def _call(self, request: Request) -> Any:
+        with urlopen(request, timeout=5) as answer:
+            return json.load(answer)
+
+    def balance(self, account: str) -> float:
+        found = [each["balance"] for each in self.get("/accounts") if each["account"] == account]
+        return float(found[0])
+
+    def live_session(self, region: str) -> int | None:
+        found = self.get("/sessions")
+        live = [each["number"] for each in found if each["region"] == region and each["phase"] == "live"]
+        return live[-1] if live else None
+
+
+async def until(happened: Callable[[], Any], what: str) -> Any:
+    """The simulator is another process: it can only be asked again."""
+    for _ in range(200):
+        if found := happened():
+            return found
+        await asyncio.sleep(0.05)
+    raise TimeoutError(f"{what} did not happen in ten seconds")
+
+
+async def ticks_after(stream: Any, at: float, *, count: int, within: float) -> list[dict[str, Any]]:
+    """As many as come, up to `count`; older ones only waited in the client."""
+    found: list[dict[str, Any]] = []
+    try:
+        async with asyncio.timeout(within):
+            while len(found) < count:
+                tick = await anext(stream)
+                if tick["timestamp"] > at:
+                    found.append(tick)
+    except TimeoutError:
+        pass
+    return found
+
+
+async def balances(api: Any, control: Control, account: str) -> tuple[float, float]:
+    """The client's, and the simulator's; the news of it may still be under way."""
+    for _ in range(40):
+        if await api.balance() == control.balance(account):
+            break
+        await asyncio.sleep(0.05)
+    return await api.balance(), control.balance(account)
+
+
+async def look(api: Any, control: Control, account: str) -> dict[str, Any]:
+    payouts = await api.payouts()
+    return {
+        "is_demo": api.is_demo(),
+        "balances": await balances(api, control, account),
+        "payout": payouts.get(OTC),
+        "active": [asset["symbol"] for asset in await api.active_assets()],
+    }
+
+
+async def trade(api: Any, control: Control) -> dict[str, Any]:
+    """Both ways at once, so that hardly ever neither wins."""
+    placed = [await api.buy(OTC, 10.0, 5), await api.sell(OTC, 7.0, 5)]
+    opened = await balances(api, control, "demo")
+    settled = [dict(await api.check_win(id_, timeout_seconds=15)) for id_, _ in placed]
+    return {"opened": opened, "orders": settled, "settled": await balances(api, control, "demo")}
+
+
+async def lose_connection(
+    api: Any, stream: Any, control: Control, region: str, *, watch_seconds: float
+) -> dict[str, Any]:
+    """It reconnects by itself; what it then has."""
+    lost = control.live_session(region)
+    control.post(f"/sessions/{lost}/drop")
+    await until(lambda: control.live_session(region) not in (None, lost), "a new session")
+    live_at = time.time() + ZONE_SECONDS
+    return {
+        "ticks": await ticks_after(stream, live_at, count=3, within=watch_seconds),
+        "is_connected": api.is_connected(),
+        "balances": await balances(api, control, "demo"),
+    }
+
+
+async def demo(api: Any, control: Control, region: str) -> dict[str, Any]:
+    found = await look(api, control, "demo")
+    trading = asyncio.create_task(trade(api, control))  # takes its five seconds beside the rest
+    stream = await api.subscribe_symbol(OTC)
+    found["ticks"] = await ticks_after(stream, 0.0, count=5, within=10)
+    found["clock_ahead"] = await api.get_server_time() - time.time()
+    found["candles"] = await api.candles(OTC, 60, count=10)
+    found["trade"] = await trading
+    lose = partial(lose_connection, api, stream, control, region)
+    found["after early requests were ignored"] = await lose(watch_seconds=2.5)
+    control.post("/faults", SERVE_EARLY)
+    found["after early requests were served"] = await lose(watch_seconds=10)
+    return found
+
+
+async def live(api: Any, control: Control, region: str) -> dict[str, Any]:
+    found = await look(api, control, "live")
+    path = f"/sessions/{control.live_session(region)}/frames"
+
+    def asked() -> list[str]:
+        frames = [each["text"] for each in control.get(path) if each["direction"] == "<"]
+        return [text.split('"')[1] for text in frames if text.startswith("42")]
+
+    await until(lambda: "subfor" in asked(), "the last of the requests after the login")
+    return found | {"asked": asked()}
+
+
+async def main() -> None:
+    endpoint, control = json.loads(sys.argv[1]), Control(**json.loads(sys.argv[2]))
+    api = PocketOptionAsync(endpoint["credential"], url=endpoint["url"])
+    async with asyncio.timeout(35):
+        await api.wait_for_assets(10)
+        session = {"demo": demo, "live": live}[endpoint["account"]]
+        print(json.dumps(await session(api, control, endpoint["region"])), flush=True)
+
+
+if __name__ == "__main__":
+    status = 0
+    try:
+        asyncio.run(main())
+    except BaseException:
+        traceback.print_exc()
+        status = 1
+    os._exit(status)  # this client's threads can crash an interpreter that is on its way out

@@ -1,0 +1,86 @@
+import errno
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.clients.isolated import run, ways_out
+
+ROOT = Path(__file__).resolve().parents[2]
+TRY = """
+import json, os, socket, sys
+def tried(*address):
+    with socket.socket() as outward:
+        return outward.connect_ex(address)
+with socket.create_server(("127.0.0.1", 0)) as inside:
+    print(json.dumps([tried(*inside.getsockname()), tried("127.0.0.1", int(sys.argv[1])), tried("192.0.2.1", 443)]))
+"""
+ONLY_LOOPBACK = {
+    "dev": "Inter-| Receive\n face |bytes\n    lo: 0 0\n",
+    "route": "Iface\tDestination\tGateway\n",
+    "ipv6_route": "00000000000000000000000000000001 80 00000000000000000000000000000000 00 80200001       lo\n",
+}
+
+
+def test_something_isolated_reaches_its_own_loopback_and_nothing_else(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as outside:
+        port = outside.getsockname()[1]
+        outcome = run([sys.executable, "-c", TRY, str(port)], home=tmp_path, most_seconds=20)
+    assert json.loads(outcome.output) == [0, errno.ECONNREFUSED, errno.ENETUNREACH]
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "way"),
+    [
+        ("dev", "  eth0: 0 0\n", "there is an interface eth0"),
+        ("route", "eth0\t00000000\t0100000A\n", "there is a route over eth0"),
+        ("ipv6_route", f"{0:032x} 00 {0:032x} 00 00000001     eth0\n", "there is a route over eth0"),
+    ],
+)
+def test_a_way_out_is_seen_before_anything_is_sent(tmp_path: Path, table: str, line: str, way: str) -> None:
+    for name, text in ONLY_LOOPBACK.items():
+        (tmp_path / name).write_text(text + line * (name == table))
+    assert next(ways_out(tmp_path)) == way
+
+
+def test_something_isolated_is_told_nothing_of_its_surroundings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("TRADEPROBE_SECRET", "planted")
+    show = "import json, os; print(json.dumps([os.getcwd(), dict(os.environ)]))"
+    cwd, environment = json.loads(run([sys.executable, "-c", show], home=tmp_path, most_seconds=20).output)
+    known = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "CI") if name in os.environ}
+    given = {name: value for name, value in environment.items() if name != "LC_CTYPE"}  # Python's own
+    assert (cwd, given) == (str(tmp_path), known | {"HOME": str(tmp_path)})
+
+
+def test_something_isolated_that_talks_without_end_is_ended(tmp_path: Path) -> None:
+    outcome = run(["yes"], home=tmp_path, most_seconds=20, most_bytes=50_000)
+    assert (outcome.status, outcome.cut_short) == (-9, "it said more than 50,000 bytes")
+    assert len(outcome.output) <= 50_000
+
+
+def test_something_isolated_is_ended_in_time_with_all_it_started(tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    began_at = time.monotonic()
+    outcome = run(["sh", "-c", "sleep 60 > fifo & sleep 60"], home=tmp_path, most_seconds=1)
+    took = time.monotonic() - began_at
+    os.set_blocking(reading, True)
+    assert os.read(reading, 1) == b""  # no writer is left
+    os.close(reading)
+    assert (outcome.status, outcome.cut_short) == (-9, "it took too long")
+    assert took < 10
+
+
+@pytest.mark.long
+def test_the_whole_suite_passes_where_nothing_else_can_be_reached(tmp_path: Path) -> None:
+    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not long"]
+    outcome = run(suite, home=tmp_path, cwd=ROOT, most_seconds=900)
+    assert (outcome.status, outcome.cut_short) == (0, ""), outcome.output

@@ -103,6 +103,6 @@ async def _check(target: Target, profile: TlsProfile, timeout: float, region: st
         from probe.simulator.run import Simulator
 
         simulator = await stack.enter_async_context(Simulator([target.broker.name]))
-        endpoints = pick_region(tuple(simulator.plain_endpoints()), region, target.broker)
+        endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
         credentials = target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
         return await knock(target.broker, endpoints[0], credentials, tls=profile, timeout=timeout)

@@ -110,13 +110,15 @@ def _from_credential(found: Found, named: Broker | None, options: TargetOptions)
         name=f"{broker.name} {credentials.account.value} session {credentials.token.fingerprint()}",
         broker=broker,
         credentials=credentials,
-        endpoints=pick_region(endpoints, options.region, broker),
+        endpoints=pick_region(endpoints, options.region, broker.endpoints),
         warnings=_warnings(found, credentials),
     )
 
 
-def pick_region(endpoints: tuple[Endpoint, ...], region: str | None, broker: Broker) -> tuple[Endpoint, ...]:
-    """Only the endpoints of that region.
+def pick_region(
+    endpoints: tuple[Endpoint, ...], region: str | None, known: tuple[Endpoint, ...] = ()
+) -> tuple[Endpoint, ...]:
+    """Only the endpoints of that region. `known`: others of the same broker, to say why one of them will not do.
 
     Raises:
         ConfigError: none has that name; it lists those that do.
@@ -127,7 +129,7 @@ def pick_region(endpoints: tuple[Endpoint, ...], region: str | None, broker: Bro
     if picked:
         return picked
     there = [endpoint.region for endpoint in endpoints]
-    elsewhere = next((e for e in broker.endpoints if e.region == region), None)
+    elsewhere = next((e for e in known if e.region == region), None)
     problem = f"no endpoint has the region {region!r}"
     if elsewhere is not None:
         problem = (

@@ -122,10 +122,9 @@ class Connection(asyncio.Protocol, Generic[S]):
             self._break(bug)
 
     def eof_received(self) -> bool:
+        """True keeps our half open, where the transport has halves."""
         self._drive(self._tell_end, None)
-        return (
-            self._transport is not None and self._transport.can_write_eof()
-        )  # keep our half open, where there are halves
+        return self._transport is not None and self._transport.can_write_eof()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._lost = True

@@ -89,6 +89,7 @@ class Listener:
         self.stream_faults: tuple[StreamFault, ...] = ()
         self.visits: set[Visit] = set()
         self.bugs: list[Exception] = []
+        self.stopped = False
         self._loop = asyncio.get_running_loop()
         self._orders: list[
             tuple[FaultOrder, float]
@@ -117,6 +118,7 @@ class Listener:
 
     async def stop(self) -> None:
         """Stop listening and drop every connection."""
+        self.stopped = True
         for timer in self._timers:
             timer.cancel()
         async with self._turning:
@@ -175,6 +177,8 @@ class Listener:
     async def _turn(self) -> None:
         """Listen, or refuse."""
         async with self._turning:
+            if self.stopped:
+                return
             refusing = self.acting(REFUSE) is not None
             if refusing and self._server is not None:
                 self._server.close()
@@ -193,6 +197,9 @@ class Visit(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         listener = self._listener
+        if listener.stopped:  # it was on its way in
+            cast("asyncio.Transport", transport).abort()
+            return
         self._peer = str(transport.get_extra_info("peername")[0])
         self._rng = Random(listener.rng.getrandbits(64))
         inner: Drivable = Doorway(self._choose)
@@ -211,6 +218,7 @@ class Visit(asyncio.Protocol):
         return self._peer == peer and self._record is not None and self._record.open
 
     def suffer(self, faults: tuple[StreamFault, ...]) -> None:
+        """These from now on; the session looks at the board as well."""
         self._connection.act(lambda stack, now: stack.set_faults(faults, now))
         self._wake()
 
@@ -239,13 +247,10 @@ class Visit(asyncio.Protocol):
             opened_at=time.time(),
             session=session,
             close=lambda code: self._ask(lambda now: session.close(now, code)),
-            drop=self._connection_abort,
+            drop=self._connection.abort,
         )
         listener.log.add(self._record)
         return session
-
-    def _connection_abort(self) -> None:
-        self._connection.abort()
 
     def _ask(self, action: Callable[[float], None]) -> None:
         self._connection.act(lambda _, now: action(now))

@@ -9,7 +9,6 @@ import json
 import os
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -149,10 +148,5 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    status = 0
-    try:
-        asyncio.run(main())
-    except BaseException:
-        traceback.print_exc()
-        status = 1
-    os._exit(status)  # this client's threads can crash an interpreter that is on its way out
+    asyncio.run(main())
+    os._exit(0)  # this client's threads can crash an interpreter that is on its way out

@@ -3,7 +3,7 @@
 import ipaddress
 
 from probe.model.endpoint import Endpoint
-from probe.model.errors import UnsafeTarget
+from probe.model.findings import Withheld
 
 
 def is_loopback(host: str) -> bool:
@@ -16,20 +16,17 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def withholding_reason(endpoint: Endpoint) -> str | None:
-    """Why this endpoint may not receive a credential; None: it may."""
+def withheld_from(endpoint: Endpoint) -> Withheld | None:
+    """None: it may receive one."""
     address = endpoint.address
     if not address.secure and not is_loopback(address.host):
-        return f"{address.host} would receive it unencrypted (ws://)"
-    if not endpoint.sureness.trusted_with_credentials and not endpoint.named_by_user:
-        return f"only one source names {address.host} (grade {endpoint.sureness.value})"
-    return None
-
-
-def refuse_wrong_cluster(endpoint: Endpoint, account: str) -> None:
-    if endpoint.account.value not in (account, "none"):
-        raise UnsafeTarget(
-            f"logging in to {endpoint.region} was",
-            f"it is for {endpoint.account.value} accounts and the credential says {account}",
-            "Use a region of the right kind, or name the URL with --endpoint.",
+        return Withheld(
+            reason=f"{address.host} would receive it unencrypted",
+            next_step="Use a wss:// URL; ws:// is for this machine only.",
         )
+    if not endpoint.sureness.trusted_with_credentials and not endpoint.named_by_user:
+        return Withheld(
+            reason=f"{address.host} is not known well enough (grade {endpoint.sureness.value})",
+            next_step=f"If you trust it, name it yourself: --endpoint '{endpoint.url}'.",
+        )
+    return None

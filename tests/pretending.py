@@ -60,7 +60,12 @@ class ScriptedDesk:
     """A broker's counter that says yes: two ticks a second for each watched symbol, an answer to every request."""
 
     def __init__(
-        self, *, balance: Balance | None = None, refuses: bool = False, silent: bool = False, every: float = 0.5
+        self,
+        *,
+        balance: Balance | None = None,
+        refuses: bool = False,
+        silent: bool = False,
+        every: float = 0.5,
     ) -> None:
         self.balance = balance or Balance(amount=50000.0, is_demo=True)
         self.refuses = refuses

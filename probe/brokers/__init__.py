@@ -23,8 +23,7 @@ def find_broker(name: str) -> Broker:
     """
     if name not in broker_names():
         raise UnknownBroker(name, broker_names())
-    broker = importlib.import_module(f"{__name__}.{name}").BROKER
-    assert isinstance(broker, Broker)
+    broker: Broker = importlib.import_module(f"{__name__}.{name}").BROKER
     return broker
 
 

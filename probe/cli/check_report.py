@@ -11,6 +11,7 @@ from probe.model.events import Phase
 from probe.monitor.knock import Knock
 
 WIDTH = 80
+INDENT = " " * 6
 NAMES = {
     Phase.RESOLVING: "DNS",
     Phase.CONNECTING: "TCP",
@@ -56,7 +57,7 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
     verdict = knock.verdict
     yield ""
     if not verdict.findings:
-        yield stated(verdict.state.value) + "  " + _healthy_words(knock)
+        yield _wrapped(stated(verdict.state.value) + "  ", _healthy_words(knock))
     for at, finding in enumerate(verdict.findings):
         lead = stated(verdict.state.value) + "  " if at == 0 else "also  "
         sentence = f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code})."
@@ -71,7 +72,16 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
 
 
 def _wrapped(lead: str, text: str) -> str:
-    return textwrap.fill(text, WIDTH, initial_indent=lead, subsequent_indent="      ", break_on_hyphens=False)
+    room = WIDTH - len(click.unstyle(lead))
+    first, *_ = textwrap.wrap(text, room, break_on_hyphens=False)
+    rest = textwrap.fill(
+        text[len(first) :].strip(),
+        WIDTH,
+        initial_indent=INDENT,
+        subsequent_indent=INDENT,
+        break_on_hyphens=False,
+    )
+    return lead + first + (f"\n{rest}" if rest else "")
 
 
 def _healthy_words(knock: Knock) -> str:

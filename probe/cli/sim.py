@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
 from probe.model.units import parse_duration
 from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
-from probe.simulator.switchboard import CATALOGUE
 
 if TYPE_CHECKING:
     from probe.simulator.control import Control  # FastAPI takes half a second
@@ -175,7 +175,7 @@ def _faults_as_json() -> str:
             "finding": spec.finding,
             "brokers": list(spec.brokers),
         }
-        for spec in CATALOGUE.values()
+        for spec in FAULTS.values()
     ]
     return _line("faults", faults=faults)
 
@@ -183,7 +183,7 @@ def _faults_as_json() -> str:
 def _faults_as_text() -> Iterator[str]:
     for kind, heading in HEADING_OF_KIND.items():
         yield click.style(heading, bold=True)
-        for spec in CATALOGUE.values():
+        for spec in FAULTS.values():
             if spec.kind is kind:
                 yield f"  {click.style(spec.name, bold=True)}: {spec.summary}"
                 yield (

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from probe.diagnose.facts import Facts
 from probe.measure.clocks import ClockOffset
 from probe.model.events import Phase
-from probe.model.failures import KINDS
-from probe.model.findings import Certainty, Finding, State
+from probe.model.findings import Certainty, Finding, State, Withheld
 from probe.model.intents import AskHistory, Watch
 
 SKEW_WORTH_SAYING = 2.0  # seconds; quote ages are wrong by as much
@@ -18,7 +17,7 @@ class Asked:
 
     login: bool
     symbol: str | None
-    withheld: str | None = None  # why the credential was not sent
+    withheld: Withheld | None = None  # the credential was not sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +63,12 @@ def _failure(facts: Facts) -> Finding | None:
 def _withheld(asked: Asked) -> Finding | None:
     if asked.withheld is None:
         return None
-    kind = KINDS["local.withheld"]
     return Finding(
-        code=kind.code,
+        code="tls.not-verified",
         state=State.UNKNOWN,
         certainty=Certainty.CERTAIN,
-        cause=f"{kind.says}: {asked.withheld}",
-        next_step=kind.advise,
+        cause=f"the credential was not sent: {asked.withheld.reason}",
+        next_step=asked.withheld.next_step,
     )
 
 

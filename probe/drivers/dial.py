@@ -88,9 +88,8 @@ class DialPlan:
     def open_socket(self, family: socket.AddressFamily) -> socket.socket:
         opened = socket.socket(family, socket.SOCK_STREAM)
         try:
-            opened.setsockopt(
-                socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
-            )  # a heartbeat must not wait for company
+            # asyncio does this only for sockets that name their protocol. A heartbeat must not wait for company.
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.source_address is not None:
                 opened.bind((self.source_address, 0))
         except OSError as problem:

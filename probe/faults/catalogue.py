@@ -6,7 +6,7 @@ from probe.faults.board import MisbehaviourBoard
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parse_fault
 from probe.faults.listener import LISTENER_FAULTS
 from probe.faults.misbehaviour import PROTOCOL_FAULTS, protocol_fault
-from probe.faults.stream import STREAM_FAULTS
+from probe.faults.stream import STREAM_FAULTS, stream_fault
 from probe.session.served import Misbehaviour
 
 FAULTS: Mapping[str, FaultSpec] = {**PROTOCOL_FAULTS, **STREAM_FAULTS, **LISTENER_FAULTS}
@@ -30,6 +30,8 @@ def read_fault(text: str) -> FaultOrder:
     order = parse_fault(text, FAULTS)
     if order.spec.kind is FaultKind.PROTOCOL:
         protocol_fault(order)
+    elif order.spec.kind is FaultKind.STREAM:
+        stream_fault(order)
     return order
 
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
 
-from probe.faults.grammar import ParameterType
+from probe.faults.grammar import ParameterType, about
 from probe.faults.opening import REFUSAL
-from probe.faults.protocol import LiveFault, ProtocolFault, about, check_close, end_with
+from probe.faults.protocol import LiveFault, ProtocolFault, check_close, end_with
 from probe.model.intents import Beat, Intent
 from probe.model.meanings import Meaning, Refused
 from probe.session.codec import Message

@@ -6,8 +6,9 @@ A `FaultSpec` is a catalogue entry, which command line, documentation and tests 
 import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import Enum
+from typing import Any
 
 from probe.model.errors import ConfigError, near_miss
 from probe.model.units import format_duration, parse_duration, parse_rate, parse_size
@@ -90,6 +91,20 @@ class Parameter:
                         suggestion=near_miss(text, known) or "",
                         next_step=f"Choose from: {', '.join(known)}.",
                     ) from None
+
+
+def about(type_: ParameterType | type[Enum], help_: str, *, minimum: float = 0.0) -> Mapping[str, Any]:
+    """What makes a dataclass field a `Parameter`: all that its own name and default do not say."""
+    return {"type": type_, "help": help_, "minimum": minimum}
+
+
+def parameters_of(fault: type[Any]) -> tuple[Parameter, ...]:
+    """The parameters of a fault's dataclass."""
+    return tuple(
+        Parameter(name=each.name, default=each.default, **each.metadata)
+        for each in fields(fault)
+        if each.metadata
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

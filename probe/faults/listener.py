@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum
 
-from probe.faults.grammar import FaultKind, FaultSpec, Parameter
-from probe.faults.misbehaviour import CONNECTION_CAP
+from probe.faults.grammar import FaultKind, FaultSpec, Parameter, ParameterType
 
 
 class BadCertificate(Enum):
@@ -17,6 +16,20 @@ class BadCertificate(Enum):
     UNTRUSTED_CA = "untrusted-ca"
 
 
+CONNECTION_CAP = FaultSpec(
+    name="connection-cap",
+    kind=FaultKind.LISTENER,
+    summary="a client address may have only so many connections; further ones are refused",
+    parameters=(
+        Parameter(
+            name="cap", type=ParameterType.COUNT, default=2, help="connections an address may have", minimum=1
+        ),
+        Parameter(
+            name="code", type=ParameterType.COUNT, default=403, help="the HTTP status for others", minimum=200
+        ),
+    ),
+    finding="auth.connection-cap",
+)
 REFUSE = FaultSpec(
     name="refuse",
     kind=FaultKind.LISTENER,

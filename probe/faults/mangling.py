@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from probe.faults.ending import Blow
-from probe.faults.grammar import ParameterType
-from probe.faults.protocol import LiveFault, ProtocolFault, about
+from probe.faults.grammar import ParameterType, about
+from probe.faults.protocol import LiveFault, ProtocolFault
 from probe.model.meanings import (
     Assets,
     Balance,

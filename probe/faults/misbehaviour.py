@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from probe.faults import ending, mangling, opening, telling
-from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, Parameter, ParameterType
-from probe.faults.protocol import ProtocolFault, parameters_of
+from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parameters_of
+from probe.faults.protocol import ProtocolFault
 from probe.model.errors import ConfigError
 from probe.model.meanings import (
     BeatAnswered,
@@ -195,20 +195,6 @@ _ENTRIES: dict[str, _Entry] = {
     "flood": _entry(mangling.Flood, "session.slow-consumer", "messages never stop coming"),
 }
 
-CONNECTION_CAP = FaultSpec(
-    name="connection-cap",
-    kind=FaultKind.LISTENER,
-    summary="a client address may have only so many connections; further ones are refused",
-    parameters=(
-        Parameter(
-            name="cap", type=ParameterType.COUNT, default=2, help="connections an address may have", minimum=1
-        ),
-        Parameter(
-            name="code", type=ParameterType.COUNT, default=403, help="the HTTP status for others", minimum=200
-        ),
-    ),
-    finding="auth.connection-cap",
-)
 
 PROTOCOL_FAULTS: Mapping[str, FaultSpec] = {
     name: FaultSpec(

@@ -6,8 +6,8 @@ from enum import Enum
 from http import HTTPStatus
 from typing import ClassVar
 
-from probe.faults.grammar import ParameterType
-from probe.faults.protocol import ProtocolFault, about, check_close, end_with
+from probe.faults.grammar import ParameterType, about
+from probe.faults.protocol import ProtocolFault, check_close, end_with
 from probe.model.intents import Intent, Login
 from probe.model.meanings import Admitted, Balance, Goodbye, Joined, JoinRefused, Meaning, Refused, Welcome
 from probe.session.phases import STEP_OF, Step

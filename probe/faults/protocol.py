@@ -1,12 +1,11 @@
 """What a protocol fault is: a `Misbehaviour` with parameters that knows the scene it plays in."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, ClassVar
 
-from probe.faults.grammar import Parameter, ParameterType
+from probe.faults.grammar import ParameterType, about
 from probe.session.served import Act, CloseWith, Drop, Misbehaviour
 
 _CLOSE_CODES = range(1000, 5000)
@@ -21,19 +20,6 @@ class Scene:
     began_at: float
     rng: Random
     live_at: float | None = None
-
-
-def about(type_: ParameterType | type[Enum], help_: str, *, minimum: float = 0.0) -> Mapping[str, Any]:
-    """What makes a field a `Parameter`: all that its own name and default do not say."""
-    return {"type": type_, "help": help_, "minimum": minimum}
-
-
-def parameters_of(fault: type["ProtocolFault"]) -> tuple[Parameter, ...]:
-    return tuple(
-        Parameter(name=each.name, default=each.default, **each.metadata)
-        for each in fields(fault)
-        if each.metadata
-    )
 
 
 @dataclass(kw_only=True, eq=False)

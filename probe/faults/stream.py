@@ -11,12 +11,19 @@ under way is kept by the pipe (see ``pipe``) that asks them:
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import Enum
 from random import Random
 from typing import Any, ClassVar
 
-from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, Parameter, ParameterType
+from probe.faults.grammar import (
+    FaultKind,
+    FaultOrder,
+    FaultSpec,
+    ParameterType,
+    about,
+    parameters_of,
+)
 from probe.model.failures import Failure, Speaker
 from probe.wire.drivable import Signal
 
@@ -35,11 +42,6 @@ class Flow(Enum):
         return {Flow.UP: Flow.DOWN, Flow.DOWN: Flow.UP, Flow.BOTH: Flow.BOTH}[self]
 
 
-def _about(type_: ParameterType | type[Enum], help_: str, *, minimum: float = 0.0) -> Mapping[str, Any]:
-    """What a `Parameter` says beyond the field's own name and default."""
-    return {"type": type_, "help": help_, "minimum": minimum}
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamFault:
     """The fault that does nothing, and the base of those that do.
@@ -55,10 +57,10 @@ class StreamFault:
     break_failure: ClassVar[Failure | None] = None
 
     direction: Flow = field(
-        default=Flow.BOTH, metadata=_about(Flow, "up is client to server, down the other way")
+        default=Flow.BOTH, metadata=about(Flow, "up is client to server, down the other way")
     )
     share: float = field(
-        default=1.0, metadata=_about(ParameterType.PROBABILITY, "the share of connections it happens to")
+        default=1.0, metadata=about(ParameterType.PROBABILITY, "the share of connections it happens to")
     )
     start: float = 0.0
     duration: float | None = None
@@ -96,7 +98,7 @@ class Delay(StreamFault):
     summary: ClassVar[str] = "everything arrives later by a fixed time"
 
     seconds: float = field(
-        default=0.2, metadata=_about(ParameterType.SECONDS, "how much later, in each direction concerned")
+        default=0.2, metadata=about(ParameterType.SECONDS, "how much later, in each direction concerned")
     )
 
     def ready_at(self, now: float, rng: Random) -> float:
@@ -108,7 +110,7 @@ class Jitter(StreamFault):
     name: ClassVar[str] = "jitter"
     summary: ClassVar[str] = "each chunk arrives later by a random time, never before the one ahead of it"
 
-    seconds: float = field(default=0.1, metadata=_about(ParameterType.SECONDS, "the most a chunk is late"))
+    seconds: float = field(default=0.1, metadata=about(ParameterType.SECONDS, "the most a chunk is late"))
 
     def ready_at(self, now: float, rng: Random) -> float:
         return now + rng.uniform(0, self.seconds)
@@ -119,9 +121,9 @@ class Slice(StreamFault):
     name: ClassVar[str] = "slice"
     summary: ClassVar[str] = "bytes arrive in small pieces with a pause between them"
 
-    bytes: int = field(default=16, metadata=_about(ParameterType.BYTES, "the largest piece", minimum=1))
+    bytes: int = field(default=16, metadata=about(ParameterType.BYTES, "the largest piece", minimum=1))
     pause: float = field(
-        default=0.001, metadata=_about(ParameterType.SECONDS, "the least time between two pieces")
+        default=0.001, metadata=about(ParameterType.SECONDS, "the least time between two pieces")
     )
 
     def piece_limit(self) -> int:
@@ -137,7 +139,7 @@ class Throttle(StreamFault):
     summary: ClassVar[str] = "the line carries only so many bytes a second"
 
     bytes_per_second: float = field(
-        default=65536.0, metadata=_about(ParameterType.RATE, "what it carries, each way", minimum=1)
+        default=65536.0, metadata=about(ParameterType.RATE, "what it carries, each way", minimum=1)
     )
 
     def piece_limit(self) -> int:
@@ -163,9 +165,9 @@ class Corrupt(StreamFault):
     summary: ClassVar[str] = "bytes arrive with one bit flipped"
     finding: ClassVar[str] = "session.protocol-error"
 
-    after: int = field(default=0, metadata=_about(ParameterType.BYTES, "bytes left whole at first, each way"))
+    after: int = field(default=0, metadata=about(ParameterType.BYTES, "bytes left whole at first, each way"))
     probability: float = field(
-        default=0.01, metadata=_about(ParameterType.PROBABILITY, "of each later byte to be hit")
+        default=0.01, metadata=about(ParameterType.PROBABILITY, "of each later byte to be hit")
     )
 
     def change(self, data: bytes, offset: int, rng: Random) -> bytes:
@@ -184,7 +186,7 @@ class Cut(StreamFault):
 
     after: int = field(
         default=0,
-        metadata=_about(ParameterType.BYTES, "bytes that pass one way before it happens; 0: at its start"),
+        metadata=about(ParameterType.BYTES, "bytes that pass one way before it happens; 0: at its start"),
     )
 
     def breaks_after(self) -> int:
@@ -198,14 +200,6 @@ class Reset(Cut):
     finding: ClassVar[str] = "session.tcp-reset"
     break_signal: ClassVar[Signal] = Signal.ABORT
     break_failure: ClassVar[Failure | None] = Failure(kind="session.tcp-reset", spoke_last=Speaker.REMOTE)
-
-
-def parameters_of(fault: type[StreamFault]) -> tuple[Parameter, ...]:
-    return tuple(
-        Parameter(name=each.name, default=each.default, **each.metadata)
-        for each in fields(fault)
-        if each.metadata
-    )
 
 
 _CLASSES = (Delay, Jitter, Slice, Throttle, Freeze, Cut, Reset, Corrupt)

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 
-from probe.faults.grammar import ParameterType
-from probe.faults.protocol import LiveFault, ProtocolFault, about
+from probe.faults.grammar import ParameterType, about
+from probe.faults.protocol import LiveFault, ProtocolFault
 from probe.model.endpoint import Account
 from probe.model.intents import Intent, PlaceOrder, Unwatch, Watch
 from probe.model.meanings import Balance, BrokerClock, Meaning, OrderRejected, Quote, Quotes

@@ -541,14 +541,6 @@ KINDS: dict[str, Kind] = {
         "http.open-timeout",
         blame=Blame.UNKNOWN,
     ),
-    "local.withheld": _kind(
-        Layer.LOCAL,
-        "the credential was not sent: nobody vouches for this host",
-        "Name the endpoint yourself with --endpoint URL if you trust it.",
-        "cfg.url-malformed",
-        Retry.STOP,
-        Blame.US,
-    ),
 }
 
 

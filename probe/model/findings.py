@@ -31,3 +31,11 @@ class Finding:
     certainty: Certainty
     cause: str  # one sentence, without its full stop
     next_step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Withheld:
+    """Why an endpoint may not receive a credential, and what to do about it."""
+
+    reason: str
+    next_step: str

@@ -17,7 +17,7 @@ from probe.model.credentials import Credentials, redactor_for
 from probe.model.endpoint import Endpoint
 from probe.model.events import Event, Phase
 from probe.model.intents import AskHistory, Watch
-from probe.safety import withholding_reason
+from probe.safety import withheld_from
 from probe.session.broker import Broker
 from probe.session.client import ClientSession, Plan
 from probe.session.transcript import Line
@@ -50,7 +50,7 @@ async def knock(
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> Knock:
     """Connect, log in if there is a credential and the endpoint may have it, look for prices and answers, leave."""
-    withheld = withholding_reason(endpoint) if credentials else None
+    withheld = withheld_from(endpoint) if credentials else None
     login = credentials if withheld is None else None
     symbol = broker.default_symbol if login else None
     address = endpoint.address

@@ -19,8 +19,7 @@ from typing import cast
 from probe.drivers.aio import Connection, adopt
 from probe.faults.board import MisbehaviourBoard
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec
-from probe.faults.listener import REFUSE, TLS_CERTIFICATE, BadCertificate
-from probe.faults.misbehaviour import CONNECTION_CAP
+from probe.faults.listener import CONNECTION_CAP, REFUSE, TLS_CERTIFICATE, BadCertificate
 from probe.faults.opening import http_answer
 from probe.faults.stream import Delay, StreamFault, stream_fault
 from probe.faults.wire import FaultStack

@@ -13,13 +13,14 @@ from typing import Self
 
 from probe.brokers import broker_names, find_broker
 from probe.faults.board import MisbehaviourBoard
+from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account, Endpoint
 from probe.session.broker import Broker, SimulatedAccount
 from probe.simulator.listen import HOST, Listener, Region, ServerContext, SimEndpoint
 from probe.simulator.sessions import Counters, SessionLog
-from probe.simulator.switchboard import Switchboard, read_fault
+from probe.simulator.switchboard import Switchboard
 from probe.simulator.world import World
 
 REGIONS = (

@@ -4,30 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from itertools import count
 from types import MappingProxyType
 
-from probe.faults.catalogue import FAULTS
-from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parse_fault
-from probe.faults.listener import LISTENER_FAULTS
-from probe.faults.misbehaviour import protocol_fault
-from probe.faults.stream import stream_fault
-
-CATALOGUE: Mapping[str, FaultSpec] = {**FAULTS, **LISTENER_FAULTS}
-
-
-def read_fault(text: str) -> FaultOrder:
-    """A fault as it is written on the command line.
-
-    Raises:
-        ConfigError: it says what is wrong with it.
-    """
-    order = parse_fault(text, CATALOGUE)
-    match order.spec.kind:
-        case FaultKind.PROTOCOL:
-            protocol_fault(order)  # its values may not go together
-        case FaultKind.STREAM:
-            stream_fault(order)
-        case FaultKind.LISTENER:
-            pass
-    return order
+from probe.faults.catalogue import read_fault
+from probe.faults.grammar import FaultOrder
 
 
 class Switchboard:

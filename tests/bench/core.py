@@ -14,6 +14,7 @@ from probe.session.pretend import PretendWire
 from probe.session.served import Misbehaviour, ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.world import World
+from probe.wire.websocket import ServedSocket
 from tests.bench.figures import Figure
 from tests.pretending import BROKER, SSID, Pair, client_session
 
@@ -30,13 +31,8 @@ def best(action: Callable[[], object], number: int = 20_000) -> float:
 def one_tick() -> Iterator[Figure]:
     """From received bytes to events, a header and its attachment in one read, against json.loads of the same two."""
     client = Pair().run(1).client
-    served = ServedSession(
-        codec=BROKER.codec(),
-        desk=None,
-        misbehaviour=Misbehaviour(),
-        rng=random.Random(1),  # type: ignore[arg-type]
-    )
-    data = served._socket.send_text(f"451-{HEADER}") + served._socket.send_binary(ATTACHMENT)  # noqa: SLF001
+    server = ServedSocket(rng=random.Random(1), max_message=1000)
+    data = server.send_text(f"451-{HEADER}") + server.send_binary(ATTACHMENT)
 
     def ours() -> None:
         client.receive(data, 2.0)

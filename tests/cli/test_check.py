@@ -1,5 +1,6 @@
 """`probe check` as its user meets it: a verdict in words, in time, in bounded memory, with the right exit code."""
 
+import io
 import json
 import os
 import signal
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from probe.cli.main import run as probe_command
 from tests.cli import bad_servers
 from tests.cli.bad_servers import Behaviour, serving
 from tests.pretending import SSID, TOKEN
@@ -176,12 +178,19 @@ BAD_INPUT: list[tuple[Sequence[str], str]] = [
 @pytest.mark.parametrize(
     ("arguments", "words"), BAD_INPUT, ids=lambda value: None if isinstance(value, str) else value[-1][:24]
 )
-def test_bad_input_is_answered_in_one_sentence_with_exit_code_2(arguments: Sequence[str], words: str) -> None:
-    ran = run(*arguments)
-    assert (ran.code, ran.out) == (2, "")
-    assert words in ran.err
-    assert TOKEN not in ran.err
-    assert "Traceback" not in ran.err
+def test_bad_input_is_answered_in_one_sentence_with_exit_code_2(
+    arguments: Sequence[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    code = probe_command(list(arguments))
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert words in err
+    assert TOKEN not in err
+    assert "Traceback" not in err
 
 
 def test_a_port_nobody_listens_on_is_called_refused() -> None:
@@ -198,19 +207,6 @@ def test_a_credential_as_an_argument_works_and_warns() -> None:
     assert ran.code == 1
     assert "other users of this machine can read it" in ran.err
     assert TOKEN not in ran.out + ran.err
-
-
-def test_a_credential_never_goes_out_unencrypted_to_another_machine(ssid_file: str) -> None:
-    ran = run(
-        "check",
-        "ws://192.0.2.1:9/socket.io/?EIO=4&transport=websocket",
-        "--ssid",
-        ssid_file,
-        "--timeout",
-        "100ms",
-    )
-    assert ran.code in (1, 4)
-    assert "would receive it unencrypted" in ran.out
 
 
 def test_ctrl_c_leaves_quietly_with_130() -> None:
@@ -232,7 +228,7 @@ def _wait_until_connected(process: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 20
     fds = Path(f"/proc/{process.pid}/fd")
     while time.monotonic() < deadline:
-        links = [os.readlink(fd) for fd in fds.iterdir() if fd.exists()]
+        links = [str(fd.readlink()) for fd in fds.iterdir() if fd.exists()]
         tcp = Path(f"/proc/{process.pid}/net/tcp").read_text()
         if any(link.startswith("socket:") and link[8:-1] in tcp for link in links):
             return

@@ -17,7 +17,7 @@ import pytest
 
 from probe.cli import main
 from probe.cli.sim import sim
-from probe.simulator.switchboard import CATALOGUE
+from probe.faults.catalogue import FAULTS
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
@@ -141,7 +141,7 @@ def test_all_faults_are_listed_for_people(capsys: pytest.CaptureFixture[str]) ->
     assert main.run(["sim", "--list-faults"]) == 0
     text = capsys.readouterr().out
     assert re.findall(r"^  ([\w-]+): ", text, re.MULTILINE) == [
-        spec.name for kind in ("protocol", "stream", "listener") for spec in CATALOGUE.values() if spec.kind.value == kind
+        spec.name for kind in ("protocol", "stream", "listener") for spec in FAULTS.values() if spec.kind.value == kind
     ]  # fmt: skip
     assert (
         "  tls-certificate: the server shows a certificate that must not be accepted; "
@@ -155,7 +155,7 @@ def test_all_faults_are_listed_for_programs(capsys: pytest.CaptureFixture[str]) 
     assert main.run(["sim", "--list-faults", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
     assert list(listed) == ["schema_version", "kind", "at", "faults"]
-    assert [fault["name"] for fault in listed["faults"]] == list(CATALOGUE)
+    assert [fault["name"] for fault in listed["faults"]] == list(FAULTS)
     (cap,) = [fault for fault in listed["faults"] if fault["name"] == "connection-cap"]
     assert (cap["kind"], cap["finding"]) == ("listener", "auth.connection-cap")
     assert cap["parameters"][0] == {
@@ -169,7 +169,7 @@ def test_all_faults_are_listed_for_programs(capsys: pytest.CaptureFixture[str]) 
 def test_the_documentation_tells_every_fault_and_its_verdict() -> None:
     text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     told = re.findall(r"^\| `([\w-]+)` \| (.*) \| (?:`(.*)`|–) \|$", text, re.MULTILINE)
-    assert told == [(spec.name, spec.summary, spec.finding) for spec in CATALOGUE.values()]
+    assert told == [(spec.name, spec.summary, spec.finding) for spec in FAULTS.values()]
 
 
 def test_the_documentation_tells_every_option() -> None:

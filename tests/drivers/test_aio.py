@@ -212,7 +212,8 @@ def test_acting_on_an_event_keeps_the_events_in_order() -> None:
         with peer(echo) as port:
             connection = await aio.connect(session, plan_for(port), on_event=answer)
             connection.act(two_beats)
-            await connection.ended()
+            async with asyncio.timeout(1):  # nothing else would move the session
+                await connection.ended()
 
     run(scenario)
     assert order == [1, 2, 11, 12]

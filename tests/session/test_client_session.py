@@ -29,7 +29,6 @@ from probe.model.intents import (
     Unwatch,
 )
 from probe.model.meanings import Balance, Direction, History, OrderOpened, OrderRejected
-from probe.session.served import CloseWith
 from tests.pretending import TOKEN, Pair, ScriptedDesk, client_session
 
 ORDER = PlaceOrder(symbol="EURUSD_otc", direction=Direction.CALL, amount=5, duration=60, request_id=7)
@@ -232,7 +231,6 @@ def test_the_close_code_and_who_closed_first_are_kept() -> None:
     assert pair.ended.failure.close is not None
     close = pair.ended.failure.close
     assert (close.received_code, close.received_reason, close.received_first) == (1012, "restart", True)
-    assert CloseWith(code=1012) != close
 
 
 def test_the_credential_is_in_no_event_and_no_transcript() -> None:

@@ -28,6 +28,7 @@ from probe.model.meanings import (
     Notice,
     Order,
     OrderOpened,
+    OrderRejected,
     Quote,
     Quotes,
     Refused,
@@ -251,13 +252,13 @@ def test_an_amount_written_as_a_string_is_a_number_to_the_simulator() -> None:
         "asset": "EURUSD_otc",
         "amount": "10",
         "action": "put",
-        "isDemo": "1",
         "requestId": "buy",
         "time": "60",
     }
-    (asked,) = serve(["42" + json.dumps(["openOrder", order])])
-    assert isinstance(asked, PlaceOrder)
-    assert (asked.amount, asked.duration, asked.account) == (10, 60, Account.DEMO)
+    for is_demo, account in (("1", Account.DEMO), ("0", Account.LIVE)):
+        (asked,) = serve(["42" + json.dumps(["openOrder", order | {"isDemo": is_demo}])])
+        assert isinstance(asked, PlaceOrder)
+        assert (asked.amount, asked.duration, asked.account) == (10, 60, account)
 
 
 def test_milliseconds_are_seconds() -> None:
@@ -302,11 +303,26 @@ def test_only_a_clear_word_proves_a_demo_account(said: object) -> None:
     ]
 
 
+def test_the_login_decides_what_history_is_called() -> None:
+    history = History(symbol="E", period=60, index=None)
+    for fast, name in ((True, "updateHistoryNewFast"), (False, "updateHistoryNew")):
+        codec = PocketOptionCodec()
+        codec.decode_intent(a_login("abcdefghij", Account.DEMO, "1", fast=fast).frame.reveal())
+        assert json.loads(str(codec.encode_meaning(history)[0])[4:])[0] == name
+
+
 def test_an_index_of_64_bits_stays_exact() -> None:
     page = {"asset": "E", "index": 2**63 - 1, "period": 60, "data": []}
     (told,) = hear(attached("loadHistoryPeriod", page))
     assert isinstance(told, History)
     assert told.index == 2**63 - 1
+
+
+@pytest.mark.parametrize("request_id", [7, "buy", None, [1]])
+def test_a_rejection_carries_an_id_or_nothing(request_id: object) -> None:
+    (told,) = hear(attached("failopenOrder", {"error": "MaxDemoTrades", "requestId": request_id}))
+    assert misfits(told) == []
+    assert isinstance(told, OrderRejected)
 
 
 def test_a_flat_tick_and_inline_data_are_understood() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import probe.brokers.pocketoption as pocketoption
+from probe.brokers import pocketoption
 from probe.brokers.pocketoption.codec import PocketOptionCodec
 from probe.model.intents import Login, UnknownIntent
 from probe.model.meanings import Assets, History, Joined, OrdersClosed, PendingPlaced, Refused, Unrecognised
@@ -53,7 +53,7 @@ def test_what_the_client_would_say_is_what_was_captured(path: Path) -> None:
 
 
 # Fields that no meaning carries, because nobody needs them: (transcript, event) -> names or positions.
-UNREAD = {
+UNREAD: dict[str, set[object]] = {
     "updateAssets": {6, 7, 8, 10, 11, 12, 13, 15, 16, 17},
     "loadHistoryPeriod": {"symbol_id", "asset"},
     "successopenPendingOrder": {"dateCreated", "id"},
@@ -62,7 +62,7 @@ UNREAD = {
 
 
 def without_unread(name: str, value: object) -> object:
-    unread = UNREAD.get(name, set())
+    unread: set[object] = UNREAD.get(name, set())
     if isinstance(value, dict):
         return {key: without_unread(name, item) for key, item in value.items() if key not in unread}
     if isinstance(value, list):

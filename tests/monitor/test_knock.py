@@ -1,0 +1,77 @@
+"""One connection, judged, against the simulator with its faults."""
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from probe.brokers import find_broker
+from probe.drivers.tls import TlsProfile
+from probe.model.endpoint import Sureness
+from probe.model.findings import State
+from probe.monitor.knock import Knock, knock
+from probe.simulator.listen import Region
+from probe.simulator.run import REGIONS, Simulator
+
+BROKER = find_broker("pocketoption")
+NEAR: tuple[Region, ...] = (replace(REGIONS[0], latency=0.0),)
+
+
+async def look(*faults: str, timeout: float = 10, known_as: Sureness | None = None) -> Knock:
+    async with Simulator(["pocketoption"], faults=faults, regions=NEAR) as simulator:
+        endpoint = simulator.plain_endpoints()[0]
+        credentials = BROKER.read_credentials(simulator.credential(endpoint).reveal())
+        if known_as is not None:
+            endpoint = replace(endpoint, sureness=known_as, named_by_user=False)
+        result = await knock(BROKER, endpoint, credentials, tls=TlsProfile(), timeout=timeout)
+        heard = [line.text for record in simulator.sessions.records() for line in record.frames()]
+        assert (any('["auth"' in text for text in heard)) == (
+            result.asked.login and result.facts.admitted is not None
+        )
+        return result
+
+
+def test_a_healthy_server_is_called_healthy() -> None:
+    result = asyncio.run(look())
+    assert (result.verdict.state, result.verdict.findings, result.verdict.not_checked) == (
+        State.HEALTHY,
+        (),
+        (),
+    )
+    assert result.facts.kernel is not None
+    assert result.clock is not None
+    assert abs(result.clock.skew_seconds) < 1
+    assert result.clock.zone_seconds == 7200
+
+
+def test_a_host_nobody_vouches_for_gets_no_credential() -> None:
+    result = asyncio.run(look(known_as=Sureness.CLAIMED))
+    assert result.verdict.state is State.UNKNOWN
+    assert "the credential was not sent" in result.verdict.findings[0].cause
+    assert result.verdict.not_checked == ("login", "prices")
+
+
+VERDICTS = [
+    ("auth-refused", "auth.session-expired"),
+    ("auth-41", "auth.rejected-41"),
+    ("http-status:code=403", "http.403-origin"),
+    ("http-status:code=429", "http.429"),
+    ("connect-error", "sio.connect-error"),
+    ("no-open", "eio.no-open"),
+    ("no-join", "sio.connect-silent"),
+    ("auth-silent", "auth.silent-after-connect"),
+    ("silent-upgrade", "http.open-timeout"),
+    ("false-success", "session.silent-stall"),
+]
+
+
+@pytest.mark.parametrize(("fault", "code"), VERDICTS, ids=[fault for fault, _ in VERDICTS])
+def test_each_failure_gets_its_own_verdict(fault: str, code: str) -> None:
+    result = asyncio.run(look(fault, timeout=1.5))
+    assert (result.verdict.state, result.verdict.findings[0].code) == (State.FAILED, code)
+
+
+def test_drifting_messages_are_noticed_while_prices_flow() -> None:
+    result = asyncio.run(look("extra-element", timeout=3))
+    assert result.verdict.state is State.DEGRADED
+    assert result.verdict.findings[0].code == "cfg.client-outdated"

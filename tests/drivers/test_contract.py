@@ -500,10 +500,16 @@ def test_a_peer_that_never_stops_cannot_hold_us(runtime: Runtime, pki: Pki, secu
 def test_a_served_session_answers_every_client(runtime: Runtime, pki: Pki, secure: bool) -> None:
     sessions: list[Echo] = []
     peers: list[str] = []
+    ended = threading.Semaphore(0)
+
+    class Counted(Echo):
+        def receive_end(self, now: float, failure: Failure | None) -> None:
+            super().receive_end(now, failure)
+            ended.release()
 
     def make(peer: str) -> Echo:
         peers.append(peer)
-        sessions.append(Echo([b"welcome "]))
+        sessions.append(Counted([b"welcome "]))
         return sessions[-1]
 
     client = ssl.create_default_context(cafile=pki.ca_file)
@@ -518,5 +524,6 @@ def test_a_served_session_answers_every_client(runtime: Runtime, pki: Pki, secur
                 if secure:
                     sock.close()
             assert heard == b"welcome hello"
+            assert ended.acquire(timeout=LONG)
     assert peers == ["127.0.0.1"] * 3
     assert [session.end_told for session in sessions] == [[None]] * 3

@@ -507,6 +507,13 @@ KINDS: dict[str, Kind] = {
         "session.protocol-error",
         blame=Blame.NETWORK,
     ),
+    "session.peer-not-reading": _kind(
+        Layer.CLOSING,
+        "the server does not read what we send it",
+        _AGAIN,
+        "session.half-open",
+        blame=Blame.BROKER,
+    ),
     "session.tcp-reset": _kind(
         Layer.CLOSING, "the connection was reset", _PATH, "session.tcp-reset", blame=Blame.NETWORK
     ),

@@ -11,7 +11,7 @@ from typing import Generic, TypeVar
 
 from probe.model.credentials import Redactor
 from probe.model.events import Ended, Event, Phase, PhaseFinished, Surprise, Traffic
-from probe.model.failures import CloseFacts, Failure, Speaker
+from probe.model.failures import CloseFacts, Failure, Layer, Speaker
 from probe.session.codec import Codec, Message
 from probe.session.phases import STEP_OF, TABLE, Move
 from probe.session.transcript import Line, Transcript
@@ -50,6 +50,7 @@ KIND_OF_GOODBYE = {
     Phase.AUTHENTICATING: "auth.rejected-41",
     Phase.LIVE: "session.goodbye",
 }
+DIALLING_PHASE_OF = {Layer.DNS: Phase.RESOLVING, Layer.TLS: Phase.SECURING}
 SURPRISES_TOLD = 100  # a peer that sends nothing but nonsense must not fill our memory with complaints
 
 
@@ -143,7 +144,14 @@ class SessionCore(Generic[Socket]):
             return
         if self._phase is not Phase.CLOSING:
             self._failure = failure or self._end_of_stream()
-        self._finish(now, () if self._phase is Phase.CONNECTING else (Signal.CLOSE,))
+            if self._failure is not None and self._failure.spoke_last is Speaker.NOBODY:
+                self._failure = replace(self._failure, spoke_last=self._spoke_last)
+        if self._phase is Phase.CONNECTING:  # it never began: dialling failed
+            if self._failure is not None:
+                self._phase = DIALLING_PHASE_OF.get(self._failure.facts.layer, Phase.CONNECTING)
+            self._finish(now, ())
+        else:
+            self._finish(now, (Signal.CLOSE,))
 
     def wake(self, now: float) -> None:
         while not self._ended and (due := self._timers.pop_due(now)) is not None:

@@ -1,6 +1,7 @@
 """The assembled simulator over real loopback sockets: sessions, pages, TLS, regions and faults on the same ports."""
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import threading
@@ -424,10 +425,23 @@ def test_a_named_port_is_the_first_and_the_others_follow() -> None:
     asyncio.run(scenario())
 
 
-def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
-    async def scenario() -> None:
+@contextlib.contextmanager
+def taken_port_behind_a_free_one() -> Iterator[int]:
+    """The free one's number."""
+    while True:
         with socket.create_server(("127.0.0.1", 0)) as holder:
             base = holder.getsockname()[1] - 1
+            try:
+                socket.create_server(("127.0.0.1", base)).close()
+            except OSError:
+                continue
+            yield base
+            return
+
+
+def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
+    async def scenario() -> None:
+        with taken_port_behind_a_free_one() as base:
             with pytest.raises(ConfigError) as caught:
                 async with Simulator(port=base, regions=(DEMO, LIVE)):
                     pass

@@ -12,7 +12,7 @@ lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long demo bench simulate fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long demo bench simulate docs fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -44,6 +44,9 @@ bench: .venv/.dev
 
 simulate: .venv/.dev
 	$(python) -m tests.virtual.storm --hours $(HOURS) $(if $(SEED),--seed $(SEED))
+
+docs: .venv/.dev
+	$(python) -m tests.docs.pages
 
 fuzz: .venv/.dev
 	@for target in $(patsubst tests/fuzz/%_target.py,%,$(wildcard tests/fuzz/*_target.py)); do \

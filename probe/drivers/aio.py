@@ -224,7 +224,9 @@ class Connection(asyncio.Protocol, Generic[S]):
             if not self._end_told:
                 self._end_told = True
                 detail = f"the other end does not read: {unsent} bytes could not be sent"
-                self._session.receive_end(self._now(), Failure(kind="session.peer-not-reading", detail=detail))
+                self._session.receive_end(
+                    self._now(), Failure(kind="session.peer-not-reading", detail=detail)
+                )
 
     def _obey(self, signal: Signal) -> None:
         match signal:

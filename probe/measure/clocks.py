@@ -1,13 +1,15 @@
 """Where the broker's clock stands against UTC: its zone, and what is left as skew.
 
 Brokers write their own wall time into every tick. A tick cannot arrive before it was made, so of all the differences
-"broker time minus our UTC at arrival" the largest belongs to the fastest tick and is the best estimate; the
-uncertainty is the one-way delay, which half a round trip bounds.
+"broker time minus our UTC at arrival" the largest belongs to the fastest tick and is the best estimate. The uncertainty
+is half a round trip and the spread of the ticks; a few ticks alone may all have waited somewhere.
 """
 
+import statistics
 from dataclasses import dataclass
 
 HALF_HOUR = 1800.0
+FEW, DOUBT_OF_FEW_SECONDS = 5, 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,10 +29,11 @@ def clock_offset(differences: list[float], round_trip_seconds: float) -> ClockOf
         return None
     one_way = round_trip_seconds / 2
     difference = max(differences) + one_way
+    spread = max(differences) - statistics.median(differences)
     zone = round(difference / HALF_HOUR) * HALF_HOUR
     return ClockOffset(
         zone_seconds=zone,
         skew_seconds=difference - zone,
-        uncertainty_seconds=one_way,
+        uncertainty_seconds=one_way + (DOUBT_OF_FEW_SECONDS if len(differences) < FEW else 0.0) + spread,
         samples=len(differences),
     )

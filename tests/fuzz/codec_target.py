@@ -5,7 +5,7 @@ from pathlib import Path
 
 from probe.brokers import pocketoption
 from probe.brokers.pocketoption.codec import PocketOptionCodec
-from probe.model.intents import Login, Murmur, UnknownIntent
+from probe.model.intents import Intent, Login, Murmur, UnknownIntent
 from probe.model.meanings import Unrecognised
 from probe.session.codec import Message
 from tests.brokers.conforming import misfits
@@ -43,6 +43,17 @@ DICTIONARY: list[bytes] = PACKETS + [
 ]  # fmt: skip
 
 
+def _carries_infinity(intent: Intent) -> bool:
+    """JSON can write 1e999 but not what becomes of it; logins and murmurs carry on what they were given, unread."""
+    match intent:
+        case Login(frame=frame):
+            return "Infinity" in frame.reveal()
+        case Murmur(payload=payload):
+            return "inf" in repr(payload)
+        case _:
+            return False
+
+
 def run(data: bytes) -> None:
     messages = split(data)
     client, server = PocketOptionCodec(), PocketOptionCodec()
@@ -57,7 +68,7 @@ def run(data: bytes) -> None:
             if isinstance(intent, UnknownIntent):
                 assert len(intent.problem) < 300
                 assert len(intent.preview) <= 640
-            elif not isinstance(intent, Murmur | Login):  # what they carry is anything, 1e999 for instance
+            elif not _carries_infinity(intent):
                 said = PocketOptionCodec().encode_intent(intent)
                 assert [again for part in said for again in PocketOptionCodec().decode_intent(part)] == [
                     intent

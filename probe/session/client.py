@@ -414,8 +414,11 @@ class ClientSession(SessionCore[ClientSocket]):
         if title:
             signs.append(f"page title {title!r}")
         wait = headers.get("retry-after", "")
+        is_challenge = (
+            headers.get("cf-mitigated") == "challenge"
+        )  # its own word for it: nothing else looks like this
         failure = Failure(
-            kind=kind_of_status(refusal.status),
+            kind="http.cf-challenge" if is_challenge else kind_of_status(refusal.status),
             spoke_last=self._spoke_last,
             detail=self._transcript.redact("; ".join(signs)),
             http_status=refusal.status,

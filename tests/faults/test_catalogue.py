@@ -102,7 +102,7 @@ def test_delays_add_up() -> None:
 
 def test_a_refusal_waits_for_the_slow_answer() -> None:
     assert suffer("http-status", "slow:step=upgrade:seconds=3s").ended.at == 3.0
-    assert suffer("slow:step=upgrade:seconds=3s", "http-status").kind == "http.403"
+    assert suffer("slow:step=upgrade:seconds=3s", "http-status").kind == "http.cf-challenge"
 
 
 def test_composing_nothing_is_a_broker_that_behaves() -> None:

@@ -97,7 +97,7 @@ def test_both_ends_end_once_and_leave_no_timer(name: str) -> None:
         ("http-status:code=302", "http.redirect"),
         ("http-status:code=400", "http.bad-request"),
         ("http-status:code=401", "http.401"),
-        ("http-status:code=403", "http.403"),
+        ("http-status:code=403", "http.cf-challenge"),
         ("http-status:code=404", "http.wrong-path"),
         ("http-status:code=418", "http.other-status"),
         ("http-status:code=429", "http.429"),

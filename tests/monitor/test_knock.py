@@ -53,7 +53,7 @@ def test_a_host_nobody_vouches_for_gets_no_credential() -> None:
 VERDICTS = [
     ("auth-refused", "auth.session-expired"),
     ("auth-41", "auth.rejected-41"),
-    ("http-status:code=403", "http.403-origin"),
+    ("http-status:code=403", "http.cf-challenge"),
     ("http-status:code=429", "http.429"),
     ("connect-error", "sio.connect-error"),
     ("no-open", "eio.no-open"),

@@ -1,6 +1,5 @@
 """What is known about one connection, folded from its events. Rules read this and nothing else."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from probe.measure.clocks import ClockOffset, clock_offset
@@ -113,10 +112,3 @@ class Facts:
         """`utc_at_zero`: UTC when the monotonic clock stood at 0."""
         differences = [quote.broker_time - (utc_at_zero + quote.at) for quote in self.quotes]
         return clock_offset(differences, self.websocket_round_trip or 0.0)
-
-
-def fold(events: Iterable[Event]) -> Facts:
-    facts = Facts()
-    for event in events:
-        facts.add(event)
-    return facts

@@ -12,15 +12,6 @@ from probe.session.served import Misbehaviour
 FAULTS: Mapping[str, FaultSpec] = {**PROTOCOL_FAULTS, **STREAM_FAULTS, **LISTENER_FAULTS}
 
 
-def all_faults() -> tuple[FaultSpec, ...]:
-    return tuple(FAULTS.values())
-
-
-def find_fault(name: str) -> FaultSpec:
-    """Raises ConfigError, with a near miss, where there is no such fault."""
-    return parse_fault(name, FAULTS).spec
-
-
 def read_fault(text: str) -> FaultOrder:
     """A fault as written on the command line.
 

@@ -147,9 +147,7 @@ class ServedSession(SessionCore[ServedSocket]):
         "_later",
         "_misbehaviour",
         "_order",
-        "_owed_pongs",
         "_request",
-        "_sid",
     )
 
     _patience = 4.0  # client libraries dawdle: one waits 2 s before it even joins
@@ -173,8 +171,6 @@ class ServedSession(SessionCore[ServedSocket]):
         self._later: list[tuple[float, int, Meaning]] = []
         self._order = count()
         self._heard_beat_at = 0.0
-        self._owed_pongs = 0
-        self._sid = ""
         self._request: UpgradeRequested | None = None  # not answered yet
 
     @property
@@ -276,7 +272,6 @@ class ServedSession(SessionCore[ServedSocket]):
             case Beat(name=name):
                 self._heard_beat(name, now)
             case AnswerBeat():
-                self._owed_pongs = 0
                 self._timers.cancel(PONG)
             case Leave():
                 self._begin_closing(now, None, 1000)
@@ -346,8 +341,7 @@ class ServedSession(SessionCore[ServedSocket]):
             self._begin_closing(now, None, None)
 
     def _new_sid(self) -> str:
-        self._sid = "".join(self._rng.choices(SID_ALPHABET, k=20))
-        return self._sid
+        return "".join(self._rng.choices(SID_ALPHABET, k=20))
 
     # -- timers ------------------------------------------------------------------------------------------------------
 

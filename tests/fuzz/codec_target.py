@@ -1,5 +1,6 @@
 """PocketOption's codec under any messages, as either end: sound values, nothing unprintable, and no exception."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,17 +31,36 @@ _VARIANTS: list[list[Message]] = [
     ['42["subscribeSymbol","E"]', '42["unSubscribeSymbol","E"]', '42["subfor","E"]', '42["getBalance"]', '42["ps"]'],
     ['42["auth",{"sessionToken":"0f1e2d3c4b5a69788796a5b4c3d2e1f0","uid":"123","isChart":1}]', '42["assets/load"]'],
 ]  # fmt: skip
-SEEDS: list[bytes] = [joined(messages) for messages in (*_transcripts(), *_VARIANTS) if messages]
-DICTIONARY: list[bytes] = PACKETS + [
-    f'"{word}"'.encode()
-    for word in (
-        *("updateStream", "updateAssets", "updateHistoryNew", "loadHistoryPeriod", "successopenOrder", "chafor"),
-        *("successcloseOrder", "updateClosedDeals", "openOrder", "openPendingOrder", "changeSymbol", "auth"),
-        *("asset", "symbol", "period", "index", "time", "data", "history", "candles", "price", "isDemo", "balance"),
-        *("session", "uid", "amount", "action", "call", "requestId", "closePrice", "openTimestamp", "command"),
-        *("2026-07-26 15:28:07", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "1_0", "\u0661"),
-    )
-]  # fmt: skip
+_VALID = [joined(messages) for messages in (*_transcripts(), *_VARIANTS) if messages]
+_A_NUMBER = re.compile(rb"(?<=[:,\[])-?[0-9.]+(?=[,\]}])")
+SEEDS: list[bytes] = _VALID + [
+    _A_NUMBER.sub(instead, seed)
+    for seed in _VALID
+    for instead in (b"1e999", b"-1e999", b"NaN", b"9" * 400, b"null", b"true", b'"7"', b"[]")
+]
+_WORDS = (
+    *("updateStream", "updateAssets", "updateHistoryNew", "loadHistoryPeriod", "successopenOrder", "chafor"),
+    *("successcloseOrder", "updateClosedDeals", "openOrder", "openPendingOrder", "changeSymbol", "auth"),
+    *(
+        "asset",
+        "symbol",
+        "period",
+        "index",
+        "time",
+        "data",
+        "history",
+        "candles",
+        "price",
+        "isDemo",
+        "balance",
+    ),
+    *("session", "uid", "amount", "action", "call", "requestId", "closePrice", "openTimestamp", "command"),
+    *("2026-07-26 15:28:07", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "1_0", "\u0661"),
+)
+DICTIONARY: list[bytes] = [
+    *PACKETS,
+    *(f'"{word}"'.encode() for word in _WORDS),
+]
 
 
 def _carries_infinity(intent: Intent) -> bool:

@@ -22,6 +22,7 @@ _SAID: list[list[Message]] = [
     ['40{"sid":"k3Vn"}', "3", "41", "1"],
     ['40/,{"sid":"k3Vn"}', "41/chat,", '44/chat,{"message":"Invalid namespace"}', "2probe", "3probe"],
     ['42["ps"]', '42["a",{"b":[1,2.5,null,true,"\\u00e9\\ud83d\\ude00"]}]', '42/chat,17["a"]', "43[1]"],
+    ['42["a",NaN]', '42["a",-Infinity]', '42["a",1e999]', '42["a"]\f', '42["a",' + "[" * 40 + "]" * 41],
     [_HEADER % "a", b'{"x":[1]}', _HEADER % "b", "2", _HEADER % "c", b"[2]", b"\x04[3]", b"orphan"],
     ['452-["a",{"_placeholder":true,"num":1},{"x":{"_placeholder":true,"num":0}}]', b"1", "2", b"2"],
     ['450-["a",1]', '451-/chat,17["a",{"_placeholder":true,"num":0}]', b"[]"],

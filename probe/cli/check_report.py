@@ -49,7 +49,7 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
     for name, seconds in rows:
         note = notes.get(name, "")
         if seconds is None:
-            yield f"  {name:<12}{click.style('✗', fg='red'):<10}" + " " * 24 + f"  {note}".rstrip()
+            yield f"  {name:<12}{click.style('✗', fg='red')}" + (f"  {note}" if note else "")
         else:
             yield f"  {name:<12}{milliseconds(seconds):>11}  {bar(seconds, largest)}  {note}".rstrip()
     for line in _round_trips(knock):

@@ -298,7 +298,7 @@ def _read_open(text: str) -> Packet:
         value["sid"],
         _milliseconds(value.get("pingInterval"), 25.0),
         _milliseconds(value.get("pingTimeout"), 20.0),
-        payload if isinstance(payload, int) else None,
+        payload if type(payload) is int else None,
     )
 
 

@@ -39,9 +39,9 @@ def found_by_clients(client_python: str, simulator: subprocess.Popen[str]) -> di
         for account, endpoint in endpoints.items()
     }
     said = {account: client.communicate()[0] for account, client in clients.items()}
-    failed = [account for account, client in clients.items() if client.returncode]
-    if failed:
-        sys.exit(f"these clients failed: {', '.join(failed)}")
+    for account, client in clients.items():
+        if client.returncode:
+            sys.exit(f"the session with the {account} account ended with status {client.returncode}")
     return {account: json.loads(each) for account, each in said.items()}
 
 

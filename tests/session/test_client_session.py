@@ -58,7 +58,7 @@ def test_heartbeats_keep_their_schedule_and_say_when_they_were_due() -> None:
     pair = Pair(latency=0.01).run(61)
     sent = [(beat.name, round(beat.due_at, 2)) for beat in pair.of(HeartbeatSent)]
     assert sorted(sent) == [("ps", 20.06), ("ps", 40.06), ("ps", 60.06)] + [
-        ("websocket", at) for at in (0.56, 20.06, 40.06, 60.06)
+        ("websocket", at) for at in (0.56, 20.56, 40.56, 60.56)
     ]
     assert [round(beat.rtt_seconds, 6) for beat in pair.of(HeartbeatAnswered)] == [0.02] * 4
     assert pair.of(PeerBeat) != []

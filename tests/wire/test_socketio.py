@@ -78,6 +78,7 @@ def nested(depth: int) -> str:
         ('0 { "sid" : "x", "pingInterval" : 500 } ', EngineOpen("x", 1.0, 20.0, None)),
         ('0{"sid":"x","pingInterval":1e999,"pingTimeout":-7}', EngineOpen("x", 600.0, 1.0, None)),
         ('0{"sid":"x","pingInterval":true,"pingTimeout":"20"}', EngineOpen("x", 25.0, 20.0, None)),
+        ('0{"sid":"x","maxPayload":true}', EngineOpen("x", 25.0, 20.0, None)),
         ("1", EngineClose()),
         ("2", EnginePing("")),
         ("2probe", EnginePing("probe")),

@@ -36,16 +36,21 @@ def _has_attachment(messages: list[Message]) -> bool:
 
 @dataclass(kw_only=True, eq=False)
 class Interleave(ProtocolFault):
-    """Holds back each attachment until something else was sent, at most a second."""
+    """Holds back attachments until something else was sent, at most a second; after every fourth none is owed."""
 
     _held: list[Message] = field(default_factory=list, init=False)
     _release_at: float = field(default=0.0, init=False)
+    _count: int = field(default=0, init=False)
 
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
         held, self._held = self._held, []
         if not _has_attachment(messages):
             return [*messages, *held]
-        header, *self._held = messages
+        self._count += 1
+        header, *attachments = messages
+        if self._count % 4 == 0:
+            return [header, *held, *attachments]
+        self._held = attachments
         self._release_at = now + _LONGEST_HELD
         return [header, *held]
 

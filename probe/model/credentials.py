@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NoReturn, Self
@@ -11,6 +12,9 @@ from urllib.parse import quote
 from probe.model.endpoint import Account
 
 MASK = "***"
+_TOKEN_LOOK = re.compile(
+    r"[0-9A-Za-z]{24,}|[0-9A-Za-z]{12,}\Z"
+)  # 26 or 32 characters, the last one perhaps cut
 SHORTEST = 6  # pieces of a secret below this many characters tell nothing
 
 
@@ -101,6 +105,19 @@ class Redactor:
     def shorten(self, text: str, length: int) -> str:
         """Redacted, then cut. Only as much is read as a secret that begins within `length` can reach."""
         return self(text[: length + self.longest])[:length]
+
+
+class StrangersRedactor(Redactor):
+    """For the end that does not know its clients' secrets, only what a session id looks like."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        super().__init__(())
+        self.longest = 64
+
+    def __call__(self, text: str) -> str:
+        return _TOKEN_LOOK.sub(MASK, text)
 
 
 def redactor_for(credentials: Credentials | None) -> Redactor:

@@ -71,7 +71,7 @@ class Plan:
     headers: tuple[tuple[str, str], ...] = ()
     watch: tuple[Watch, ...] = ()
     goal: Phase = Phase.LIVE  # leave politely instead of entering a phase beyond this one
-    max_message: int = 16 * 1024 * 1024
+    max_message: int = 4 * 1024 * 1024  # the largest seen is 45 KB
     keep_messages: int = 16
 
 
@@ -377,7 +377,7 @@ class ClientSession(SessionCore[ClientSocket]):
                 self._refused(happened, now)
             case HandshakeBroken(reason=reason, detail=detail, preview=seen):
                 kind = "http.not-http" if reason is HandshakeFault.NOT_HTTP else "http.handshake-invalid"
-                shown = f"{detail}: {seen[:80].decode('latin-1')!r}" if seen else detail
+                shown = f"{detail}: {self._short(seen.decode('latin-1'))!r}" if seen else detail
                 self._fail(kind, now, detail=shown)
             case _:
                 raise LocalProtocolError(f"a client cannot receive {type(happened).__name__}")
@@ -405,11 +405,13 @@ class ClientSession(SessionCore[ClientSocket]):
         headers = {name.lower(): value for name, value in refusal.headers}
         signs = [f"HTTP {refusal.status} {refusal.reason}".strip()]
         signs += [
-            f"{name}: {headers[name][:60]}" for name in ("server", "cf-ray", "location") if name in headers
+            f"{name}: {self._short(headers[name])}"
+            for name in ("server", "cf-ray", "location")
+            if name in headers
         ]
         title = _title(refusal.body_preview.decode("utf-8", "backslashreplace"))
         if title:
-            signs.append(f"page title {title!r}")
+            signs.append(f"page title {self._short(title)!r}")
         wait = headers.get("retry-after", "")
         is_challenge = (
             headers.get("cf-mitigated") == "challenge"
@@ -423,10 +425,14 @@ class ClientSession(SessionCore[ClientSocket]):
         )
         self._begin_closing(now, failure, None)
 
+    def _short(self, text: str) -> str:
+        """A peer's own words inside a sentence."""
+        return self._transcript.redact.shorten(text, 80)
+
     def _peer_closed(self, close: CloseReceived) -> Failure:
         said = f"close code {close.code}" if close.code not in (None, 1005) else "close without a code"
         if close.reason:
-            said += f" {close.reason[:80]!r}"
+            said += f" {self._short(close.reason)!r}"
         if self._phase is Phase.AUTHENTICATING:
             return self._failed("auth.closed", said)
         code = close.code or 1005
@@ -478,4 +484,4 @@ def _title(page: str) -> str:
     start = page.lower().find("<title>")
     if start < 0:
         return ""
-    return page[start + 7 :].split("<", 1)[0].strip()[:80]
+    return page[start + 7 :].split("<", 1)[0].strip()

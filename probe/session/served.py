@@ -12,7 +12,7 @@ from itertools import count
 from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
-from probe.model.credentials import Redactor
+from probe.model.credentials import StrangersRedactor
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Heard, Phase, Upgraded
 from probe.model.failures import Failure
@@ -164,7 +164,7 @@ class ServedSession(SessionCore[ServedSocket]):
     ) -> None:
         socket = ServedSocket(rng=rng, max_message=max_message)
         super().__init__(
-            codec=codec, socket=socket, rng=rng, redact=Redactor(()), keep_messages=keep_messages
+            codec=codec, socket=socket, rng=rng, redact=StrangersRedactor(), keep_messages=keep_messages
         )
         self._desk = desk
         self._misbehaviour = misbehaviour
@@ -259,7 +259,7 @@ class ServedSession(SessionCore[ServedSocket]):
                 return
 
     def _on_intent(self, intent: Intent, now: float) -> None:
-        if self._phase is Phase.AUTHENTICATING and STEP_OF[type(intent)] is Step.ASK:
+        if self._phase in (Phase.JOINING, Phase.AUTHENTICATING) and STEP_OF[type(intent)] is Step.ASK:
             self._early(intent, now)
             return
         if self._step(intent, now) is None:
@@ -322,6 +322,8 @@ class ServedSession(SessionCore[ServedSocket]):
             self._say(meaning, now)
 
     def _say(self, meaning: Meaning, now: float) -> None:
+        if self._phase in (Phase.CLOSING, Phase.ENDED):
+            return
         for delay, said in self._misbehaviour.says(meaning, now):
             if delay > 0:
                 heapq.heappush(self._later, (now + delay, next(self._order), said))

@@ -4,11 +4,10 @@ A broker's codec adds four methods about events and nothing about the transport.
 becomes `Unrecognised` or `UnknownIntent` in one place, so that broker code may read payloads without fear.
 """
 
-import re
 from collections.abc import Sequence
 from typing import ClassVar
 
-from probe.model.credentials import MASK
+from probe.model.credentials import StrangersRedactor
 from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, UnknownIntent
 from probe.model.meanings import (
     BeatAnswered,
@@ -25,7 +24,6 @@ from probe.wire import socketio as wire
 
 ENGINE_BEAT = "engine"  # Engine.IO 3: the client pings
 NOT_AS_EXPECTED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
-_TOKEN = re.compile(r"[0-9A-Za-z]{24,}|[0-9A-Za-z]{12,}\Z")  # 26 or 32 characters, the last one perhaps cut
 
 
 class SocketIoCodec:
@@ -162,4 +160,5 @@ def _unlike(name: str, error: Exception) -> str:
 def _strange(problem: str, message: Message) -> UnknownIntent:
     """The served end does not know its clients' secrets, only what a session id looks like."""
     shown = wire.preview(message)
-    return UnknownIntent(problem=_TOKEN.sub(MASK, problem), preview=_TOKEN.sub(MASK, shown))
+    redact = StrangersRedactor()
+    return UnknownIntent(problem=redact(problem), preview=redact(shown))

@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
 
-MAX_WAITING_HEADERS = 64
+# Headers may come in a row, but at some time all attachments must have: else one was lost, and every later one would be
+# charged to the event before its own.
+MAX_UNSETTLED = 16
 MAX_HEADER = 4096  # characters; real ones have some fifty
 MAX_ATTACHMENTS = 16
 MAX_ATTACHED = 16 * 1024 * 1024  # bytes of one event
@@ -209,10 +211,11 @@ def _namespace_end(rest: str) -> tuple[str, int]:
 class SocketIoReader:
     """Turns WebSocket messages into packets. One per connection."""
 
-    __slots__ = ("_attachments", "_waiting")
+    __slots__ = ("_attachments", "_unsettled", "_waiting")
 
     def __init__(self) -> None:
         self._waiting: deque[_Header] = deque()
+        self._unsettled = 0  # headers since none was waiting
         self._attachments: list[bytes] = []  # of the oldest waiting header
 
     def read(self, message: str | bytes) -> Packet | None:
@@ -231,13 +234,17 @@ class SocketIoReader:
             return header
         if header.attachments == 0:
             return SocketEvent(header.name, header.arguments)
-        if len(self._waiting) >= MAX_WAITING_HEADERS:
-            lost = self._waiting[0]
-            self._drop_oldest()
-            self._waiting.append(header)
-            return Malformed("a binary event whose attachments never came", lost.name[:PREVIEW])
+        self._unsettled = self._unsettled + 1 if self._waiting else 0
         self._waiting.append(header)
-        return None
+        if self._unsettled < MAX_UNSETTLED:
+            return None
+        lost = self._waiting[0]
+        self._waiting = deque((header,))
+        self._attachments = []
+        self._unsettled = 0
+        return Malformed(
+            "attachments were lost, and later ones may have gone to the wrong event", lost.name[:PREVIEW]
+        )
 
     def _attachment(self, data: bytes) -> Packet | None:
         if not self._waiting:

@@ -1,30 +1,33 @@
 """Records TCP segments with payload of one port on the loopback interface, with the kernel's time stamps, until its input ends.
 
-A process of its own: what it costs must not delay what it measures. Writes one JSON array: [client port, from client,
-nanoseconds, payload as hex].
+A process of its own that sleeps meanwhile: the kernel stamps and keeps the packets, and they are read at the end, so that
+looking does not delay what is looked at. Writes one JSON array: [client port, from client, nanoseconds, payload as hex].
 """
 
 import json
-import select
 import socket
 import struct
 import sys
 
 ETH_P_ALL, PACKET_OUTGOING = 3, 4
-SO_TIMESTAMPNS = 35
+SO_TIMESTAMPNS, SO_RCVBUFFORCE = 35, 33
+KEPT_BYTES = 512 << 20
 
 
 def segments(port: int) -> list[tuple[int, bool, int, str]]:
     sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
     sniffer.bind(("lo", 0))
-    sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
+    sniffer.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, KEPT_BYTES)
     sniffer.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     print("listening", file=sys.stderr, flush=True)
-    found = []
-    while sys.stdin not in (ready := select.select([sniffer, sys.stdin], [], [])[0]) or sniffer in ready:
-        if sniffer not in ready:
-            break
-        packet, control, _, address = sniffer.recvmsg(70_000, 256)
+    sys.stdin.read()
+    sniffer.setblocking(False)
+    found: list[tuple[int, bool, int, str]] = []
+    while True:
+        try:
+            packet, control, _, address = sniffer.recvmsg(70_000, 256)
+        except BlockingIOError:
+            return found
         if address[2] == PACKET_OUTGOING or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP:
             continue  # everything on loopback is seen twice: leaving and arriving
         start = (packet[0] & 15) * 4
@@ -35,7 +38,6 @@ def segments(port: int) -> list[tuple[int, bool, int, str]]:
             from_client = target == port
             stamp = seconds * 10**9 + nanoseconds
             found.append((source if from_client else target, from_client, stamp, payload.hex()))
-    return found
 
 
 if __name__ == "__main__":

@@ -448,7 +448,7 @@ def test_headers_and_other_packets_come_before_an_attachment(healthy: Sufferer) 
     assert waiting_headers(healthy) == {1}
     assert waiting_headers(suffer("interleave", until=6.0)) == {1, 2}
     assert pings_before_attachments(healthy) == 0
-    assert pings_before_attachments(suffer("interleave", until=26.0)) == 1
+    assert pings_before_attachments(suffer("interleave@0.2s", until=26.0)) == 1
 
 
 def waiting_headers(pair: Sufferer) -> set[int]:
@@ -493,8 +493,8 @@ def test_no_attachment_is_lost_when_the_interleaving_ends(healthy: Sufferer) -> 
 
 
 def test_what_the_interleaving_holds_is_sent_when_its_time_is_over() -> None:
-    pair = suffer("interleave@0+20.3", "silent-stall:at=20s")
-    assert max(quote.at for quote in pair.of(QuoteArrived)) == 20.3
+    pair = suffer("interleave@0.2s+20s", "silent-stall:at=20s")
+    assert max(quote.at for quote in pair.of(QuoteArrived)) == 20.2
 
 
 def test_after_a_lost_attachment_others_are_charged_to_the_wrong_event() -> None:

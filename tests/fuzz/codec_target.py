@@ -6,7 +6,7 @@ from pathlib import Path
 
 from probe.brokers import pocketoption
 from probe.brokers.pocketoption.codec import PocketOptionCodec
-from probe.model.intents import Intent, Login, Murmur, UnknownIntent
+from probe.model.intents import Intent, Murmur, UnknownIntent
 from probe.model.meanings import Unrecognised
 from probe.session.codec import Message
 from tests.brokers.conforming import misfits
@@ -64,10 +64,8 @@ DICTIONARY: list[bytes] = [
 
 
 def _carries_infinity(intent: Intent) -> bool:
-    """JSON can write 1e999 but not what becomes of it; logins and murmurs carry on what they were given, unread."""
+    """JSON can write 1e999 but not what becomes of it; murmurs carry on what they were given, unread."""
     match intent:
-        case Login(frame=frame):
-            return "Infinity" in frame.reveal()
         case Murmur(payload=payload):
             return "inf" in repr(payload)
         case _:

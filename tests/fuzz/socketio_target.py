@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from probe.session.codec import Message
 from probe.wire.socketio import (
-    MAX_WAITING_HEADERS,
+    MAX_UNSETTLED,
     PREVIEW,
     Malformed,
     Packet,
@@ -26,7 +26,7 @@ _SAID: list[list[Message]] = [
     [_HEADER % "a", b'{"x":[1]}', _HEADER % "b", "2", _HEADER % "c", b"[2]", b"\x04[3]", b"orphan"],
     ['452-["a",{"_placeholder":true,"num":1},{"x":{"_placeholder":true,"num":0}}]', b"1", "2", b"2"],
     ['450-["a",1]', '451-/chat,17["a",{"_placeholder":true,"num":0}]', b"[]"],
-    [*([_HEADER % "late"] * (MAX_WAITING_HEADERS + 1)), b"1"],
+    [*([_HEADER % "late"] * (MAX_UNSETTLED + 1)), b"1"],
 ]  # fmt: skip
 SEEDS: list[bytes] = [joined(messages) for messages in _SAID]
 DICTIONARY = PACKETS
@@ -43,7 +43,7 @@ def run(data: bytes) -> None:
         elif isinstance(packet, SocketEvent):
             write_event(packet.name, *packet.arguments).encode()
             repr(packet)
-        assert len(reader._waiting) <= MAX_WAITING_HEADERS
+        assert len(reader._waiting) <= MAX_UNSETTLED
         if isinstance(message, str) and message.startswith("42["):
             _compare(message, packet)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from probe.wire import socketio
 from probe.wire.socketio import (
     MAX_DEPTH,
-    MAX_WAITING_HEADERS,
+    MAX_UNSETTLED,
     Connected,
     ConnectRefused,
     Disconnected,
@@ -280,19 +280,32 @@ def test_one_broken_attachment_of_several_costs_its_event_and_no_other() -> None
     assert told[-1] == SocketEvent("b", (2,))
 
 
-def test_headers_whose_attachments_never_come_are_given_up_one_by_one() -> None:
-    told = read(*(header(f"e{number}") for number in range(MAX_WAITING_HEADERS + 2)))
-    lost = [packet for packet in told if packet is not None]
-    assert lost == [Malformed("a binary event whose attachments never came", name) for name in ("e0", "e1")]
+LOST = "attachments were lost, and later ones may have gone to the wrong event"
+
+
+def test_headers_whose_attachments_never_come_are_given_up_together() -> None:
+    told = read(*(header(f"e{number}") for number in range(MAX_UNSETTLED + 1)), b"1")
+    assert [packet for packet in told if packet is not None] == [
+        Malformed(LOST, "e0"),
+        SocketEvent(f"e{MAX_UNSETTLED}", (1,)),
+    ]
+
+
+def test_after_a_lost_attachment_events_find_their_own_again() -> None:
+    stream = [message for number in range(40) for message in (header(f"e{number}"), b"%d" % number)]
+    told = [packet for packet in read(header("lost"), *stream) if packet is not None]
+    assert told.count(Malformed(LOST, f"e{MAX_UNSETTLED - 2}")) == 1
+    after = told[told.index(Malformed(LOST, f"e{MAX_UNSETTLED - 2}")) + 1 :]
+    assert after == [SocketEvent(f"e{n}", (n,)) for n in range(MAX_UNSETTLED - 1, 40)]
 
 
 def test_what_was_attached_to_a_header_given_up_is_not_given_to_the_next() -> None:
     messages: list[str | bytes] = [
         header("half", 2),
         b'"lost"',
-        *(header(f"e{n}") for n in range(MAX_WAITING_HEADERS)),
+        *(header(f"e{n}") for n in range(MAX_UNSETTLED)),
     ]
-    assert read(*messages, b"1")[-1] == SocketEvent("e0", (1,))
+    assert read(*messages, b"1")[-1] == SocketEvent(f"e{MAX_UNSETTLED - 1}", (1,))
 
 
 def test_attachments_of_one_event_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

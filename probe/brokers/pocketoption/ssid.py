@@ -92,7 +92,7 @@ def read_login_frame(event_payload: object) -> Login | None:
     if key is None:
         return None
     try:
-        frame = '42["auth",' + json.dumps(event_payload, separators=(",", ":")) + "]"
+        frame = '42["auth",' + json.dumps(event_payload, separators=(",", ":"), allow_nan=False) + "]"
     except (ValueError, TypeError, RecursionError):
         return None
     return Login(

@@ -139,7 +139,7 @@ def _run(seed: str, rng: random.Random, orders: list[FaultOrder], seconds: float
     failure = told.ended.failure
     return Told(
         seed,
-        wire.now,
+        lasted,
         tuple(str(order) for order in orders),
         failure.kind if failure else "left",
         told.events,

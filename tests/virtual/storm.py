@@ -27,8 +27,8 @@ from tests.pretending import BROKER, client_session
 
 EPOCH = 1_795_000_000.0
 LONGEST = 1800.0  # of one session
-SYMBOLS = ("EURUSD_otc", "#AAPL_otc", "EURUSD", "no such symbol")
-LOSSY = frozenset(("cut", "reset", "corrupt", "freeze"))
+SYMBOLS = ("EURUSD_otc", "#AAPL", "no such symbol")  # always open, mostly closed, unknown
+LONGEST_FLOOD = 5.0  # it costs a second of ours for each ten of its own
 
 
 class Broken(Exception):
@@ -99,11 +99,9 @@ def _orders(rng: random.Random) -> list[FaultOrder]:
     for spec in chosen:
         start = rng.choice((0.0, rng.uniform(0, 600)))
         values = {each.name: each.default for each in spec.parameters}
-        orders.append(
-            FaultOrder(
-                spec=spec, values=values, start=start, duration=rng.choice((None, rng.uniform(1, 120)))
-            )
-        )
+        is_flood = spec.name == "flood"
+        duration = rng.uniform(1, LONGEST_FLOOD) if is_flood else rng.choice((None, rng.uniform(1, 120)))
+        orders.append(FaultOrder(spec=spec, values=values, start=start, duration=duration))
     return orders
 
 

@@ -40,9 +40,10 @@ from probe.model.meanings import (
     Quotes,
     Refused,
 )
+from probe.session.behaviour import Desk, Misbehaviour
 from probe.session.client import ClientSession, Plan
 from probe.session.pretend import PretendWire
-from probe.session.served import Desk, Misbehaviour, ServedSession
+from probe.session.served import ServedSession
 
 E = TypeVar("E")
 TOKEN = "planted0secret0token000001"

@@ -15,8 +15,8 @@ from probe.faults.misbehaviour import protocol_fault
 from probe.faults.protocol import ProtocolFault, Scene
 from probe.model.intents import Intent
 from probe.model.meanings import Admitted, Meaning
+from probe.session.behaviour import Act, Misbehaviour, Refusal, Silence, Wait
 from probe.session.codec import Message
-from probe.session.served import Act, Misbehaviour, Refusal, Silence, Wait
 from probe.wire.websocket import CloseReceived, Ping, UpgradeRequested
 
 

@@ -7,7 +7,7 @@ from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parse_fault
 from probe.faults.listener import LISTENER_FAULTS
 from probe.faults.misbehaviour import PROTOCOL_FAULTS, protocol_fault
 from probe.faults.stream import STREAM_FAULTS, stream_fault
-from probe.session.served import Misbehaviour
+from probe.session.behaviour import Misbehaviour
 
 FAULTS: Mapping[str, FaultSpec] = {**PROTOCOL_FAULTS, **STREAM_FAULTS, **LISTENER_FAULTS}
 

@@ -9,8 +9,8 @@ from probe.faults.opening import REFUSAL
 from probe.faults.protocol import LiveFault, ProtocolFault, check_close, end_with
 from probe.model.intents import Beat, Intent
 from probe.model.meanings import Meaning, Refused
+from probe.session.behaviour import Act, Drop, Say
 from probe.session.codec import Message
-from probe.session.served import Act, Drop, Say
 from probe.wire.websocket import CloseReceived, Ping
 
 _KICK_CODE = 1000

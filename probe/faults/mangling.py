@@ -19,9 +19,9 @@ from probe.model.meanings import (
     OrdersClosed,
     Quotes,
 )
+from probe.session.behaviour import Act, Send
 from probe.session.codec import Message
 from probe.session.phases import STEP_OF, Step
-from probe.session.served import Act, Send
 from probe.wire.socketio import read_json, write_json
 
 _LONGEST_HELD = 1.0

@@ -10,8 +10,8 @@ from probe.faults.grammar import ParameterType, about
 from probe.faults.protocol import ProtocolFault, check_close, end_with
 from probe.model.intents import Intent, Login
 from probe.model.meanings import Admitted, Balance, Goodbye, Joined, JoinRefused, Meaning, Refused, Welcome
+from probe.session.behaviour import Act, Refusal, Silence, Wait
 from probe.session.phases import STEP_OF, Step
-from probe.session.served import Act, Refusal, Silence, Wait
 from probe.wire.websocket import UpgradeRequested
 
 REFUSAL = "NotAuthorized"

@@ -6,7 +6,7 @@ from random import Random
 from typing import Any, ClassVar
 
 from probe.faults.grammar import ParameterType, about
-from probe.session.served import Act, CloseWith, Drop, Misbehaviour
+from probe.session.behaviour import Act, CloseWith, Drop, Misbehaviour
 
 _CLOSE_CODES = range(1000, 5000)
 _LONGEST_REASON = 123

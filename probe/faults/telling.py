@@ -9,7 +9,7 @@ from probe.faults.protocol import LiveFault, ProtocolFault
 from probe.model.endpoint import Account
 from probe.model.intents import Intent, PlaceOrder, Unwatch, Watch
 from probe.model.meanings import Balance, BrokerClock, Meaning, OrderRejected, Quote, Quotes
-from probe.session.served import Act, Say
+from probe.session.behaviour import Act, Say
 
 Said = Sequence[tuple[float, Meaning]]
 

@@ -38,6 +38,7 @@ from probe.model.meanings import (
 from probe.session.codec import BeatRule, Codec, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, KIND_OF_GOODBYE, SessionCore, SocketEvent
 from probe.session.phases import Move
+from probe.session.refusal import failure_of_refusal
 from probe.session.requests import Requests, answer_key
 from probe.wire.websocket import (
     ClientSocket,
@@ -402,28 +403,7 @@ class ClientSession(SessionCore[ClientSocket]):
         return self._socket.refusal_so_far()
 
     def _refused(self, refusal: UpgradeRefused, now: float) -> None:
-        headers = {name.lower(): value for name, value in refusal.headers}
-        signs = [f"HTTP {refusal.status} {refusal.reason}".strip()]
-        signs += [
-            f"{name}: {self._short(headers[name])}"
-            for name in ("server", "cf-ray", "location")
-            if name in headers
-        ]
-        title = _title(refusal.body_preview.decode("utf-8", "backslashreplace"))
-        if title:
-            signs.append(f"page title {self._short(title)!r}")
-        wait = headers.get("retry-after", "")
-        is_challenge = (
-            headers.get("cf-mitigated") == "challenge"
-        )  # its own word for it: nothing else looks like this
-        failure = Failure(
-            kind="http.cf-challenge" if is_challenge else kind_of_status(refusal.status),
-            spoke_last=self._spoke_last,
-            detail=self._transcript.redact("; ".join(signs)),
-            http_status=refusal.status,
-            retry_after_seconds=float(wait) if wait.isdecimal() and len(wait) < 9 else None,
-        )
-        self._begin_closing(now, failure, None)
+        self._begin_closing(now, failure_of_refusal(refusal, self._spoke_last, self._transcript.redact), None)
 
     def _short(self, text: str) -> str:
         """A peer's own words inside a sentence."""
@@ -455,33 +435,3 @@ class ClientSession(SessionCore[ClientSocket]):
             self._events.append(
                 RequestExpired(at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at)
             )
-
-
-def kind_of_status(status: int) -> str:
-    """The failure kind of a final answer that is not 101."""
-    match status:
-        case 400:
-            return "http.bad-request"
-        case 401:
-            return "http.401"
-        case 403:
-            return "http.403"
-        case 404:
-            return "http.wrong-path"
-        case 429:
-            return "http.429"
-        case 502 | 503 | 504 | 520 | 521 | 522 | 523 | 524 | 525 | 526:
-            return "http.bad-gateway"
-        case _ if 200 <= status < 300:
-            return "http.200-not-101"
-        case _ if 300 <= status < 400:
-            return "http.redirect"
-        case _:
-            return "http.other-status"
-
-
-def _title(page: str) -> str:
-    start = page.lower().find("<title>")
-    if start < 0:
-        return ""
-    return page[start + 7 :].split("<", 1)[0].strip()

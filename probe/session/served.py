@@ -7,9 +7,7 @@ class only runs the protocol.
 import heapq
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import count
-from typing import Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from probe.model.credentials import StrangersRedactor
@@ -27,6 +25,18 @@ from probe.model.meanings import (
     Refused,
     Welcome,
 )
+from probe.session.behaviour import (
+    Act,
+    CloseWith,
+    Desk,
+    Drop,
+    Misbehaviour,
+    Refusal,
+    Say,
+    Send,
+    Silence,
+    Wait,
+)
 from probe.session.codec import Codec, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, SessionCore, SocketEvent
 from probe.session.phases import STEP_OF, TABLE, Move, Step
@@ -36,108 +46,6 @@ from probe.wire.websocket import CloseReceived, HandshakeBroken, Ping, ServedSoc
 PING, PONG, IDLE, DESK, LATER, MISCHIEF = "ping", "pong", "idle", "desk", "later", "mischief"
 UPGRADE = "upgrade"
 SID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-
-
-class Desk(Protocol):
-    """The broker's knowledge, for one connection."""
-
-    def upgrade_headers(self, now: float) -> Sequence[tuple[str, str]]: ...
-
-    def admit(self, login: Login, now: float) -> Sequence[Meaning]:
-        """`Admitted` and what a broker pushes after it, or `Refused`, or nothing: silence."""
-
-    def handle(self, intent: Intent, now: float) -> Sequence[Meaning]: ...
-
-    def next_due(self) -> float | None: ...
-
-    def due(self, now: float) -> Sequence[Meaning]:
-        """What the broker says unasked by now: ticks, settled orders."""
-
-    def leave(self, now: float) -> None: ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An HTTP answer instead of the upgrade."""
-
-    status: int
-    reason: str
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
-
-
-class Silence:
-    """No answer at all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wait:
-    """No answer yet; ask again after so many seconds."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloseWith:
-    code: int | None
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """End the transport without a close frame."""
-
-    abort: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Say:
-    """Something nobody asked for, just now."""
-
-    meaning: Meaning
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Send:
-    """Messages that no codec would write."""
-
-    messages: tuple[Message, ...]
-
-
-Act = CloseWith | Drop | Say | Send
-
-
-class Misbehaviour:
-    """A broker that behaves. Faults override single methods; each may look at the time but never at a clock."""
-
-    pre_auth_events = "ignore"  # or "serve", "close": what becomes of events that come before the login
-
-    def begin(self, now: float, rng: random.Random) -> None: ...
-
-    def upgrade(self, request: UpgradeRequested, now: float) -> Refusal | Silence | Wait | None:
-        return None
-
-    def obeys(self, frame: Ping | CloseReceived, now: float) -> bool:
-        """False: the WebSocket layer leaves that control frame unanswered."""
-        return True
-
-    def hears(self, intent: Intent, now: float) -> bool:
-        """False: the broker acts as if that had never come."""
-        return True
-
-    def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
-        """What is said instead, each with its delay in seconds."""
-        return ((0.0, meaning),)
-
-    def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
-        """The last word over what goes out."""
-        return messages
-
-    def next_due(self) -> float | None:
-        return None
-
-    def acts(self, now: float) -> Sequence[Act]:
-        return ()
 
 
 class ServedSession(SessionCore[ServedSocket]):

@@ -27,8 +27,9 @@ from probe.model.credentials import Secret
 from probe.model.endpoint import Account
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, Event
+from probe.session.behaviour import Misbehaviour, Refusal
 from probe.session.broker import Broker
-from probe.session.served import Misbehaviour, Refusal, ServedSession
+from probe.session.served import ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.doorway import Doorway, PagesConnection, asks_for_socket
 from probe.simulator.secure import SecuredSession

@@ -8,7 +8,7 @@ import pytest
 from probe.faults.stream import Cut, Flow, Reset, StreamFault
 from probe.faults.wire import FaultyWire
 from probe.model.events import Ended, Phase
-from probe.session.served import Desk
+from probe.session.behaviour import Desk
 from probe.simulator.desk import WorldDesk
 from probe.simulator.world import World
 from tests.pretending import BROKER, Pair, ScriptedDesk, client_session

@@ -9,9 +9,10 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 
 from probe.model.credentials import redactor_for
+from probe.session.behaviour import Misbehaviour
 from probe.session.client import ClientSession, Plan
 from probe.session.pretend import PretendWire
-from probe.session.served import Misbehaviour, ServedSession
+from probe.session.served import ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.world import World
 from probe.wire.websocket import ServedSocket

@@ -19,7 +19,7 @@ from probe.model.meanings import (
     Quotes,
     Welcome,
 )
-from probe.session.served import Misbehaviour
+from probe.session.behaviour import Misbehaviour
 from tests.pretending import Pair, ScriptedDesk, client_session
 
 SYMBOLS = ("EURUSD_otc", "#AAPL_otc")

@@ -11,8 +11,9 @@ from probe.faults.misbehaviour import PROTOCOL_FAULTS
 from probe.faults.stream import STREAM_FAULTS
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, Event, PhaseFinished, QuoteArrived, Surprise
+from probe.session.behaviour import Misbehaviour
 from probe.session.pretend import PretendWire
-from probe.session.served import Misbehaviour, ServedSession
+from probe.session.served import ServedSession
 from tests.faults.suffering import Sufferer, quotes, suffer
 from tests.pretending import BROKER, ScriptedDesk, client_session
 

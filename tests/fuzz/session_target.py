@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from probe.brokers.pocketoption.codec import PocketOptionCodec
 from probe.model.events import Ended, Event, Heard, Phase, QuoteArrived, RequestAnswered, Told
 from probe.model.intents import AskBalance, AskHistory
+from probe.session.behaviour import Misbehaviour
 from probe.session.client import ClientSession
 from probe.session.codec import Message
-from probe.session.served import Misbehaviour, ServedSession
+from probe.session.served import ServedSession
 from probe.wire.drivable import Signal
 from probe.wire.frames import FrameStream
 from probe.wire.websocket import ServedSocket

@@ -6,7 +6,8 @@ import pytest
 
 from probe.model.events import Phase, Surprise
 from probe.model.intents import Intent, Watch
-from probe.session.served import Misbehaviour, ServedSession
+from probe.session.behaviour import Misbehaviour
+from probe.session.served import ServedSession
 from probe.wire.drivable import Signal
 from probe.wire.websocket import Binary, ClientSocket, Text
 from tests.pretending import BROKER, SSID, TOKEN, ScriptedDesk

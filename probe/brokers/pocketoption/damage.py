@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from math import inf
 from typing import NoReturn
 from urllib.parse import unquote_plus
 
@@ -188,7 +189,14 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)
+def _finite(written: str) -> float:
+    number = float(written)
+    if number in (inf, -inf):
+        raise ValueError("a number beyond all measure")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 
 
 def _read_json(text: str) -> tuple[object, int] | None:

@@ -338,7 +338,8 @@ async def connect(session: S, plan: DialPlan, *, on_event: OnEvent) -> Connectio
     except NotDialled as end:
         connection._not_dialled(end.failure)  # noqa: SLF001 - the other half of the same thing
     except asyncio.CancelledError:
-        connection._not_dialled(replace(GIVEN_UP, detail=f"while {watch.phase.value}"))  # noqa: SLF001
+        given_up = replace(failure_of(TimeoutError(), watch.phase), detail="given up before an answer came")
+        connection._not_dialled(given_up)  # noqa: SLF001
         raise
     return connection
 

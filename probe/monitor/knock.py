@@ -24,6 +24,7 @@ from probe.session.transcript import Line
 
 DATA_WITHIN = 10.0  # quotes come twice a second in an open market
 HISTORY_SECONDS = 300
+GOODBYE_WITHIN = 1.0  # the verdict is known; a server that does not answer a goodbye is not worth more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,14 +108,20 @@ class _Look:
     async def run(self, plan: DialPlan, timeout: float) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
-        connection = await connect(self._session, plan, on_event=self._note)
+        try:
+            async with asyncio.timeout_at(until):
+                connection = await connect(self._session, plan, on_event=self._note)
+        except TimeoutError:
+            return  # the session was told so, and has said its `Ended`
         try:
             if await self._wait(lambda: self._is_live, until):
                 connection.act(self._ask_history)
                 await self._wait(self._has_seen_enough, min(until, loop.time() + DATA_WITHIN))
             self.facts.kernel = connection.tcp_facts()
             connection.act(lambda session, now: session.give_up(now))
-            await connection.ended()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(GOODBYE_WITHIN):
+                    await connection.ended()
         finally:
             connection.abort()
 

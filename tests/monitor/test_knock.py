@@ -1,17 +1,20 @@
 """One connection, judged, against the simulator with its faults."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
 from probe.brokers import find_broker
 from probe.drivers.tls import TlsProfile
-from probe.model.endpoint import Sureness
+from probe.model.endpoint import Account, Endpoint, Sureness
+from probe.model.events import Phase
 from probe.model.findings import State
 from probe.monitor.knock import Knock, knock
 from probe.simulator.listen import Region
 from probe.simulator.run import REGIONS, Simulator
+from tests.cli.bad_servers import serving, silent
 
 BROKER = find_broker("pocketoption")
 NEAR: tuple[Region, ...] = (replace(REGIONS[0], latency=0.0),)
@@ -74,3 +77,20 @@ def test_drifting_messages_are_noticed_while_prices_flow() -> None:
     result = asyncio.run(look("extra-element", timeout=3))
     assert result.verdict.state is State.DEGRADED
     assert result.verdict.findings[0].code == "cfg.client-outdated"
+
+
+def test_the_time_given_bounds_all_phases_together() -> None:
+    with serving(silent) as url:
+        endpoint = Endpoint(
+            broker="pocketoption",
+            region="mute",
+            url=url.replace("ws:", "wss:"),
+            account=Account.DEMO,
+            named_by_user=True,
+        )
+        began = time.monotonic()
+        result = asyncio.run(knock(BROKER, endpoint, None, tls=TlsProfile(), timeout=0.4))
+    assert result.verdict.state is State.FAILED
+    assert result.facts.ended is not None
+    assert result.facts.ended.phase is Phase.SECURING
+    assert time.monotonic() - began < 5 * 0.4

@@ -671,5 +671,7 @@ def test_broken_php_is_refused_with_its_place(text: str, position: int) -> None:
 
 def test_a_number_beyond_all_measure_is_damage() -> None:
     with pytest.raises(CredentialInvalid) as refused:
-        read_ssid('42["auth",{"session":"k3vns0m3id0fthens7saaacqz9","isDemo":1,"uid":12345678,"platform":1e999}]')
+        read_ssid(
+            '42["auth",{"session":"k3vns0m3id0fthens7saaacqz9","isDemo":1,"uid":12345678,"platform":1e999}]'
+        )
     assert refused.value.code == "cfg.ssid-mangled"

@@ -1,7 +1,5 @@
 """Random faults for many pretended hours: one end, no timer left, each request answered or expired, counters equal."""
 
-import random
-
 import pytest
 
 from tests.virtual.storm import Told, one_session, storm
@@ -9,10 +7,9 @@ from tests.virtual.storm import Told, one_session, storm
 
 @pytest.mark.parametrize("hours", [20, pytest.param(1_000, marks=pytest.mark.long)])
 def test_every_invariant_holds_through_a_storm(hours: int) -> None:
-    seed = random.randrange(10**6)
-    told = storm(hours, seed)
+    told = storm(hours, seed=hours)  # always the same here; `make simulate` looks for new ones
     assert sum(each.seconds for each in told) >= hours * 3600
-    assert len({each.end for each in told}) > 3, f"a storm of seed {seed} in which nothing happened"
+    assert len({each.end for each in told}) > 3
 
 
 def test_a_session_of_a_storm_replays_from_its_seed() -> None:

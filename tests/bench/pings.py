@@ -1,7 +1,9 @@
 """Are the reported ping round trips true? The same pings, as the kernel stamped them on the wire."""
 
 import asyncio
+import contextlib
 import json
+import os
 import random
 import statistics
 import subprocess
@@ -94,19 +96,35 @@ def _frames(pieces: list[tuple[int, bytes]], wanted: int) -> list[int]:
     return stamps
 
 
+@contextlib.contextmanager
+def on_core(number: int) -> Iterator[None]:
+    """This process, and those it starts meanwhile, on one core: what is measured must not share one with its measurer."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {sorted(before)[number]})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
 def compare(sessions: int, seconds: float) -> list[tuple[float, float]]:
     """(reported, captured) for every ping."""
-    with simulator() as running:
-        endpoint = running.endpoint("ws")
-        port = urlsplit(endpoint["url"]).port
-        command = [sys.executable, "-m", "tests.bench.sniff", str(port)]
-        sniffer = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+    with contextlib.ExitStack() as stack:
+        with on_core(0):
+            endpoint = stack.enter_context(simulator()).endpoint("ws")
+            port = urlsplit(endpoint["url"]).port
+            sniffer = subprocess.Popen(
+                [sys.executable, "-m", "tests.bench.sniff", str(port)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
         assert sniffer.stderr is not None
         if sniffer.stderr.readline() != "listening\n":
             raise PermissionError("capturing needs the right to open packet sockets (CAP_NET_RAW)")
-        reported = asyncio.run(hold(endpoint["url"], endpoint["credential"], sessions, seconds))
+        with on_core(-1):
+            reported = asyncio.run(hold(endpoint["url"], endpoint["credential"], sessions, seconds))
         output, _ = sniffer.communicate(timeout=30)
     wire = captured(json.loads(output))
     return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=True)]

@@ -14,6 +14,7 @@ import click
 from probe.cli.check_report import as_data, as_text
 from probe.cli.targets import Target, TargetOptions, pick_region, resolve
 from probe.drivers.tls import TlsProfile
+from probe.model.credentials import redactor_for
 from probe.model.errors import ConfigError
 from probe.model.findings import State
 from probe.model.units import parse_duration
@@ -83,14 +84,11 @@ def check(
         result = asyncio.run(_check(target, profile, seconds, region))
         states.append(result.verdict.state)
         if as_json:
-            click.echo(
-                json.dumps(
-                    as_data(result, target.name),
-                    ensure_ascii=not sys.stdout.encoding.lower().startswith("utf"),
-                )
-            )
+            is_unicode = sys.stdout.encoding.lower().startswith("utf")
+            shown = json.dumps(as_data(result, target.name), ensure_ascii=not is_unicode)
         else:
-            click.echo("\n".join(as_text(result, target.name)))
+            shown = "\n".join(as_text(result, target.name))
+        click.echo(redactor_for(target.credentials)(shown))  # whatever a server had us say
     return next(state for state in WORST_FIRST if state in states).exit_code
 
 

@@ -1,5 +1,6 @@
 """`probe check` as its user meets it: a verdict in words, in time, in bounded memory, with the right exit code."""
 
+import contextlib
 import io
 import json
 import os
@@ -226,10 +227,13 @@ def test_ctrl_c_leaves_quietly_with_130() -> None:
 def _wait_until_connected(process: subprocess.Popen[str]) -> None:
     """By its sockets: there is nothing else to see of it."""
     deadline = time.monotonic() + 20
-    fds = Path(f"/proc/{process.pid}/fd")
+    proc = Path(f"/proc/{process.pid}")
     while time.monotonic() < deadline:
-        links = [str(fd.readlink()) for fd in fds.iterdir() if fd.exists()]
-        tcp = Path(f"/proc/{process.pid}/net/tcp").read_text()
+        links = []
+        for fd in (proc / "fd").iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+                links.append(str(fd.readlink()))
+        tcp = (proc / "net" / "tcp").read_text()
         if any(link.startswith("socket:") and link[8:-1] in tcp for link in links):
             return
     raise AssertionError("it never connected")

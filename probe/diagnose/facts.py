@@ -95,6 +95,12 @@ class Facts:
         )
 
     @property
+    def seconds_live(self) -> float:
+        """How long the session was looked at after its login."""
+        live_at = next((done.at for done in self.phases if done.phase is Phase.AUTHENTICATING), None)
+        return 0.0 if live_at is None or self.ended is None else self.ended.at - live_at
+
+    @property
     def websocket_round_trip(self) -> float | None:
         return min((beat.rtt_seconds for beat in self.heartbeats), default=None)
 

@@ -8,6 +8,7 @@ from probe.model.events import Phase
 from probe.model.findings import Certainty, Finding, State, Withheld
 from probe.model.intents import AskHistory, Watch
 
+LOOKED_LONG_ENOUGH = 3.0  # seconds; prices come twice a second in an open market
 SKEW_WORTH_SAYING = 2.0  # seconds; quote ages are wrong by as much
 
 
@@ -86,6 +87,14 @@ def _mute(facts: Facts, asked: Asked) -> Finding | None:
             certainty=Certainty.CERTAIN,
             cause=f"no price can be expected: the broker says the market of {asked.symbol} is closed",
             next_step="Check again with an OTC symbol, or when the market is open.",
+        )
+    if facts.seconds_live < LOOKED_LONG_ENOUGH:
+        return Finding(
+            code="session.silent-stall",
+            state=State.UNKNOWN,
+            certainty=Certainty.UNDETERMINED,
+            cause=f"no price of {asked.symbol} came, but only {facts.seconds_live:.1f} s were left to wait for one",
+            next_step="Give it more time with --timeout.",
         )
     return Finding(
         code="session.silent-stall",

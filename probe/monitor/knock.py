@@ -48,7 +48,6 @@ async def knock(
     *,
     tls: TlsProfile,
     timeout: float,
-    on_event: Callable[[Event], None] = lambda _: None,
 ) -> Knock:
     """Connect, log in if there is a credential and the endpoint may have it, look for prices and answers, leave."""
     withheld = withheld_from(endpoint) if credentials else None
@@ -70,7 +69,7 @@ async def knock(
         redact=redactor_for(credentials),
     )
     began_at = time.time()
-    look = _Look(session, broker.zone_seconds, began_at - asyncio.get_running_loop().time(), on_event)
+    look = _Look(session, broker.zone_seconds, began_at - asyncio.get_running_loop().time())
     deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
     await look.run(DialPlan(address=address, tls=tls, deadlines=deadlines), timeout)
     asked = Asked(login=login is not None, symbol=symbol, withheld=withheld)
@@ -95,13 +94,11 @@ class _Look:
         session: ClientSession,
         zone_seconds: float,
         utc_at_zero: float,
-        on_event: Callable[[Event], None],
     ) -> None:
         self.facts = Facts()
         self.utc_at_zero = utc_at_zero
         self._session = session
         self._zone_seconds = zone_seconds
-        self._on_event = on_event
         self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
         self._wanted: Callable[[], bool] = lambda: False
 
@@ -136,7 +133,6 @@ class _Look:
 
     def _note(self, event: Event) -> None:
         self.facts.add(event)
-        self._on_event(event)
         self._look()
 
     def _look(self) -> None:

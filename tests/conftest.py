@@ -1,9 +1,19 @@
 """What every test gets."""
 
+import pytest
 from hypothesis import settings
+
+from tests.pretending import KNOWN, Known
 
 pytest_plugins = ["pytester", "tests.plugins.skips"]
 
 # A busy machine is not a bug: hangs are caught by the time limit per test, slowness by `--durations`.
 settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
+
+
+@pytest.fixture(params=KNOWN, ids=lambda known: known.broker.name)
+def known(request: pytest.FixtureRequest) -> Known:
+    """Every broker that sessions are held with; what a test promises with this holds for all of them."""
+    one: Known = request.param
+    return one

@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from probe.brokers import find_broker
@@ -41,14 +42,40 @@ from probe.model.meanings import (
     Refused,
 )
 from probe.session.behaviour import Desk, Misbehaviour
+from probe.session.broker import Broker
 from probe.session.client import ClientSession, Plan
 from probe.session.pretend import PretendWire
 from probe.session.served import ServedSession
 
 E = TypeVar("E")
+
+
+@dataclass(frozen=True, eq=False)
+class Known:
+    """A broker, and the credential of a demo account whose secret a test may look for."""
+
+    broker: Broker
+    ssid: str
+    token: str
+
+    @property
+    def path(self) -> str:
+        query = "&".join(f"{name}={value}" for name, value in self.broker.rules.query.items())
+        return f"{self.broker.rules.path}?{query}"
+
+
 TOKEN = "planted0secret0token000001"
 SSID = f'42["auth",{{"session":"{TOKEN}","isDemo":1,"uid":12345,"platform":2,"isFastHistory":true}}]'
-BROKER = find_broker("pocketoption")
+POCKETOPTION = Known(find_broker("pocketoption"), SSID, TOKEN)
+QUOTEX_TOKEN = "planted0secret0token00000000000000000002"
+QUOTEX = Known(
+    find_broker("quotex"),
+    f'42["authorization",{{"session":"{QUOTEX_TOKEN}","isDemo":1,"tournamentId":0}}]',
+    QUOTEX_TOKEN,
+)
+KNOWN = (POCKETOPTION, QUOTEX)
+BROKER = POCKETOPTION.broker
+OWN = ""  # the credential that is known
 ASSETS = Assets(
     rows=(
         Asset(id=5, symbol="#AAPL", label="Apple", kind="stock", digits=2, payout_percent=50, is_otc=False, is_open=False),
@@ -67,7 +94,9 @@ class ScriptedDesk:
         refuses: bool = False,
         silent: bool = False,
         every: float = 0.5,
+        zone: float = 7200,
     ) -> None:
+        self.zone = zone
         self.balance = balance or Balance(amount=50000.0, is_demo=True)
         self.refuses = refuses
         self.silent = silent  # to requests
@@ -96,13 +125,13 @@ class ScriptedDesk:
     def _answer(self, intent: Intent, now: float) -> list[Meaning]:
         match intent:
             case Watch():
-                candle = Candle(now + 7140, 1.1, 1.3, 1.0, 1.2)
+                candle = Candle(float(int(now + self.zone - 60)), 1.1, 1.3, 1.0, 1.2)
                 return [
                     History(
                         symbol=intent.symbol,
                         period=intent.period,
                         index=None,
-                        ticks=((now + 7200, 1.2),),
+                        ticks=((now + self.zone, 1.2),),
                         candles=(candle,),
                     )
                 ]
@@ -142,7 +171,7 @@ class ScriptedDesk:
         told: list[Meaning] = []
         for symbol, at in self._ticks.items():
             if at <= now:
-                told.append(Quotes((Quote(symbol, round(at + 7200, 3), 1.14362),)))
+                told.append(Quotes((Quote(symbol, round(at + self.zone, 3), 1.14362),)))
                 self._ticks[symbol] = at + self.every
         return told
 
@@ -166,23 +195,27 @@ def an_order(intent: PlaceOrder, now: float) -> Order:
 
 
 def client_session(
+    known: Known = POCKETOPTION,
     *,
-    ssid: str | None = SSID,
+    ssid: str | None = OWN,
     account: Account = Account.DEMO,
     watch: Sequence[str] = ("EURUSD_otc",),
     goal: Phase = Phase.LIVE,
     seed: int = 1,
 ) -> ClientSession:
-    credentials: Credentials | None = BROKER.read_credentials(ssid) if ssid else None
+    broker = known.broker
+    credentials: Credentials | None = (
+        None if ssid is None else broker.read_credentials(known.ssid if ssid == OWN else ssid)
+    )
     return ClientSession(
-        codec=BROKER.codec(),
+        codec=broker.codec(),
         credentials=credentials,
         plan=Plan(
             host="sim.test",
-            path="/socket.io/?EIO=4&transport=websocket",
+            path=known.path,
             account=account,
             watch=tuple(Watch(symbol=symbol) for symbol in watch),
-            headers=BROKER.request_headers(credentials),
+            headers=broker.request_headers(credentials),
             goal=goal,
         ),
         rng=random.Random(seed),
@@ -195,6 +228,7 @@ class Pair:
 
     def __init__(
         self,
+        known: Known = POCKETOPTION,
         *,
         client: ClientSession | None = None,
         desk: Desk | None = None,
@@ -203,10 +237,10 @@ class Pair:
         seed: int = 1,
         wrap_server: Callable[[Any], Any] = lambda session: session,
     ) -> None:
-        self.client = client or client_session(seed=seed)
-        self.desk = desk or ScriptedDesk()
+        self.client = client or client_session(known, seed=seed)
+        self.desk = desk or ScriptedDesk(zone=known.broker.zone_seconds)
         self.server = ServedSession(
-            codec=BROKER.codec(),
+            codec=known.broker.codec(),
             desk=self.desk,
             misbehaviour=misbehaviour or Misbehaviour(),
             rng=random.Random(seed + 1),

@@ -22,7 +22,8 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.intents import Watch
-from probe.model.meanings import Admitted, Assets, Balance, Meaning
+from probe.model.meanings import Admitted, Assets, Balance, Meaning, Purses
+from probe.session.client import WEBSOCKET
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class Facts:
     upgraded: Upgraded | None = None
     admitted: Admitted | None = None
     balance: Balance | None = None
+    purses: Purses | None = None
     assets: Assets | None = None
     first_data: FirstData | None = None
     quotes: list[QuoteArrived] = field(default_factory=list)
@@ -82,6 +84,8 @@ class Facts:
                 self.admitted = meaning
             case Balance():
                 self.balance = meaning
+            case Purses():
+                self.purses = meaning
             case Assets():
                 self.assets = meaning
             case _:
@@ -102,7 +106,8 @@ class Facts:
 
     @property
     def websocket_round_trip(self) -> float | None:
-        return min((beat.rtt_seconds for beat in self.heartbeats), default=None)
+        pings = (beat for beat in self.heartbeats if beat.name == WEBSOCKET)
+        return min((beat.rtt_seconds for beat in pings), default=None)
 
     @property
     def application_round_trip(self) -> float | None:

@@ -121,6 +121,9 @@ class _Troupe(Misbehaviour):
             self._scene.live_at = now
         return messages
 
+    def stays_after(self, meaning: Meaning) -> bool:
+        return any(fault.stays_after(meaning) for fault in self._faults(self._now))
+
     def next_due(self) -> float | None:
         self._faults(self._now)
         if self._owed:

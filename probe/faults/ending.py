@@ -6,9 +6,9 @@ from random import Random
 
 from probe.faults.grammar import ParameterType, about
 from probe.faults.opening import REFUSAL
-from probe.faults.protocol import LiveFault, ProtocolFault, check_close, end_with
+from probe.faults.protocol import Afterwards, LiveFault, ProtocolFault, check_close, end_with
 from probe.model.intents import Beat, Intent
-from probe.model.meanings import Meaning, Refused
+from probe.model.meanings import Goodbye, Meaning, Refused
 from probe.session.behaviour import Act, Drop, Say
 from probe.session.codec import Message
 from probe.wire.websocket import CloseReceived, Ping
@@ -62,6 +62,19 @@ class KickedElsewhere(Blow):
 
     def blow(self) -> Act:
         return Say(meaning=Refused(reason=self.reason))
+
+
+@dataclass(kw_only=True, eq=False)
+class Farewell(Blow):
+    then: Afterwards = field(
+        default=Afterwards.CLOSE, metadata=about(Afterwards, "whether the server closes the connection too")
+    )
+
+    def blow(self) -> Act:
+        return Say(meaning=Goodbye(reason="41"))
+
+    def stays_after(self, meaning: Meaning) -> bool:
+        return isinstance(meaning, Goodbye) and self.then is Afterwards.STAY
 
 
 @dataclass(kw_only=True, eq=False)

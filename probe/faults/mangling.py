@@ -147,12 +147,41 @@ class RowDrift(ProtocolFault):
         return [*messages[:-1], self._drift(messages[-1])]
 
     def _drift(self, attachment: Message) -> Message:
-        data = attachment.encode() if isinstance(attachment, str) else attachment
-        mark = _ENGINE_3_MARK if data.startswith(_ENGINE_3_MARK) else b""
-        rows = read_json(data.removeprefix(mark).decode())
+        mark, rows = _unpacked(attachment)
         if not isinstance(rows, list):
             return attachment
         return mark + write_json([[*row, 0] if self.longer else row[:-1] for row in rows]).encode()
+
+
+@dataclass(kw_only=True, eq=False)
+class NumbersAsText(ProtocolFault):
+    of: Topic = field(default=Topic.TICKS, metadata=about(Topic, "which events"))
+
+    def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
+        if not isinstance(meaning, _MEANINGS[self.of]) or not _has_attachment(messages):
+            return messages
+        mark, value = _unpacked(messages[-1])
+        return [*messages[:-1], mark + write_json(_as_text(value)).encode()]
+
+
+def _unpacked(attachment: Message) -> tuple[bytes, object]:
+    data = attachment.encode() if isinstance(attachment, str) else attachment
+    mark = _ENGINE_3_MARK if data.startswith(_ENGINE_3_MARK) else b""
+    return mark, read_json(data.removeprefix(mark).decode())
+
+
+def _as_text(value: object) -> object:
+    match value:
+        case bool() | None:
+            return value
+        case int() | float():
+            return write_json(value)
+        case list():
+            return [_as_text(item) for item in value]
+        case dict():
+            return {key: _as_text(item) for key, item in value.items()}
+        case _:
+            return value
 
 
 # -- what nobody can read -----------------------------------------------------------------------------------------------

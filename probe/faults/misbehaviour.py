@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probe.faults import ending, mangling, opening, telling
+from probe.faults import asking, ending, mangling, opening, telling
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parameters_of
 from probe.faults.protocol import ProtocolFault
 from probe.model.errors import ConfigError
@@ -68,6 +68,11 @@ _ENTRIES: dict[str, _Entry] = {
         opening.NoJoin, "sio.connect-silent", "the request to join the namespace is not answered"
     ),
     "connect-error": _entry(opening.ConnectError, "sio.connect-error", "the namespace is refused"),
+    "beat-terms": _entry(
+        opening.BeatTerms,
+        "eio.ping-timeout",
+        "the greeting promises other heartbeats than the server then keeps",
+    ),
     # the login
     "auth-refused": _entry(opening.AuthRefused, "auth.session-expired", "the login is refused with words"),
     "auth-41": _entry(opening.AuthGoodbye, "auth.rejected-41", "the login is answered with a bare goodbye"),
@@ -103,6 +108,12 @@ _ENTRIES: dict[str, _Entry] = {
     ),
     # the end
     "close": _entry(ending.Close, "session.closed-normal", "the session is closed with a code"),
+    "goodbye": _entry(
+        ending.Farewell, "session.closed-normal", "the server says goodbye (41) in mid-session"
+    ),
+    "close-after-order": _entry(
+        asking.CloseAfterOrder, "session.closed-1005", "the session is closed after every settled order"
+    ),
     "drop": _entry(ending.End, "session.closed-1006", "the connection ends without a close frame"),
     "tcp-reset": _entry(ending.End, "session.tcp-reset", "the connection is reset", abort=True),
     "close-loop": _entry(
@@ -122,7 +133,17 @@ _ENTRIES: dict[str, _Entry] = {
     "no-pong": _entry(
         ending.NoPong, "session.peer-stopped-ponging", "WebSocket pings are not answered while prices go on"
     ),
+    "disowned": _entry(
+        asking.Disowned,
+        "session.heartbeat-without-data",
+        "after a login elsewhere only heartbeats go on: no prices, no answers, no close",
+    ),
     # prices
+    "half-subscribed": _entry(
+        asking.HalfSubscribed,
+        "session.subscription-not-armed",
+        "prices do not start until other requests have named the symbol too",
+    ),
     "silent-stall": _entry(
         telling.SilentStall, "session.silent-stall", "prices stop while heartbeats and answers go on"
     ),
@@ -152,6 +173,18 @@ _ENTRIES: dict[str, _Entry] = {
         matches=_order_answer,
     ),
     "order-late": _entry(telling.Late, "", "orders are answered late", matches=_order_answer),
+    "order-ignored": _entry(
+        asking.OrderIgnored, "session.request-no-reply", "orders are refused without a word"
+    ),
+    "stuck-history": _entry(
+        asking.StuckHistory, "data.stale-history", "every page of history is the first one again"
+    ),
+    "short-history": _entry(
+        asking.ShortHistory, "data.stale-history", "a page of history holds only its last few rows"
+    ),
+    "rate-limit": _entry(
+        asking.RateLimit, "session.policy-1008", "too many requests in a while are held against the client"
+    ),
     "history-unanswered": _entry(
         telling.Unsaid,
         "session.request-no-reply",
@@ -164,6 +197,7 @@ _ENTRIES: dict[str, _Entry] = {
         "settled orders are not told; only the list after the next login has them",
         matches=_closed_order,
     ),
+    "close-late": _entry(telling.Late, "", "settled orders are told late", matches=_closed_order),
     "balance-drift": _entry(telling.BalanceDrift, "", "the balance moves without an order"),
     "demo-trade-cap": _entry(
         telling.DemoTradeCap, "", "demo orders are rejected from some number on", brokers=("pocketoption",)
@@ -185,6 +219,7 @@ _ENTRIES: dict[str, _Entry] = {
     "missing-element": _entry(
         mangling.RowDrift, "cfg.client-outdated", "rows lack their last element", longer=False
     ),
+    "numbers-as-text": _entry(mangling.NumbersAsText, "", "numbers come in quotes"),
     "garbage": _entry(
         mangling.Noise, "session.protocol-error", "text that means nothing comes in between", binary=False
     ),

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from probe.faults.grammar import ParameterType, about
-from probe.faults.protocol import ProtocolFault, check_close, end_with
+from probe.faults.protocol import Afterwards, ProtocolFault, check_close, end_with
 from probe.model.intents import Intent, Login
 from probe.model.meanings import Admitted, Balance, Goodbye, Joined, JoinRefused, Meaning, Refused, Welcome
 from probe.session.behaviour import Act, Refusal, Silence, Wait
@@ -103,6 +103,21 @@ class Slow(ProtocolFault):
 
 
 @dataclass(kw_only=True, eq=False)
+class BeatTerms(ProtocolFault):
+    interval: float = field(
+        default=5.0, metadata=about(ParameterType.SECONDS, "what the greeting says about it", minimum=1.0)
+    )
+    timeout: float = field(
+        default=5.0, metadata=about(ParameterType.SECONDS, "and about its timeout", minimum=1.0)
+    )
+
+    def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
+        if isinstance(meaning, Welcome):
+            meaning = replace(meaning, ping_interval=self.interval, ping_timeout=self.timeout)
+        return ((0.0, meaning),)
+
+
+@dataclass(kw_only=True, eq=False)
 class NoOpen(ProtocolFault):
     def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
         return () if isinstance(meaning, Welcome) else ((0.0, meaning),)
@@ -125,9 +140,18 @@ class ConnectError(ProtocolFault):
 @dataclass(kw_only=True, eq=False)
 class AuthRefused(ProtocolFault):
     reason: str = field(default=REFUSAL, metadata=about(ParameterType.TEXT, "the words"))
+    then: Afterwards = field(
+        default=Afterwards.CLOSE, metadata=about(Afterwards, "whether the server closes the connection too")
+    )
 
     def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
-        return ((0.0, Refused(reason=self.reason) if isinstance(meaning, Admitted | Refused) else meaning),)
+        if isinstance(meaning, Admitted | Refused):
+            return ((0.0, Refused(reason=self.reason)),)
+        # what would have followed the verdict is not told either
+        return () if self.scene.live_at is None and STEP_OF[type(meaning)] is Step.TELL else ((0.0, meaning),)
+
+    def stays_after(self, meaning: Meaning) -> bool:
+        return isinstance(meaning, Refused) and self.then is Afterwards.STAY
 
 
 @dataclass(kw_only=True, eq=False)

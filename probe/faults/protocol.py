@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from random import Random
 from typing import Any, ClassVar
 
@@ -55,6 +56,13 @@ class LiveFault(ProtocolFault):
     def began(self, now: float) -> bool:
         begins_at = self.begins_at()
         return begins_at is not None and now >= begins_at
+
+
+class Afterwards(Enum):
+    """What becomes of the connection after the last word."""
+
+    CLOSE = "close"
+    STAY = "stay"
 
 
 def check_close(code: int, reason: str = "") -> None:

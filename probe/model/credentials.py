@@ -73,6 +73,35 @@ class Credentials:
     warnings: tuple[str, ...] = ()
     user_agent: str | None = None  # the browser the session was made with
     parts: tuple[Secret, ...] = ()  # of the token, each as good as the whole
+    cookies: tuple[tuple[str, Secret], ...] = ()  # of the web session it belongs to
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordLogin:
+    """What a person types on the broker's sign-in page. It opens nothing by itself: a session is made of it first."""
+
+    broker: str
+    user: Secret  # an e-mail address is nobody else's business
+    password: Secret
+    account: Account  # to be used once signed in
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Names the account in places where everybody may look."""
+        return Secret(self.user.reveal().strip().lower()).fingerprint()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSession:
+    """What signing in leaves behind: enough to open the socket, and to ask for a new token."""
+
+    broker: str
+    key: str  # of the login it was made with
+    token: Secret
+    cookies: tuple[tuple[str, Secret], ...]
+    user_agent: str  # of the browser that signed in; the session may be bound to it
+    facts: tuple[tuple[str, str], ...] = ()  # name and value, safe to show
 
 
 class Redactor:
@@ -120,6 +149,14 @@ class StrangersRedactor(Redactor):
         return _TOKEN_LOOK.sub(MASK, text)
 
 
-def redactor_for(credentials: Credentials | None) -> Redactor:
-    secrets = (credentials.frame, credentials.token, *credentials.parts) if credentials else ()
-    return Redactor(secrets)
+def redactor_for(credentials: Credentials | PasswordLogin | WebSession | None) -> Redactor:
+    match credentials:
+        case None:
+            return Redactor(())
+        case PasswordLogin():
+            return Redactor((credentials.user, credentials.password))
+        case WebSession():
+            return Redactor((credentials.token, *(value for _, value in credentials.cookies)))
+        case Credentials():
+            cookies = (value for _, value in credentials.cookies)
+            return Redactor((credentials.frame, credentials.token, *credentials.parts, *cookies))

@@ -13,10 +13,13 @@ from probe.model.meanings import Meaning
 
 
 class Phase(Enum):
-    """The life of one connection. The first three belong to the dialler, the rest to the session."""
+    """The life of one connection. The first belongs to whoever turns a password into a session, the next four to the
+    dialler, the rest to the session."""
 
+    SIGNING_IN = "signing in"  # on web pages, only with a password
     RESOLVING = "resolving"
     CONNECTING = "connecting"
+    TUNNELLING = "tunnelling"  # only through a proxy
     SECURING = "securing"
     UPGRADING = "upgrading"
     OPENING = "opening"
@@ -69,13 +72,15 @@ class TcpFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialled:
-    """What the way to the server was: addresses found, the one taken, what TLS agreed on."""
+    """What the way to the server was: addresses found, the one taken, what TLS agreed on. With a proxy, the addresses are
+    the proxy's."""
 
     at: float
     addresses: tuple[str, ...]
     address: str
     local_port: int
     tls: TlsFacts | None
+    proxy: str | None = None  # without its password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from probe.model.findings import Certainty
 class Layer(Enum):
     DNS = "dns"
     TCP = "tcp"
+    PROXY = "proxy"
     TLS = "tls"
     UPGRADE = "upgrade"
     ENGINE = "engine"
@@ -35,6 +36,7 @@ class Retry(Enum):
 class Blame(Enum):
     US = "this machine"
     NETWORK = "the network between"
+    PROXY = "the proxy"
     EDGE = "the broker's edge"
     BROKER = "the broker"
     CREDENTIAL = "the credential"
@@ -84,6 +86,8 @@ _CERTAINTY = dict.fromkeys(
     (
         "dns.nxdomain",
         "tcp.refused",
+        "tcp.proxy-refused",
+        "tcp.proxy-auth",
         "tls.unknown-ca",
         "tls.server-cert-expired",
         "tls.hostname",
@@ -103,6 +107,7 @@ _CERTAINTY = dict.fromkeys(
 
 
 _RESOLVER = "Check the spelling of the host, then try another resolver or network."
+_PROXY = "Fix the proxy setting, add the host to no_proxy, or go without the proxy: --proxy none."
 _PATH = "Try from another network; if that works, a firewall, proxy or provider in between is the cause."
 _FRESH = "Log in with the browser again, copy the whole frame anew, and try it once from the same network."
 _OTHER_HOST = "Try another region with --region, and the same again in a few minutes."
@@ -177,6 +182,56 @@ KINDS: dict[str, Kind] = {
         _PATH,
         "tcp.reset-in-path",
         blame=Blame.NETWORK,
+    ),
+    "tcp.proxy-unknown": _kind(
+        Layer.DNS, "the proxy's name could not be looked up", _PROXY, "tcp.proxy-refused", blame=Blame.PROXY
+    ),
+    "tcp.proxy-refused": _kind(
+        Layer.TCP, "the proxy cannot be reached", _PROXY, "tcp.proxy-refused", blame=Blame.PROXY
+    ),
+    "tcp.proxy-silent": _kind(
+        Layer.PROXY,
+        "the proxy took the connection and did not open a way to the server",
+        "Either the proxy hangs, or the server does not answer it, or the proxy's URL has the wrong scheme: try the proxy with another site, and the server without it (--proxy none).",
+        "tcp.timeout",
+    ),
+    "tcp.proxy-closed": _kind(
+        Layer.PROXY,
+        "the proxy ended the connection instead of opening a way to the server",
+        "Check the scheme and port of the proxy's URL (http:// or socks5://) and its login; or go without it: --proxy none.",
+        "tcp.proxy-refused",
+        blame=Blame.PROXY,
+    ),
+    "tcp.proxy-auth": _kind(
+        Layer.PROXY,
+        "the proxy wants another login",
+        "Put user and password into the proxy's URL (http://user:password@host:port); one that takes only NTLM or Kerberos needs a helper such as cntlm.",
+        "tcp.proxy-auth",
+        Retry.STOP,
+        Blame.PROXY,
+    ),
+    "tcp.proxy-denied": _kind(
+        Layer.PROXY,
+        "the proxy refuses to connect to this server",
+        "That is the rule of whoever runs the proxy: ask them to allow host and port, use another proxy, or go without it: --proxy none.",
+        "tcp.proxy-refused",
+        Retry.STOP,
+        Blame.PROXY,
+    ),
+    "tcp.proxy-no-target": _kind(
+        Layer.PROXY,
+        "the proxy could not connect to the server",
+        "Try the server without the proxy (--proxy none); if it can be reached so, the proxy's own network or name lookup is at fault.",
+        "tcp.unreachable",
+        Retry.OTHER_REGION,
+    ),
+    "tcp.proxy-protocol": _kind(
+        Layer.PROXY,
+        "what answers at the proxy's address does not speak as such a proxy does",
+        "Check the scheme and port of the proxy's URL: http:// and socks5:// are understood.",
+        "tcp.proxy-refused",
+        Retry.STOP,
+        Blame.PROXY,
     ),
     "tls.unknown-ca": _kind(
         Layer.TLS,
@@ -439,6 +494,62 @@ KINDS: dict[str, Kind] = {
         "Check that the frame is the trading one and complete; otherwise the service may be in trouble: try again later.",
         "auth.silent-after-connect",
         Retry.STOP,
+    ),
+    "login.refused": _kind(
+        Layer.AUTH,
+        "the sign-in page refused the e-mail or the password",
+        "Sign in once with a browser to see which of the two is wrong; do not repeat it here, or the account may be locked.",
+        "auth.bad-credentials",
+        Retry.STOP,
+        Blame.CREDENTIAL,
+    ),
+    "login.pin-wanted": _kind(
+        Layer.AUTH,
+        "the broker mailed a PIN and nobody gave it",
+        "Take it from the mail and give it with --pin - or --pin env:NAME, or answer the question on a terminal.",
+        "auth.2fa-pin",
+        Retry.STOP,
+        Blame.CREDENTIAL,
+    ),
+    "login.pin-refused": _kind(
+        Layer.AUTH,
+        "the broker refused the PIN",
+        "Use the one from the newest mail: signing in again made the earlier ones worthless.",
+        "auth.2fa-pin",
+        Retry.STOP,
+        Blame.CREDENTIAL,
+    ),
+    "login.region": _kind(
+        Layer.AUTH,
+        "the sign-in page says that the broker is not available in this region",
+        "Nothing here can change that; your network's address decides.",
+        "geo.blocked",
+        Retry.STOP,
+        Blame.BROKER,
+    ),
+    "login.page-changed": _kind(
+        Layer.AUTH,
+        "a web page of the broker lacks what signing in needs",
+        "Look at the page with a browser; if it works there, update tradeprobe, and until then copy the session by hand.",
+        "cfg.login-page-changed",
+        Retry.STOP,
+        Blame.BROKER,
+    ),
+    "login.signed-out": _kind(
+        Layer.AUTH,
+        "the web session is over, so the token cannot be renewed",
+        "Sign in again with --login.",
+        "auth.session-expired",
+        Retry.STOP,
+        Blame.CREDENTIAL,
+    ),
+    "login.stale-token": _kind(
+        Layer.AUTH,
+        "the broker handed out the same token that it rejects",
+        "Sign out in every browser, then sign in again with --login.",
+        "auth.reconnect-stale-token",
+        Retry.STOP,
+        Blame.CREDENTIAL,
     ),
     "auth.revoked": _kind(
         Layer.AUTH,

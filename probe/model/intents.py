@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account
-from probe.model.meanings import Direction
+from probe.model.meanings import Direction, OptionKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +19,7 @@ class Login:
     account: Account
     user: str | None = None
     rights: str = "trading"
+    tournament: int = 0
     wants_fast_history: bool = False
 
 
@@ -27,6 +28,7 @@ class Beat:
     """Our own keep-alive; `name` tells the kinds apart where a dialect has several."""
 
     name: str
+    payload: str = ""  # comes back with the answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,18 @@ class Unwatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSentiment:
+    """How many buy and how many sell one symbol, as it changes."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnwatchSentiment:
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskHistory:
     """One page of the past: `period` 0 or 1 means ticks, else candles."""
 
@@ -81,6 +95,17 @@ class PlaceOrder:
     duration: int
     request_id: str | int
     account: Account = Account.DEMO
+    option: OptionKind = OptionKind.TIMER
+    closes_at: float | None = (
+        None  # broker time; of options that end at an instant instead of after a duration
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SellOrder:
+    """End an open order before its time."""
+
+    ticket: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +122,14 @@ class PlacePending:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelPending:
     ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChooseAccount:
+    """Which purse this session uses from now on, where a login opens several."""
+
+    account: Account
+    tournament: int = 0  # 0: none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,8 +152,9 @@ class UnknownIntent:
 
 
 Intent = (
-    Join | Login | Beat | AnswerBeat | AskBalance | AskAssets | Watch | Unwatch | AskHistory | AskOrders | PlaceOrder
-    | PlacePending | CancelPending | Leave | Murmur | UnknownIntent
+    Join | Login | Beat | AnswerBeat | AskBalance | AskAssets | Watch | Unwatch | WatchSentiment | UnwatchSentiment
+    | AskHistory | AskOrders | PlaceOrder | SellOrder | PlacePending | CancelPending | ChooseAccount | Leave | Murmur
+    | UnknownIntent
 )  # fmt: skip
 
-Trading = PlaceOrder | PlacePending | CancelPending  # intents that can cost money
+Trading = PlaceOrder | SellOrder | PlacePending | CancelPending  # intents that can cost money

@@ -13,6 +13,14 @@ class Direction(Enum):
     PUT = "put"
 
 
+class OptionKind(Enum):
+    """How an option's end is named."""
+
+    TIMER = "timer"  # after a duration
+    CLOCK = "clock"  # at an instant on the broker's grid
+    TURBO = "turbo"  # at an instant, with the pay-out of fast options
+
+
 class Quote(NamedTuple):
     symbol: str
     broker_time: float  # seconds, by the broker's clock, zone included
@@ -85,6 +93,14 @@ class Balance:
     is_demo: bool | None  # the server's word about the account; None: it did not say
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purses:
+    """What the accounts behind a login hold, without a word about which of them is in use. None: it was not said."""
+
+    demo: float | None
+    live: float | None
+
+
 class Asset(NamedTuple):
     """A named tuple, because a login brings nearly two hundred."""
 
@@ -130,6 +146,7 @@ class Order:
     profit: float | None = None
     request_id: str | int | None = None
     user: str | None = None
+    option: OptionKind = OptionKind.TIMER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +160,19 @@ class OrderRejected:
     request_id: str | int | None = None
     symbol: str | None = None
     amount: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OrderSold:
+    """An open order was ended before its time, as asked."""
+
+    ticket: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleRejected:
+    error: str
+    ticket: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +222,16 @@ class PendingList:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountChosen:
+    """The purse was changed. Which one it is now, the next balance says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountNotChosen:
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BrokerClock:
     seconds: float
 
@@ -223,7 +263,8 @@ class Unrecognised:
 
 
 Meaning = (
-    Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Assets | History
-    | OrderOpened | OrderRejected | OrdersClosed | OrderList | PendingPlaced | PendingCancelled | PendingRejected
-    | PendingList | BrokerClock | Sentiment | Notice | Goodbye | Unrecognised
+    Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Purses | Assets
+    | History | OrderOpened | OrderRejected | OrderSold | SaleRejected | OrdersClosed | OrderList | PendingPlaced
+    | PendingCancelled | PendingRejected | PendingList | AccountChosen | AccountNotChosen | BrokerClock | Sentiment
+    | Notice | Goodbye | Unrecognised
 )  # fmt: skip

@@ -84,7 +84,8 @@ Act = CloseWith | Drop | Say | Send
 class Misbehaviour:
     """A broker that behaves. Faults override single methods; each may look at the time but never at a clock."""
 
-    pre_auth_events = "ignore"  # or "serve", "close": what becomes of events that come before the login
+    # "ignore", "serve" or "close": what becomes of events that come before the login; None: as the dialect says
+    pre_auth_events: str | None = None
 
     def begin(self, now: float, rng: random.Random) -> None: ...
 
@@ -106,6 +107,10 @@ class Misbehaviour:
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
         """The last word over what goes out."""
         return messages
+
+    def stays_after(self, meaning: Meaning) -> bool:
+        """True: having refused or said goodbye, it leaves the connection open."""
+        return False
 
     def next_due(self) -> float | None:
         return None

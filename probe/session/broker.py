@@ -1,13 +1,17 @@
 """One broker, as its folder describes it: where it is, how it speaks, how its counter behaves, what its credential looks like."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Self
 
-from probe.model.credentials import Credentials
+from probe.model.credentials import Credentials, PasswordLogin, WebSession
 from probe.model.endpoint import Account, Endpoint
+from probe.model.errors import ConfigError, near_miss
+from probe.model.failures import Failure
 from probe.model.meanings import Meaning
 from probe.session.codec import Codec, DialectRules
+from probe.wire.calls import Flow
 
 
 class OrderProblem(Enum):
@@ -22,6 +26,8 @@ class OrderProblem(Enum):
     OPEN_TIME = "OPEN_TIME_PASSED"
     OPEN_PRICE = "NO_OPEN_PRICE"
     PAYOUT = "PAYOUT_TOO_LOW"
+    EXPIRY = "EXPIRY_OFF_THE_GRID"
+    ORDER = "UNKNOWN_ORDER"
     TICKET = "UNKNOWN_TICKET"
 
 
@@ -29,9 +35,14 @@ class OrderProblem(Enum):
 class HouseRules:
     """How the broker behaves behind its protocol, as data. The simulator's counter works by it."""
 
-    after_login: tuple[
-        str, ...
-    ]  # what it pushes, in order: balance, open orders, closed orders, assets, or a notice's name
+    # What it pushes after the login, in order: balance, purses, open orders, closed orders, pending orders, assets, or a
+    # notice's name.
+    after_login: tuple[str, ...]
+    before_verdict: tuple[str, ...] = ()  # the same, pushed even before the login is accepted
+    login_seconds: tuple[float, float] = (0.0, 0.0)  # how long it thinks about a login
+    one_login_for_all_accounts: bool = (
+        False  # a token opens demo and live; the login, and later requests, choose
+    )
     notices: Mapping[str, object] = field(
         default_factory=dict
     )  # payloads of messages that only the web page reads
@@ -50,6 +61,10 @@ class HouseRules:
     order_amount: tuple[float, float] = (1.0, 50_000.0)
     orders_at_once: int = 10
     order_errors: Mapping[OrderProblem, str] = field(default_factory=dict)  # its own words for them
+    silent_about: frozenset[OrderProblem] = frozenset()  # problems that it does not answer at all
+    expiry_grid: int = 60  # options that end at an instant end on a multiple of so many seconds
+    sentiment_every: float | None = None  # seconds between two words about one symbol; None: it has none
+    rows_together: bool = False  # ticks of one instant come in one message
     closed_orders_kept: int = 20
 
 
@@ -61,6 +76,37 @@ class SimulatedAccount:
     user: str
     token: str
     user_agent: str = ""
+    email: str = ""  # for the web pages of a broker that has some
+    password: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebEntry:
+    """The broker's web pages, where a person's password becomes a session. Flows end in what they won, or why not."""
+
+    read_login: Callable[[str], PasswordLogin | None]  # None: this text is none; raises CredentialInvalid
+    origin: Callable[[Endpoint], str]  # of the pages that belong to an endpoint, as https://host:port
+    sign_in: Callable[[PasswordLogin, str], Flow[WebSession | Failure]]
+    renew: Callable[[WebSession, str], Flow[WebSession | Failure]]  # a new token, without the password
+    credentials: Callable[[WebSession, Account], Credentials]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DialectChoice:
+    """A point in which what is known about a broker's dialect contradicts itself, and how it is settled here."""
+
+    name: str
+    default: str
+    others: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    rules: DialectRules
+    codec: Callable[[], Codec]
+    house: HouseRules
+    endpoints: tuple[Endpoint, ...]  # the addresses name the transport's revision
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,3 +124,37 @@ class Broker:
     request_headers: Callable[[Credentials | None], tuple[tuple[str, str], ...]]
     write_credential: Callable[[SimulatedAccount], str]
     unconfirmed: frozenset[type] = frozenset()  # intents whose answer no public capture shows
+    web: WebEntry | None = None
+    choices: tuple[DialectChoice, ...] = ()
+    speak: Callable[[Mapping[str, str]], Spoken] | None = None  # what other choices change
+
+    def speaking(self, chosen: Mapping[str, str]) -> Self:
+        """The same broker with other choices.
+
+        Raises:
+            ConfigError: there is no such choice; it names those there are.
+        """
+        known = {choice.name: (choice.default, *choice.others) for choice in self.choices}
+        for name, value in chosen.items():
+            where = f"dialect of {self.name}"
+            if name not in known:
+                there = f"There are: {', '.join(known)}." if known else f"{self.title} has none."
+                raise ConfigError(
+                    f"nothing is called {name!r}",
+                    where=where,
+                    suggestion=near_miss(name, known) or "",
+                    next_step=there,
+                )
+            if value not in known[name]:
+                raise ConfigError(
+                    f"{name} cannot be {value!r}",
+                    where=where,
+                    suggestion=near_miss(value, known[name]) or "",
+                    next_step=f"It is one of {', '.join(known[name])}.",
+                )
+        if self.speak is None or not chosen:
+            return self
+        spoken = self.speak(chosen)
+        return replace(
+            self, rules=spoken.rules, codec=spoken.codec, house=spoken.house, endpoints=spoken.endpoints
+        )

@@ -1,7 +1,7 @@
 """The client's end of a session: opens it by the dialect's script, keeps it alive, asks, and says what happened."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
@@ -22,7 +22,7 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.failures import Failure
-from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, Login, Trading, Watch
+from probe.model.intents import AnswerBeat, Beat, ChooseAccount, Intent, Join, Leave, Login, Trading, Watch
 from probe.model.meanings import (
     Balance,
     BeatAnswered,
@@ -30,6 +30,7 @@ from probe.model.meanings import (
     Goodbye,
     JoinRefused,
     Meaning,
+    Purses,
     Quotes,
     Refused,
     Unrecognised,
@@ -69,7 +70,7 @@ class Plan:
     host: str  # the Host header
     path: str
     account: Account  # what the endpoint is for; orders need a demo one
-    headers: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)  # cookies may be among them
     watch: tuple[Watch, ...] = ()
     goal: Phase = Phase.LIVE  # leave politely instead of entering a phase beyond this one
     max_message: int = 4 * 1024 * 1024  # the largest seen is 45 KB
@@ -139,6 +140,8 @@ class ClientSession(SessionCore[ClientSocket]):
         messages = self._codec.encode_intent(intent)
         if isinstance(intent, Watch):
             self._asked_data_at = now
+        elif isinstance(intent, ChooseAccount):
+            self._server_says_demo = False  # until the next balance
         self._send(messages, now)
         key = answer_key(intent)
         if key is None:
@@ -222,9 +225,9 @@ class ClientSession(SessionCore[ClientSocket]):
             self.ask(watch, now)
 
     def _interval(self, rule: BeatRule) -> float:
-        if rule.interval is not None:
-            return rule.interval
-        return self._terms.ping_interval if self._terms else 25.0
+        if rule.heeds_greeting and self._terms is not None:
+            return min(rule.interval, self._terms.ping_interval)
+        return rule.interval
 
     # -- hearing -----------------------------------------------------------------------------------------------------
 
@@ -268,6 +271,8 @@ class ClientSession(SessionCore[ClientSocket]):
                 return
             case Balance(is_demo=is_demo):
                 self._server_says_demo = is_demo is True
+            case Purses(demo=demo, live=live):
+                self._server_says_demo = demo is not None and live is None
             case _:
                 pass
         pending = self._requests.answered_by(meaning)

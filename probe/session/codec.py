@@ -23,7 +23,8 @@ class BeatRule:
     """A keep-alive the client sends."""
 
     name: str
-    interval: float | None  # None: as the server's greeting says
+    interval: float
+    heeds_greeting: bool = False  # more often if the server's greeting asks for it
     answered_within: float | None = None  # None: the broker has no answer to it
 
 
@@ -31,9 +32,9 @@ class BeatRule:
 class IdleRule:
     """The broker closes sessions that did not send `beat` for `silence` seconds; it looks every `sweep` seconds."""
 
-    beat: str
+    beat: str | None  # None: anything that is heard counts
     silence: float
-    sweep: float
+    sweep: float | None = None  # None: to the instant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ class DialectRules:
     idle_rule: IdleRule | None = None
     deadlines: Mapping[Phase, float] = field(default_factory=lambda: DEADLINES)
     request_deadlines: Mapping[type, float] = field(default_factory=dict)
+    serves_early: bool = False  # requests that come before the login is accepted
 
     def after(self, phase: Phase) -> Phase:
         return self.phases[self.phases.index(phase) + 1]

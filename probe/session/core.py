@@ -50,7 +50,11 @@ KIND_OF_GOODBYE = {
     Phase.AUTHENTICATING: "auth.rejected-41",
     Phase.LIVE: "session.goodbye",
 }
-DIALLING_PHASE_OF = {Layer.DNS: Phase.RESOLVING, Layer.TLS: Phase.SECURING}
+DIALLING_PHASE_OF = {
+    Layer.DNS: Phase.RESOLVING,
+    Layer.PROXY: Phase.TUNNELLING,
+    Layer.TLS: Phase.SECURING,
+}
 SURPRISES_TOLD = 100  # a peer that sends nothing but nonsense must not fill our memory with complaints
 
 

@@ -1,33 +1,65 @@
-"""What it means when a server answers the upgrade with an HTTP page."""
+"""What it means when a server answers with an HTTP page instead of what it was asked for."""
 
 from probe.model.credentials import Redactor
 from probe.model.failures import Failure, Speaker
+from probe.wire.calls import HttpReply
+from probe.wire.heads import Headers
 from probe.wire.websocket import UpgradeRefused
 
 SHOWN = 80  # characters of a header or a title
 TELLING_HEADERS = ("server", "cf-ray", "location")
+PREVIEW = 4096  # bytes of a page in which its title is looked for
 
 
 def failure_of_refusal(refusal: UpgradeRefused, spoke_last: Speaker, redact: Redactor) -> Failure:
-    headers = {name.lower(): value for name, value in refusal.headers}
-    signs = [f"HTTP {refusal.status} {redact.shorten(refusal.reason, SHOWN)}".strip()]
-    signs += [
-        f"{name}: {redact.shorten(headers[name], SHOWN)}" for name in TELLING_HEADERS if name in headers
-    ]
-    title = _title(refusal.body_preview.decode("utf-8", "backslashreplace"))
-    if title:
+    """What a refused upgrade says."""
+    kind = "http.cf-challenge" if _calls_itself_challenge(refusal.headers) else kind_of_status(refusal.status)
+    return _failure(kind, refusal, refusal.reason, refusal.body_preview, spoke_last, redact)
+
+
+def failure_of_reply(reply: HttpReply, redact: Redactor) -> Failure | None:
+    """What an answer says that is no success; a challenge is none, whatever its status."""
+    title = title_of(reply.body)
+    if _calls_itself_challenge(reply.headers) or title.lower().startswith("just a moment"):
+        kind = "http.cf-challenge"
+    elif 200 <= reply.status < 300:
+        return None
+    else:
+        kind = kind_of_status(reply.status)
+    return _failure(kind, reply, "", reply.body, Speaker.REMOTE, redact)
+
+
+def _calls_itself_challenge(headers: Headers) -> bool:
+    """Its own word for it: no other refusal has this."""
+    return any(name.lower() == "cf-mitigated" and value == "challenge" for name, value in headers)
+
+
+def _failure(
+    kind: str,
+    answer: UpgradeRefused | HttpReply,
+    reason: str,
+    body: bytes,
+    spoke_last: Speaker,
+    redact: Redactor,
+) -> Failure:
+    headers = {name.lower(): value for name, value in answer.headers}
+    signs = [f"HTTP {answer.status} {_shown(reason, redact)}".strip()]
+    signs += [f"{name}: {_shown(headers[name], redact)}" for name in TELLING_HEADERS if name in headers]
+    if title := title_of(body):
         signs.append(f"page title {redact.shorten(title, SHOWN)!r}")
     wait = headers.get("retry-after", "")
-    is_challenge = (
-        headers.get("cf-mitigated") == "challenge"
-    )  # its own word for it: nothing else looks like this
     return Failure(
-        kind="http.cf-challenge" if is_challenge else kind_of_status(refusal.status),
+        kind=kind,
         spoke_last=spoke_last,
         detail="; ".join(signs),
-        http_status=refusal.status,
+        http_status=answer.status,
         retry_after_seconds=float(wait) if wait.isdecimal() and len(wait) < 9 else None,
     )
+
+
+def _shown(text: str, redact: Redactor) -> str:
+    """Bytes from 128 on may stand in a head, and some of them steer a terminal."""
+    return "".join(sign if sign.isprintable() else "?" for sign in redact.shorten(text, SHOWN))
 
 
 def kind_of_status(status: int) -> str:
@@ -53,7 +85,9 @@ def kind_of_status(status: int) -> str:
             return "http.other-status"
 
 
-def _title(page: str) -> str:
+def title_of(body: bytes) -> str:
+    """A page's title, or nothing."""
+    page = body[:PREVIEW].decode("utf-8", "backslashreplace")
     start = page.lower().find("<title>")
     if start < 0:
         return ""

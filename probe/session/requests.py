@@ -29,6 +29,10 @@ def answer_key(intent: Intent) -> str | None:
             return "orders"
         case intents.PlaceOrder():
             return f"order:{intent.request_id}"
+        case intents.SellOrder():
+            return f"sell:{intent.ticket}"
+        case intents.ChooseAccount():
+            return "account"
         case intents.PlacePending():
             return "pending"
         case intents.CancelPending():
@@ -40,7 +44,7 @@ def answer_key(intent: Intent) -> str | None:
 def answered_key(meaning: Meaning) -> str | None:
     """The key this could be the answer to. A trailing `*`: any request of that kind."""
     match meaning:
-        case meanings.Balance():
+        case meanings.Balance() | meanings.Purses():
             return "balance"
         case meanings.Assets():
             return "assets"
@@ -56,6 +60,12 @@ def answered_key(meaning: Meaning) -> str | None:
             return f"order:{meaning.order.request_id}"
         case meanings.OrderRejected():
             return "order:*" if meaning.request_id is None else f"order:{meaning.request_id}"
+        case meanings.OrderSold():
+            return f"sell:{meaning.ticket}"
+        case meanings.SaleRejected():
+            return "sell:*" if meaning.ticket is None else f"sell:{meaning.ticket}"
+        case meanings.AccountChosen() | meanings.AccountNotChosen():
+            return "account"
         case meanings.PendingPlaced():
             return "pending"
         case meanings.PendingRejected():

@@ -37,7 +37,7 @@ from probe.session.behaviour import (
     Silence,
     Wait,
 )
-from probe.session.codec import Codec, Message, Role
+from probe.session.codec import Codec, IdleRule, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, SessionCore, SocketEvent
 from probe.session.phases import STEP_OF, TABLE, Move, Step
 from probe.wire.drivable import Signal
@@ -156,6 +156,9 @@ class ServedSession(SessionCore[ServedSocket]):
     # -- hearing -----------------------------------------------------------------------------------------------------
 
     def _on_message(self, message: Message, now: float) -> None:
+        idle = self._codec.rules.idle_rule
+        if idle is not None and idle.beat is None:
+            self._heard_beat_at = now
         for intent in self._codec.decode_intent(message):
             if isinstance(intent, UnknownIntent):
                 self._surprise(intent.problem, intent.preview, now)
@@ -177,8 +180,9 @@ class ServedSession(SessionCore[ServedSocket]):
                 self._say(Joined(sid=self._new_sid()), now)
             case Login():
                 self._say_all(self._desk.admit(intent, now), now)
-            case Beat(name=name):
-                self._heard_beat(name, now)
+                self._plan_desk()
+            case Beat():
+                self._heard_beat(intent, now)
             case AnswerBeat():
                 self._timers.cancel(PONG)
             case Leave():
@@ -188,8 +192,10 @@ class ServedSession(SessionCore[ServedSocket]):
                 self._plan_desk()
 
     def _early(self, intent: Intent, now: float) -> None:
-        """An event before the login. What the real server does is not known; all three are plausible."""
-        policy = self._misbehaviour.pre_auth_events
+        """An event before the login. What the real server does is rarely known; all three are plausible."""
+        policy = self._misbehaviour.pre_auth_events or (
+            "serve" if self._codec.rules.serves_early else "ignore"
+        )
         if policy == "serve":
             self._say_all(self._desk.handle(intent, now), now)
             self._plan_desk()
@@ -198,13 +204,15 @@ class ServedSession(SessionCore[ServedSocket]):
         else:
             self._surprise(f"{type(intent).__name__} before the login, ignored", repr(intent), now)
 
-    def _heard_beat(self, name: str, now: float) -> None:
+    def _heard_beat(self, beat: Beat, now: float) -> None:
         idle = self._codec.rules.idle_rule
-        if idle is not None and name == idle.beat:
+        if idle is not None and beat.name == idle.beat:
             self._heard_beat_at = now
-        rule = next((rule for rule in self._codec.rules.beats if rule.name == name), None)
-        if rule is not None and rule.answered_within is not None:
-            self._say(BeatAnswered(), now)
+        rules = self._codec.rules
+        rule = next((rule for rule in rules.beats if rule.name == beat.name), None)
+        # One that no rule names is the transport's, which answers clients unless it is the one that asks.
+        if not rules.peer_beats if rule is None else rule.answered_within is not None:
+            self._say(BeatAnswered(payload=beat.payload), now)
 
     # -- saying ------------------------------------------------------------------------------------------------------
 
@@ -223,7 +231,7 @@ class ServedSession(SessionCore[ServedSocket]):
             self._timers.set(PING, now + rules.ping_interval)
         if rules.idle_rule is not None:
             self._heard_beat_at = now
-            self._timers.set(IDLE, now + rules.idle_rule.sweep)
+            self._plan_sweep(rules.idle_rule, now)
 
     def _say_all(self, meanings: Sequence[Meaning], now: float) -> None:
         for meaning in meanings:
@@ -247,7 +255,9 @@ class ServedSession(SessionCore[ServedSocket]):
         self._send(messages, now)
         if move is Move.NEXT:
             self._next_phase(now)
-        elif isinstance(meaning, Refused | JoinRefused | Goodbye):
+        elif isinstance(meaning, Refused | JoinRefused | Goodbye) and not self._misbehaviour.stays_after(
+            meaning
+        ):
             self._begin_closing(now, None, None)
 
     def _new_sid(self) -> str:
@@ -306,7 +316,11 @@ class ServedSession(SessionCore[ServedSocket]):
         if now - self._heard_beat_at > rule.silence:
             self._begin_closing(now, None, 1000)
         else:
-            self._timers.set(IDLE, now + rule.sweep)
+            self._plan_sweep(rule, now)
+
+    def _plan_sweep(self, rule: IdleRule, now: float) -> None:
+        exactly = self._heard_beat_at + rule.silence + 0.001  # silence of just that length is allowed
+        self._timers.set(IDLE, exactly if rule.sweep is None else now + rule.sweep)
 
     def _act(self, act: Act, now: float) -> None:
         if self._phase in (Phase.CLOSING, Phase.ENDED):

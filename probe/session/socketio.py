@@ -5,7 +5,6 @@ becomes `Unrecognised` or `UnknownIntent` in one place, so that broker code may 
 """
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 from probe.model.credentials import StrangersRedactor
 from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, UnknownIntent
@@ -31,7 +30,7 @@ class SocketIoCodec:
 
     __slots__ = ("_reader",)
 
-    rules: ClassVar[DialectRules]
+    rules: DialectRules
 
     def __init__(self) -> None:
         self._reader = wire.SocketIoReader()
@@ -62,8 +61,8 @@ class SocketIoCodec:
                 return [f"3{payload}"]
             case Leave():
                 return ["41"]
-            case Beat(name="engine"):
-                return ["2"]
+            case Beat(name="engine", payload=payload):
+                return [f"2{payload}"]
             case _:
                 return self.write_asked(intent)
 
@@ -112,8 +111,8 @@ class SocketIoCodec:
                 return asked if asked is not None else [_strange(_unknown(name), message)]
             case None:
                 return []
-            case wire.EnginePing():
-                return [Beat(name=ENGINE_BEAT)]
+            case wire.EnginePing(payload):
+                return [Beat(name=ENGINE_BEAT, payload=payload)]
             case wire.EnginePong(payload):
                 return [AnswerBeat(payload=payload)]
             case wire.Connected():
@@ -138,7 +137,10 @@ class SocketIoCodec:
             case BeatAnswered(payload=payload):
                 return [f"3{payload}"]
             case Joined(sid=sid):
-                return ["40" + (wire.write_json({"sid": sid}) if sid is not None else "")]
+                says_sid = (
+                    sid is not None and self.rules.query.get("EIO") != "3"
+                )  # Socket.IO 2 has none to say
+                return ["40" + (wire.write_json({"sid": sid}) if says_sid else "")]
             case JoinRefused(message=text):
                 return ["44" + wire.write_json({"message": text})]
             case Goodbye():

@@ -193,7 +193,9 @@ class ServedSocket(FrameStream):
             raise BadHead(HandshakeFault.NOT_HTTP, "the first line is no HTTP/1 request line", head.preview)
         method, target, version = request_line.groups()
         protocol = ServerProtocol()
-        response = protocol.accept(Request(target, HeaderTable(head.headers), method, version))
+        # Origins are not checked, and some clients send two, which it would refuse.
+        headers = HeaderTable([header for header in head.headers if header[0].lower() != "origin"])
+        response = protocol.accept(Request(target, headers, method, version))
         if protocol.handshake_exc is not None:
             raise BadHead(HandshakeFault.INVALID_UPGRADE, str(protocol.handshake_exc), head.preview)
         # It comes from the machine's clock; whoever has the right one adds it in `accept`.

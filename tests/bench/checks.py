@@ -14,13 +14,32 @@ from websockets.asyncio.client import connect
 from probe.brokers import find_broker
 from probe.drivers.tls import TlsProfile
 from probe.model.endpoint import Account, Endpoint
+from probe.model.events import Phase
 from probe.model.findings import State
 from probe.monitor.knock import knock
+from probe.session.broker import Broker
+from probe.session.codec import Role
 from tests.bench.figures import Figure
 from tests.bench.simulated import simulator
 
 CHECKS, AT_ONCE = 500, 10
-BROKER = find_broker("pocketoption")
+# What a bare client has to know of each: the word for an accepted login, for ticks, and what asks for them.
+WORDS = {
+    "pocketoption": (
+        "successauth",
+        "updateStream",
+        ['42["changeSymbol",{"asset":"EURUSD_otc","period":60}]'],
+    ),
+    "quotex": (
+        "s_authorization",
+        "quotes/stream",
+        [
+            '42["instruments/update",{"asset":"EURUSD_otc","period":60}]',
+            '42["chart_notification/get",{"asset":"EURUSD_otc","version":"1.0.0"}]',
+            '42["depth/follow","EURUSD_otc"]',
+        ],
+    ),
+}
 
 
 async def _cpu(action: Callable[[], Awaitable[object]], count: int) -> float:
@@ -44,54 +63,60 @@ async def _median(action: Callable[[], Awaitable[object]]) -> tuple[float, float
 
 
 def _floors(
-    url: str, context: ssl.SSLContext | None, frame: str
+    broker: Broker, url: str, context: ssl.SSLContext | None, frame: str
 ) -> tuple[Callable[[], Awaitable[None]], ...]:
+    accepted, ticks, watch = WORDS[broker.name]
+    joins = broker.rules.speaks_first[Phase.JOINING] is Role.CLIENT
+
     def opened() -> Any:
         return connect(url, ssl=context, compression=None, origin=None, proxy=None)
 
     async def greet() -> None:
         async with opened() as socket:
-            await socket.recv()
+            await join(socket)
+
+    async def join(socket: Any) -> None:
+        await socket.recv()
+        if joins:
             await socket.send("40")
-            await socket.recv()
+        await socket.recv()
 
     async def log_in() -> None:
         async with opened() as socket:
-            await socket.recv()
-            await socket.send("40")
-            await socket.recv()
+            await join(socket)
             await socket.send(frame)
             name = ""
-            while name != "updateStream":
+            while name != ticks:
                 message = await socket.recv()
                 if isinstance(message, bytes):
-                    json.loads(message)
-                elif message.startswith("45"):
-                    (name, *_) = json.loads(message[4:])
-                    if name == "successauth":
-                        await socket.send('42["changeSymbol",{"asset":"EURUSD_otc","period":60}]')
-            json.loads(await socket.recv())
+                    json.loads(message.removeprefix(b"\4"))
+                elif message.startswith("4"):
+                    (name, *_) = json.loads(message[message.index("[") :])
+                    if name == accepted:
+                        for asked in watch:
+                            await socket.send(asked)
+            json.loads((await socket.recv()).removeprefix(b"\4"))
 
     return greet, log_in
 
 
-async def _measure(scheme: str, told: dict[str, Any]) -> Iterator[Figure]:
+async def _measure(broker: Broker, scheme: str, told: dict[str, Any]) -> Iterator[Figure]:
     ca = Path(told["ca_file"]) if told.get("ca_file") else None
     profile = TlsProfile(ca_file=ca)
     endpoint = Endpoint(
-        broker="pocketoption",
+        broker=broker.name,
         region=told["region"],
         url=told["url"],
         account=Account.DEMO,
         named_by_user=True,
     )
-    credentials = BROKER.read_credentials(told["credential"])
+    credentials = broker.read_credentials(told["credential"])
     context = ssl.create_default_context(cafile=str(ca)) if scheme == "wss" else None
-    greet, log_in = _floors(told["url"], context, told["credential"])
+    greet, log_in = _floors(broker, told["url"], context, told["credential"])
 
     async def check(*, login: bool) -> None:
         given = credentials if login else None
-        result = await knock(BROKER, replace(endpoint), given, tls=profile, timeout=30)
+        result = await knock(broker, replace(endpoint), given, tls=profile, timeout=30)
         assert result.verdict.state is State.HEALTHY, result.verdict
 
     figures = []
@@ -103,16 +128,26 @@ async def _measure(scheme: str, told: dict[str, Any]) -> Iterator[Figure]:
         first, cost = await _median(ours)
         note = f"{cost:.2f} ms against {floor_cost:.2f} ms; the first one {first:.0f} ms against {first_floor:.0f} ms"
         figures.append(
-            Figure(f"CPU of one check over {scheme}, {name} / bare client", cost / floor_cost, "x", 1.5, note)
+            Figure(
+                f"{broker.title}: CPU of one check, {scheme}, {name} / bare client",
+                cost / floor_cost,
+                "x",
+                1.5,
+                note,
+            )
         )
     return iter(figures)
 
 
 def checks_ws() -> Iterator[Figure]:
-    with simulator() as running:
-        return asyncio.run(_measure("ws", running.endpoint("ws")))
+    return _checks("ws")
 
 
 def checks_wss() -> Iterator[Figure]:
-    with simulator() as running:
-        return asyncio.run(_measure("wss", running.endpoint("wss")))
+    return _checks("wss")
+
+
+def _checks(scheme: str) -> Iterator[Figure]:
+    for name in WORDS:
+        with simulator(name) as running:
+            yield from asyncio.run(_measure(find_broker(name), scheme, running.endpoint(scheme)))

@@ -12,23 +12,23 @@ from collections import defaultdict
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from probe.brokers import find_broker
+from probe.brokers import broker_names, find_broker
 from probe.drivers.aio import Connection, connect
 from probe.drivers.dial import DialPlan
 from probe.model.credentials import redactor_for
 from probe.model.endpoint import Account, read_websocket_url
 from probe.model.events import Dialled, Event, HeartbeatAnswered
+from probe.session.broker import Broker
 from probe.session.client import WEBSOCKET, ClientSession, Plan
 from tests.bench.figures import Figure
 from tests.bench.simulated import simulator
 
-BROKER = find_broker("pocketoption")
 PING, PONG = 0x89, 0x8A
 
 
-async def hold(url: str, ssid: str, sessions: int, seconds: float) -> dict[int, list[float]]:
+async def hold(broker: Broker, url: str, ssid: str, sessions: int, seconds: float) -> dict[int, list[float]]:
     """Round trips as reported, by local port."""
-    credentials = BROKER.read_credentials(ssid)
+    credentials = broker.read_credentials(ssid)
     address = read_websocket_url(url)
     rng, redact = random.Random(1), redactor_for(credentials)
     reported: dict[int, list[float]] = {}
@@ -45,7 +45,7 @@ async def hold(url: str, ssid: str, sessions: int, seconds: float) -> dict[int, 
 
         plan = Plan(host=address.host_header, path=address.path, account=Account.DEMO)
         session = ClientSession(
-            codec=BROKER.codec(), credentials=credentials, plan=plan, rng=rng, redact=redact
+            codec=broker.codec(), credentials=credentials, plan=plan, rng=rng, redact=redact
         )
         connection = await connect(session, DialPlan(address=address), on_event=note)
         open_connections.append(connection)
@@ -107,11 +107,11 @@ def on_core(number: int) -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def compare(sessions: int, seconds: float) -> list[tuple[float, float]]:
+def compare(name: str, sessions: int, seconds: float) -> list[tuple[float, float]]:
     """(reported, captured) for every ping."""
     with contextlib.ExitStack() as stack:
         with on_core(0):
-            endpoint = stack.enter_context(simulator()).endpoint("ws")
+            endpoint = stack.enter_context(simulator(name)).endpoint("ws")
             port = urlsplit(endpoint["url"]).port
             sniffer = subprocess.Popen(
                 [sys.executable, "-m", "tests.bench.sniff", str(port)],
@@ -124,16 +124,23 @@ def compare(sessions: int, seconds: float) -> list[tuple[float, float]]:
         if sniffer.stderr.readline() != "listening\n":
             raise PermissionError("capturing needs the right to open packet sockets (CAP_NET_RAW)")
         with on_core(-1):
-            reported = asyncio.run(hold(endpoint["url"], endpoint["credential"], sessions, seconds))
+            reported = asyncio.run(
+                hold(find_broker(name), endpoint["url"], endpoint["credential"], sessions, seconds)
+            )
         output, _ = sniffer.communicate(timeout=30)
     wire = captured(json.loads(output))
     return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=True)]
 
 
 def pings() -> Iterator[Figure]:
-    pairs = compare(sessions=100, seconds=62)
+    for name in broker_names():
+        yield _pings(name)
+
+
+def _pings(name: str) -> Figure:
+    pairs = compare(name, sessions=100, seconds=62)
     differences = sorted(abs(told - true) * 1e3 for told, true in pairs)
     true_median = statistics.median(true for _, true in pairs) * 1e3
     p99 = differences[int(len(differences) * 0.99) - 1]
     note = f"{len(pairs)} pings, median difference {statistics.median(differences):.3f} ms, true median {true_median:.2f} ms"
-    yield Figure("reported ping round trip against a capture, p99 difference", p99, "ms", 0.2, note)
+    return Figure(f"{name}: reported ping against a capture, p99 difference", p99, "ms", 0.2, note)

@@ -21,16 +21,15 @@ class Simulated:
 
 
 @contextlib.contextmanager
-def simulator(*options: str) -> Iterator[Simulated]:
+def simulator(broker: str) -> Iterator[Simulated]:
     command = [
         sys.executable,
         "-m",
         "probe",
         "sim",
-        "pocketoption",
+        broker,
         "--json",
         "--tls",
-        *options,
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -4,15 +4,17 @@ import statistics
 
 import pytest
 
+from probe.brokers import broker_names
 from tests.bench.pings import compare
 
 
+@pytest.mark.parametrize("name", broker_names())
 @pytest.mark.parametrize(
     ("sessions", "seconds"), [(8, 1.0), pytest.param(60, 42.0, marks=pytest.mark.long)], ids=["short", "long"]
 )
-def test_reported_ping_round_trips_agree_with_a_capture(sessions: int, seconds: float) -> None:
+def test_reported_ping_round_trips_agree_with_a_capture(name: str, sessions: int, seconds: float) -> None:
     try:
-        pairs = compare(sessions, seconds)
+        pairs = compare(name, sessions, seconds)
     except PermissionError as problem:
         pytest.skip(str(problem))
     assert len(pairs) >= sessions

@@ -12,7 +12,7 @@ from hypothesis.strategies import SearchStrategy
 
 from probe.model import intents, meanings
 from probe.model.endpoint import Account
-from probe.model.meanings import Asset, Candle, Direction, Order, PendingOrder, Quote
+from probe.model.meanings import Asset, Candle, Direction, OptionKind, Order, PendingOrder, Quote
 
 Strategies = dict[type, SearchStrategy[object]]
 
@@ -137,6 +137,39 @@ INTENTS: Strategies = {
     intents.CancelPending: st.builds(intents.CancelPending, ticket=TEXTS),
     intents.Leave: st.builds(intents.Leave),
 }
+
+# What some brokers have no message for.
+RARE_MEANINGS: Strategies = {
+    meanings.Purses: st.tuples(st.none() | NUMBERS, st.none() | NUMBERS)
+    .filter(lambda held: held != (None, None))
+    .map(lambda held: meanings.Purses(demo=held[0], live=held[1])),
+    meanings.OrderSold: st.builds(meanings.OrderSold, ticket=TEXTS),
+    meanings.SaleRejected: st.builds(meanings.SaleRejected, error=TEXTS, ticket=st.none() | TEXTS),
+    meanings.AccountChosen: st.builds(meanings.AccountChosen),
+    meanings.AccountNotChosen: st.builds(meanings.AccountNotChosen, error=TEXTS),
+}
+RARE_INTENTS: Strategies = {
+    intents.WatchSentiment: st.builds(intents.WatchSentiment, symbol=SYMBOLS),
+    intents.UnwatchSentiment: st.builds(intents.UnwatchSentiment, symbol=SYMBOLS),
+    intents.SellOrder: st.builds(intents.SellOrder, ticket=TEXTS),
+    intents.ChooseAccount: st.builds(
+        intents.ChooseAccount,
+        account=st.sampled_from([Account.DEMO, Account.LIVE]),
+        tournament=st.integers(0, 10**9),
+    ),
+}
+# Options that end at an instant; how long that is from now is not said.
+INSTANT_ORDERS = st.builds(
+    intents.PlaceOrder,
+    symbol=SYMBOLS,
+    direction=DIRECTIONS,
+    amount=NUMBERS,
+    duration=st.just(0),
+    request_id=REQUEST_IDS,
+    account=st.sampled_from([Account.DEMO, Account.LIVE]),
+    option=st.sampled_from([OptionKind.CLOCK, OptionKind.TURBO]),
+    closes_at=SECONDS,
+)
 
 # Of a transport with Engine.IO: payloads travel as they are, times in milliseconds.
 ENGINE_MEANINGS: Strategies = {

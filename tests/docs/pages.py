@@ -1,11 +1,12 @@
-"""Draws docs/phases.md from the table in probe/session/phases.py: `make docs`. A test keeps them equal."""
+"""Writes the pages of docs/ that are drawn from tables: `make docs`. A test keeps them equal."""
 
 from itertools import pairwise
 from pathlib import Path
 
+from probe.brokers import all_brokers
 from probe.session.phases import DEADLINES, TABLE, Move
 
-PHASES = Path(__file__).parents[2] / "docs" / "phases.md"
+DOCS = Path(__file__).parents[2] / "docs"
 ORDER = ("upgrading", "opening", "joining", "authenticating", "live")
 
 
@@ -31,13 +32,34 @@ def phases_page() -> str:
     lines += [f"| {phase.value} | {seconds:g} s |" for phase, seconds in DEADLINES.items()]
     lines += [
         "",
-        "The end that serves waits four times as long: client libraries dawdle. Resolving, connecting and securing belong to the dialler and",
-        "have deadlines of their own (5, 10 and 10 s). Entering `closing` clears every timer but its own deadline, whose last resort is to",
-        "drop the connection.",
+        "The end that serves waits four times as long: client libraries dawdle. Resolving, connecting, tunnelling (through a proxy) and",
+        "securing belong to the dialler and have deadlines of their own (5, 10, 15 and 10 s). Entering `closing` clears every timer but",
+        "its own deadline, whose last resort is to drop the connection.",
         "",
     ]
     return "\n".join(lines)
 
 
+def dialects_page() -> str:
+    lines = [
+        "# Dialects",
+        "",
+        "Of some brokers no official documentation exists, and public sources contradict each other. Where they do, one",
+        "reading is the default, with its reason, and the others are settings: `--dialect NAME=VALUE` for `probe check`,",
+        "and for `probe sim`, which then speaks it too.",
+    ]
+    for broker in all_brokers():
+        if broker.choices:
+            lines += ["", f"## {broker.title}", "", "| name | default | or | why |", "|---|---|---|---|"]
+            lines += [
+                f"| `{choice.name}` | `{choice.default}` | {', '.join(f'`{each}`' for each in choice.others)} | {choice.reason} |"
+                for choice in broker.choices
+            ]
+    return "\n".join([*lines, ""])
+
+
+PAGES = {"phases.md": phases_page, "dialects.md": dialects_page}
+
 if __name__ == "__main__":
-    PHASES.write_text(phases_page())
+    for name, page in PAGES.items():
+        (DOCS / name).write_text(page())

@@ -8,6 +8,7 @@ from probe.faults.catalogue import FAULTS, compose, read_fault
 from probe.faults.grammar import FaultOrder, FaultSpec
 from probe.faults.listener import LISTENER_FAULTS
 from probe.faults.misbehaviour import PROTOCOL_FAULTS
+from probe.faults.pages import PAGE_FAULTS
 from probe.faults.stream import STREAM_FAULTS
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, Event, PhaseFinished, QuoteArrived, Surprise
@@ -46,7 +47,7 @@ def switch(pair: Sufferer, board: MisbehaviourBoard, *faults: str) -> None:
 
 def test_every_fault_is_in_the_catalogue_once() -> None:
     names = [spec.name for spec in FAULTS.values()]
-    assert sorted(names) == sorted([*PROTOCOL_FAULTS, *STREAM_FAULTS, *LISTENER_FAULTS])
+    assert sorted(names) == sorted([*PROTOCOL_FAULTS, *PAGE_FAULTS, *STREAM_FAULTS, *LISTENER_FAULTS])
     assert len(names) == len(set(names))
 
 

@@ -1,9 +1,10 @@
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 
-from probe.faults.catalogue import read_fault
-from probe.faults.misbehaviour import PROTOCOL_FAULTS
+from probe.faults.catalogue import compose, read_fault
+from probe.faults.misbehaviour import PROTOCOL_FAULTS, protocol_fault
 from probe.model.errors import ConfigError
 from probe.model.events import (
     Ended,
@@ -22,6 +23,7 @@ from probe.model.events import (
 from probe.model.intents import AskBalance, AskHistory, PlaceOrder, Watch
 from probe.model.meanings import (
     Admitted,
+    Candle,
     Goodbye,
     History,
     OrderList,
@@ -42,10 +44,17 @@ from tests.faults.suffering import (
     quotes,
     suffer,
 )
-from tests.pretending import BROKER
+from tests.pretending import BROKER, KNOWN, Known, Pair
 
 # These do nothing to a client that does nothing unusual, or to one that is alone.
-NEEDS_MORE = {"pre-auth-events", "session-cap"}
+NEEDS_MORE = {
+    "pre-auth-events",
+    "session-cap",
+    "rate-limit",
+    "stuck-history",
+    "short-history",
+    "numbers-as-text",
+}
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +129,15 @@ def test_both_ends_end_once_and_leave_no_timer(name: str) -> None:
         ("auth-close:code=1000", "auth.closed"),
         ("auth-close:code=1006", "auth.closed"),
         ("auth-outage", "auth.refused"),
+        ("auth-refused:then=stay", "auth.refused"),
+        ("beat-terms", "eio.ping-timeout"),
         ("kicked-elsewhere", "auth.revoked"),
+        ("goodbye", "session.goodbye"),
+        ("goodbye:then=stay", "session.goodbye"),
+        ("close-after-order", "session.closed-1005"),
+        ("close-after-order:code=1006", "session.closed-1006"),
+        ("rate-limit:limit=3", "session.policy-1008"),
+        ("rate-limit:limit=3:code=4029", "session.app-close"),
         ("close", "session.closed-normal"),
         ("close:code=1001", "session.closed-normal"),
         ("close:code=1005", "session.closed-1005"),
@@ -155,8 +172,11 @@ def test_the_client_ends_with_the_right_kind(fault: str, kind: str) -> None:
         "auth-41",
         "auth-silent",
         "auth-close",
+        "beat-terms",
         "kicked-elsewhere",
+        "goodbye",
         "close",
+        "close-after-order",
         "drop",
         "tcp-reset",
         "close-loop",
@@ -245,9 +265,39 @@ def test_what_becomes_of_an_early_request_is_a_choice(policy: str, kind: str | N
 # -- the end ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["close", "drop", "tcp-reset", "kicked-elsewhere", "big-message"])
+@pytest.mark.parametrize("name", ["close", "drop", "tcp-reset", "kicked-elsewhere", "goodbye", "big-message"])
 def test_a_blow_falls_so_long_after_the_login(name: str) -> None:
     assert suffer("slow:seconds=2s", f"{name}:at=7s").ended.at == 9.0
+
+
+@pytest.mark.parametrize(
+    ("fault", "said_at", "open_phase"),
+    [("auth-refused", 2.5, Phase.AUTHENTICATING), ("goodbye:at=5s", 7.5, Phase.LIVE)],
+)
+def test_whether_the_server_closes_after_its_last_word_is_a_choice(
+    fault: str, said_at: float, open_phase: Phase
+) -> None:
+    def phase_before_the_client_can_react(fault: str) -> Phase:
+        pair = Pair(misbehaviour=compose([read_fault(fault)]), latency=0.5)
+        assert pair.run(said_at - 0.1).server.phase is open_phase
+        return pair.run(said_at + 0.9).server.phase
+
+    assert phase_before_the_client_can_react(fault) is Phase.CLOSING
+    assert phase_before_the_client_can_react(f"{fault}:then=stay") is open_phase
+
+
+def test_a_disowned_session_hears_heartbeats_and_nothing_else(healthy: Sufferer) -> None:
+    pair = suffer("disowned:at=5s")
+    assert pair.of(HeartbeatAnswered) == healthy.of(HeartbeatAnswered)
+    assert pair.of(PeerBeat) == healthy.of(PeerBeat)
+    assert max(quote.at for quote in pair.of(QuoteArrived)) < 5.0
+    assert expired(pair) == [AskBalance, AskHistory, PlaceOrder, PlaceOrder]
+
+
+def test_a_session_is_closed_when_its_order_settles_and_not_before() -> None:
+    pair = suffer("close-after-order")
+    assert [type(meaning) for meaning in meanings(pair)].count(OrdersClosed) == 1
+    assert pair.ended.at == 18.0  # placed at 13 s, for 5 s
 
 
 def test_a_close_has_words() -> None:
@@ -292,6 +342,14 @@ def test_a_half_open_server_does_not_even_answer_a_close() -> None:
     pair.wire.act(pair.client.leave)
     pair.run(30.0)
     assert pair.ended.at == 8.0
+
+
+def test_a_rate_limit_counts_requests_and_spares_heartbeats(healthy: Sufferer) -> None:
+    assert lasting(suffer("rate-limit:limit=6")) == lasting(healthy)
+    assert suffer("rate-limit:limit=5").ended.at == 14.0
+    ignored = suffer("rate-limit:limit=5:then=ignore")
+    assert (ignored.of(Ended), expired(ignored)) == ([], [PlaceOrder])
+    assert lasting(suffer("rate-limit:limit=4:window=2s")) == lasting(healthy)
 
 
 # -- heartbeats and prices ----------------------------------------------------------------------------------------------
@@ -584,3 +642,69 @@ def test_values_that_do_not_go_together_are_told_before_anything_runs(fault: str
 
 def test_a_refused_upgrade_never_opens() -> None:
     assert suffer("http-status").of(Upgraded) == []
+
+
+# -- requests that are not understood ------------------------------------------------------------------------------------
+
+
+def pages(pair: Pair) -> list[History]:
+    return [
+        meaning for meaning in meanings(pair) if isinstance(meaning, History) and meaning.index is not None
+    ]
+
+
+def two_pages(*faults: str) -> list[History]:
+    pair = suffer(*faults, until=20.0)
+    pair.ask(AskHistory(symbol=FIRST, period=60, until=3600.0, span=600.0, index=8))
+    return pages(pair.run(30.0))
+
+
+def test_every_page_of_a_stuck_history_is_the_first() -> None:
+    first, second = two_pages()
+    assert first.ticks != second.ticks
+    assert [(page.index, page.ticks) for page in two_pages("stuck-history")] == [
+        (7, first.ticks),
+        (8, first.ticks),
+    ]
+
+
+def test_a_page_of_a_short_history_keeps_its_last_rows() -> None:
+    fault = protocol_fault(read_fault("short-history:rows=2"))
+    candles = tuple(Candle(60.0 * number, 1.0, 1.0, 1.0, 1.0) for number in range(5))
+    page = History(symbol=FIRST, period=60, index=7, candles=candles)
+    assert fault.says(page, 0.0) == ((0.0, replace(page, candles=candles[3:])),)
+
+
+def test_an_ignored_order_is_neither_taken_nor_answered() -> None:
+    pair = suffer("order-ignored")
+    assert expired(pair) == [PlaceOrder, PlaceOrder]
+    assert not any(isinstance(heard, PlaceOrder) for heard in pair.desk.heard)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("brokers_habit", KNOWN, ids=lambda known: known.broker.name)
+def test_prices_start_when_enough_requests_have_named_the_symbol(brokers_habit: Known) -> None:
+    """One broker's client subscribes with one message, the other's with three, as its browser does."""
+    pair = Pair(brokers_habit, misbehaviour=compose([read_fault("half-subscribed")])).run(10.0)
+    asks_in_parts = len(brokers_habit.broker.codec().encode_intent(Watch(symbol=FIRST))) > 1
+    assert bool(pair.of(QuoteArrived)) is asks_in_parts
+
+
+def test_a_flag_in_quotes_does_not_prove_a_demo_account() -> None:
+    assert len(suffer("numbers-as-text:of=balance").refused) == 2
+
+
+@pytest.mark.parametrize("topic", ["ticks", "history"])
+def test_numbers_in_quotes_are_read_all_the_same(topic: str, healthy: Sufferer) -> None:
+    pair = suffer(f"numbers-as-text:of={topic}")
+    assert lasting(pair) == lasting(healthy)
+    assert pair.server.traffic.bytes_sent > healthy.server.traffic.bytes_sent
+
+
+def test_an_order_is_settled_late(healthy: Sufferer) -> None:
+    settled = [event.at for event in healthy.of(Told) if isinstance(event.meaning, OrdersClosed)]
+    late = [
+        event.at
+        for event in suffer("close-late:seconds=9s").of(Told)
+        if isinstance(event.meaning, OrdersClosed)
+    ]
+    assert late == [at + 9.0 for at in settled]

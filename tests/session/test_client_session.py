@@ -2,6 +2,7 @@
 
 import pytest
 
+from probe.faults.catalogue import compose, read_fault
 from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError, UnsafeTarget
 from probe.model.events import (
@@ -23,13 +24,14 @@ from probe.model.intents import (
     AskBalance,
     AskHistory,
     CancelPending,
+    ChooseAccount,
     Intent,
     PlaceOrder,
     PlacePending,
     Unwatch,
 )
-from probe.model.meanings import Balance, Direction, History, OrderOpened, OrderRejected
-from tests.pretending import TOKEN, Pair, ScriptedDesk, client_session
+from probe.model.meanings import Balance, Direction, History, OrderOpened, OrderRejected, Purses
+from tests.pretending import QUOTEX, Known, Pair, ScriptedDesk, client_session
 
 ORDER = PlaceOrder(symbol="EURUSD_otc", direction=Direction.CALL, amount=5, duration=60, request_id=7)
 HISTORY = AskHistory(symbol="EURUSD_otc", period=60, until=9000.0, span=600.0, index=42)
@@ -49,8 +51,68 @@ def test_the_phases_come_in_order_and_each_is_timed() -> None:
     ]
 
 
-def test_first_data_is_timed_from_the_subscription() -> None:
-    (first,) = Pair().run(5).of(FirstData)
+def test_where_the_server_joins_and_the_client_beats_the_phases_are_the_same() -> None:
+    pair = Pair(QUOTEX, latency=0.05).run(61)
+    assert [(e.phase, round(e.seconds, 6)) for e in pair.of(PhaseFinished)] == [
+        (Phase.UPGRADING, 0.1),
+        (Phase.OPENING, 0.0),
+        (Phase.JOINING, 0.0),  # the 40 comes with the greeting, unasked
+        (Phase.AUTHENTICATING, 0.1),
+    ]
+    beats = [
+        (beat.name, round(beat.due_at, 2)) for beat in pair.of(HeartbeatSent) if beat.name != "websocket"
+    ]
+    assert beats == [(name, at) for at in (20.2, 40.2, 60.2) for name in ("engine", "tick")]
+    engine = [beat for beat in pair.of(HeartbeatAnswered) if beat.name == "engine"]
+    assert [round(beat.rtt_seconds, 6) for beat in engine] == [0.1] * 3
+    assert pair.of(PeerBeat) == []
+
+
+def test_a_client_beats_as_often_as_the_greeting_asks() -> None:
+    pair = Pair(QUOTEX, misbehaviour=compose([read_fault("beat-terms:interval=7s")])).run(30)
+    assert [beat.due_at for beat in pair.of(HeartbeatSent) if beat.name == "engine"] == [
+        7.0,
+        14.0,
+        21.0,
+        28.0,
+    ]
+
+
+def test_a_server_that_only_listens_closes_when_its_client_falls_silent() -> None:
+    """The session without its timers: what it would send to keep itself alive is never sent."""
+    client = client_session(QUOTEX)
+    pair = Pair(QUOTEX, client=client).run(5)
+    client._timers.clear()
+    pair.run(60)
+    assert (pair.kind, pair.ended.at) == ("session.closed-normal", 30.001)
+
+
+@pytest.mark.parametrize(
+    ("said", "proven"),
+    [
+        (Purses(demo=1.0, live=None), True),
+        (Purses(demo=1.0, live=2.0), False),
+        (Purses(demo=None, live=2.0), False),
+    ],
+)
+def test_only_a_purse_that_stands_alone_proves_which_account_this_is(said: Purses, proven: bool) -> None:
+    pair = Pair(QUOTEX).run(5)
+    pair.server._say(said, 5)
+    pair.run(5)
+    pair.wire.act(lambda _: None)
+    pair.run(6)
+    assert pair.client._server_says_demo is proven
+
+
+def test_choosing_an_account_forgets_which_one_it_was() -> None:
+    pair = Pair(QUOTEX).run(5)
+    ask(pair, ChooseAccount(account=Account.DEMO))
+    with pytest.raises(UnsafeTarget, match="the server has not said"):
+        pair.client.ask(ORDER, 5)
+
+
+def test_first_data_is_timed_from_the_subscription(known: Known) -> None:
+    (first,) = Pair(known).run(5).of(FirstData)
     assert first.at - first.asked_at == 0.5
 
 
@@ -73,15 +135,15 @@ def test_a_late_timer_shows_as_lateness_and_is_not_repeated_in_a_burst() -> None
     assert pair.of(HeartbeatMissed) == []
 
 
-def test_a_session_survives_six_hours_without_a_surprise() -> None:
-    pair = Pair().run(6 * 3600)
+def test_a_session_survives_six_hours_without_a_surprise(known: Known) -> None:
+    pair = Pair(known).run(6 * 3600)
     assert (pair.of(Surprise), pair.of(HeartbeatMissed), pair.of(Ended)) == ([], [], [])
     assert pair.client.traffic.messages_received == pair.server.traffic.messages_sent
     assert pair.client.traffic.bytes_sent == pair.server.traffic.bytes_received
 
 
-def test_an_answer_is_matched_to_its_question_and_timed() -> None:
-    pair = Pair(latency=0.03).run(5)
+def test_an_answer_is_matched_to_its_question_and_timed(known: Known) -> None:
+    pair = Pair(known, latency=0.03).run(5)
     ask(pair, HISTORY)
     pair.run(6)
     answer = next(e for e in pair.of(RequestAnswered) if e.intent == HISTORY)
@@ -89,8 +151,8 @@ def test_an_answer_is_matched_to_its_question_and_timed() -> None:
     assert round(answer.rtt_seconds, 6) == 0.06
 
 
-def test_a_question_without_an_answer_expires() -> None:
-    pair = Pair(desk=ScriptedDesk(silent=True)).run(5)
+def test_a_question_without_an_answer_expires(known: Known) -> None:
+    pair = Pair(known, desk=ScriptedDesk(silent=True)).run(5)
     ask(pair, HISTORY)
     pair.run(20)
     assert [(e.intent, e.at - e.sent_at) for e in pair.of(RequestExpired) if e.intent == HISTORY] == [
@@ -98,24 +160,24 @@ def test_a_question_without_an_answer_expires() -> None:
     ]
 
 
-def test_every_open_question_expires_when_the_session_ends() -> None:
-    pair = Pair(desk=ScriptedDesk(silent=True)).run(5)
+def test_every_open_question_expires_when_the_session_ends(known: Known) -> None:
+    pair = Pair(known, desk=ScriptedDesk(silent=True)).run(5)
     ask(pair, HISTORY)
     pair.wire.cut()
     assert HISTORY in [e.intent for e in pair.of(RequestExpired)]
     assert isinstance(pair.told[-1], Ended)
 
 
-def test_an_order_goes_out_on_a_proven_demo_account() -> None:
-    pair = Pair().run(5)
+def test_an_order_goes_out_on_a_proven_demo_account(known: Known) -> None:
+    pair = Pair(known).run(5)
     ask(pair, ORDER)
     pair.run(6)
     answer = next(e for e in pair.of(RequestAnswered) if e.intent == ORDER)
     assert isinstance(answer.answer, OrderOpened)
 
 
-def test_a_rejected_order_is_answered_and_not_expired() -> None:
-    pair = Pair().run(5)
+def test_a_rejected_order_is_answered_and_not_expired(known: Known) -> None:
+    pair = Pair(known).run(5)
     dear = PlaceOrder(symbol="EURUSD_otc", direction=Direction.PUT, amount=1e9, duration=60, request_id="x")
     ask(pair, dear)
     pair.run(60)
@@ -124,8 +186,8 @@ def test_a_rejected_order_is_answered_and_not_expired() -> None:
     assert dear not in [e.intent for e in pair.of(RequestExpired)]
 
 
-def test_an_unanswered_order_is_unconfirmed_and_nothing_else() -> None:
-    pair = Pair(desk=ScriptedDesk(silent=True)).run(5)
+def test_an_unanswered_order_is_unconfirmed_and_nothing_else(known: Known) -> None:
+    pair = Pair(known, desk=ScriptedDesk(silent=True)).run(5)
     ask(pair, ORDER)
     pair.run(60)
     assert ORDER in [e.intent for e in pair.of(RequestExpired)]
@@ -135,8 +197,8 @@ def test_an_unanswered_order_is_unconfirmed_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "said", [Balance(amount=1.0, is_demo=False), Balance(amount=1.0, is_demo=None)], ids=["real", "nothing"]
 )
-def test_the_claim_of_the_ssid_is_no_proof_of_a_demo_account(said: Balance) -> None:
-    pair = Pair(desk=ScriptedDesk(balance=said)).run(5)  # the SSID says isDemo:1
+def test_the_claim_of_the_ssid_is_no_proof_of_a_demo_account(known: Known, said: Balance) -> None:
+    pair = Pair(known, desk=ScriptedDesk(balance=said)).run(5)  # the SSID says isDemo:1
     for intent in (
         ORDER,
         PlacePending(symbol="EURUSD_otc", direction=Direction.CALL, amount=5, duration=60, open_price=1.0),
@@ -147,15 +209,15 @@ def test_the_claim_of_the_ssid_is_no_proof_of_a_demo_account(said: Balance) -> N
     assert not any(isinstance(heard, PlaceOrder) for heard in pair.desk.heard)  # type: ignore[attr-defined]
 
 
-def test_no_order_leaves_for_an_endpoint_of_live_accounts_whatever_the_server_says() -> None:
-    pair = Pair(client=client_session(account=Account.LIVE)).run(5)
+def test_no_order_leaves_for_an_endpoint_of_live_accounts_whatever_the_server_says(known: Known) -> None:
+    pair = Pair(known, client=client_session(known, account=Account.LIVE)).run(5)
     with pytest.raises(UnsafeTarget, match="live accounts"):
         pair.client.ask(ORDER, 5)
 
 
-def test_a_server_that_takes_its_word_back_stops_orders_again() -> None:
+def test_a_server_that_takes_its_word_back_stops_orders_again(known: Known) -> None:
     desk = ScriptedDesk()
-    pair = Pair(desk=desk).run(5)
+    pair = Pair(known, desk=desk).run(5)
     desk.balance = Balance(amount=1.0, is_demo=False)
     ask(pair, AskBalance())
     pair.run(6)
@@ -163,13 +225,13 @@ def test_a_server_that_takes_its_word_back_stops_orders_again() -> None:
         pair.client.ask(ORDER, 6)
 
 
-def test_asking_before_the_session_is_live_is_our_bug() -> None:
+def test_asking_before_the_session_is_live_is_our_bug(known: Known) -> None:
     with pytest.raises(LocalProtocolError, match="wait until the session is live"):
-        client_session().ask(AskBalance(), 0)
+        client_session(known).ask(AskBalance(), 0)
 
 
-def test_unsubscribing_stops_the_ticks() -> None:
-    pair = Pair().run(5)
+def test_unsubscribing_stops_the_ticks(known: Known) -> None:
+    pair = Pair(known).run(5)
     ask(pair, Unwatch(symbol="EURUSD_otc"))
     pair.run(6)
     before = len(pair.of(QuoteArrived))
@@ -177,33 +239,33 @@ def test_unsubscribing_stops_the_ticks() -> None:
     assert len(pair.of(QuoteArrived)) == before
 
 
-def test_leaving_ends_both_sides_in_order() -> None:
-    pair = Pair().run(5)
+def test_leaving_ends_both_sides_in_order(known: Known) -> None:
+    pair = Pair(known).run(5)
     pair.wire.act(pair.client.leave)
     pair.run(60)
     assert (pair.ended.failure, pair.ended.phase, pair.ended.at) == (None, Phase.LIVE, 5)
     assert pair.wire.idle
 
 
-def test_a_session_with_a_smaller_goal_stops_there_and_sends_no_login() -> None:
-    pair = Pair(client=client_session(goal=Phase.OPENING)).run(10)
+def test_a_session_with_a_smaller_goal_stops_there_and_sends_no_login(known: Known) -> None:
+    pair = Pair(known, client=client_session(known, goal=Phase.OPENING)).run(10)
     assert [e.phase for e in pair.of(PhaseFinished)] == [Phase.UPGRADING, Phase.OPENING]
     assert (pair.ended.failure, pair.desk.heard) == (None, [])  # type: ignore[attr-defined]
 
 
-def test_without_a_credential_a_session_ends_before_the_login() -> None:
-    pair = Pair(client=client_session(ssid=None)).run(10)
+def test_without_a_credential_a_session_ends_before_the_login(known: Known) -> None:
+    pair = Pair(known, client=client_session(known, ssid=None)).run(10)
     assert (pair.ended.failure, pair.ended.phase) == (None, Phase.JOINING)
 
 
-def test_a_refused_login_is_told_apart_and_said_once() -> None:
-    pair = Pair(desk=ScriptedDesk(refuses=True)).run(60)
+def test_a_refused_login_is_told_apart_and_said_once(known: Known) -> None:
+    pair = Pair(known, desk=ScriptedDesk(refuses=True)).run(60)
     assert (pair.kind, pair.ended.phase) == ("auth.refused", Phase.AUTHENTICATING)
     assert pair.wire.idle
 
 
-def test_a_failed_dial_still_ends_once() -> None:
-    session = client_session()
+def test_a_failed_dial_still_ends_once(known: Known) -> None:
+    session = client_session(known)
     session.receive_end(3.0, Failure(kind="tcp.refused"))
     session.receive_end(4.0, None)
     (ended,) = session.events()
@@ -223,8 +285,8 @@ def test_a_black_hole_is_noticed_ten_seconds_after_the_next_heartbeat() -> None:
     assert (ended.failure.kind, ended.at) == ("session.half-open", 70.0)
 
 
-def test_the_close_code_and_who_closed_first_are_kept() -> None:
-    pair = Pair().run(5)
+def test_the_close_code_and_who_closed_first_are_kept(known: Known) -> None:
+    pair = Pair(known).run(5)
     pair.wire.act(lambda now: pair.server.close(now, 1012, "restart"))
     pair.run(20)
     assert pair.ended.failure is not None
@@ -233,10 +295,10 @@ def test_the_close_code_and_who_closed_first_are_kept() -> None:
     assert (close.received_code, close.received_reason, close.received_first) == (1012, "restart", True)
 
 
-def test_the_credential_is_in_no_event_and_no_transcript() -> None:
-    pair = Pair().run(30)
+def test_the_credential_is_in_no_event_and_no_transcript(known: Known) -> None:
+    pair = Pair(known).run(30)
     pair.wire.act(pair.client.leave)
     pair.run(40)
     everything = [*map(repr, pair.told), *map(repr, pair.heard), repr(pair.client.transcript())]
-    assert [text for text in everything if TOKEN in text] == []
+    assert [text for text in everything if known.token in text] == []
     assert any("***" in line.text or line.direction == "<" for line in pair.client.transcript())

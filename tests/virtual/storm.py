@@ -14,16 +14,30 @@ from probe.faults.grammar import FaultOrder
 from probe.faults.misbehaviour import PROTOCOL_FAULTS
 from probe.faults.stream import STREAM_FAULTS, stream_fault
 from probe.faults.wire import FaultStack
+from probe.model.endpoint import Account
 from probe.model.errors import UnsafeTarget
 from probe.model.events import Ended, Event, Phase, RequestAnswered, RequestExpired, RequestSent
-from probe.model.intents import AskBalance, AskHistory, AskOrders, Intent, PlaceOrder, Unwatch, Watch
-from probe.model.meanings import Direction
+from probe.model.intents import (
+    AskBalance,
+    AskHistory,
+    AskOrders,
+    ChooseAccount,
+    Intent,
+    PlaceOrder,
+    SellOrder,
+    Trading,
+    Unwatch,
+    UnwatchSentiment,
+    Watch,
+    WatchSentiment,
+)
+from probe.model.meanings import Direction, OptionKind
 from probe.session.client import ClientSession
 from probe.session.pretend import PretendWire
 from probe.session.served import ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.world import World
-from tests.pretending import BROKER, client_session
+from tests.pretending import KNOWN, QUOTEX, Known, client_session
 
 EPOCH = 1_795_000_000.0
 LONGEST = 1800.0  # of one session
@@ -106,16 +120,19 @@ def _orders(rng: random.Random) -> list[FaultOrder]:
 
 
 def _run(seed: str, rng: random.Random, orders: list[FaultOrder], seconds: float) -> Told:
-    world = World(broker=BROKER, seed=rng.randrange(5), epoch=EPOCH)
+    known = rng.choice(KNOWN)
+    broker = known.broker
+    world = World(broker=broker, seed=rng.randrange(5), epoch=EPOCH)
     account = next(account for account in world.accounts if account.account.value == "demo")
     desk = WorldDesk(world, account_kind=account.account, rng=rng)
     client = client_session(
-        ssid=BROKER.write_credential(account),
+        known,
+        ssid=broker.write_credential(account),
         watch=rng.sample(SYMBOLS, k=rng.randrange(3)),
         seed=rng.randrange(1 << 30),
     )
     misbehaviour = compose([order for order in orders if order.spec.name in PROTOCOL_FAULTS])
-    server = ServedSession(codec=BROKER.codec(), desk=desk, misbehaviour=misbehaviour, rng=rng)
+    server = ServedSession(codec=broker.codec(), desk=desk, misbehaviour=misbehaviour, rng=rng)
     streams = [stream_fault(order) for order in orders if order.spec.name in STREAM_FAULTS]
     told, heard = Ledger("client"), Ledger("server")
     wire = PretendWire(
@@ -128,7 +145,7 @@ def _run(seed: str, rng: random.Random, orders: list[FaultOrder], seconds: float
     while wire.now < seconds and told.ended is None:
         wire.run(min(seconds, wire.now + rng.expovariate(1 / 120)))
         if client.phase is Phase.LIVE:
-            wire.act(lambda now: _ask(client, _some_intent(rng, now), now))
+            wire.act(lambda now: _ask(client, _some_intent(known, rng, now), now))
     lasted = wire.now
     wire.act(client.leave)
     wire.run(lasted + 3600)  # more than any timer of either end
@@ -144,33 +161,43 @@ def _run(seed: str, rng: random.Random, orders: list[FaultOrder], seconds: float
     )
 
 
-def _some_intent(rng: random.Random, now: float) -> Intent:
+def _some_intent(known: Known, rng: random.Random, now: float) -> Intent:
     symbol = rng.choice(SYMBOLS)
-    return rng.choice(
-        (
-            AskBalance(),
-            AskOrders(),
-            Watch(symbol=symbol),
-            Unwatch(symbol=symbol),
-            AskHistory(
-                symbol=symbol, period=60, until=EPOCH + 7200 + now, span=3600.0, index=rng.randrange(10**9)
-            ),
-            PlaceOrder(
-                symbol=symbol,
-                direction=rng.choice(list(Direction)),
-                amount=rng.choice((1, 10, 1e9)),
-                duration=rng.choice((5, 60)),
-                request_id=rng.randrange(10**9),
-            ),
-        )
+    broker_now = EPOCH + known.broker.zone_seconds + now
+    option = rng.choice(list(OptionKind)) if known is QUOTEX else OptionKind.TIMER
+    choices: tuple[Intent, ...] = (
+        AskBalance(),
+        AskOrders(),
+        Watch(symbol=symbol),
+        Unwatch(symbol=symbol),
+        AskHistory(symbol=symbol, period=60, until=broker_now, span=3600.0, index=rng.randrange(10**9)),
+        PlaceOrder(
+            symbol=symbol,
+            direction=rng.choice(list(Direction)),
+            amount=rng.choice((1, 10, 1e9)),
+            duration=rng.choice((5, 60)),
+            request_id=rng.randrange(10**9),
+            option=option,
+            closes_at=None
+            if option is OptionKind.TIMER
+            else (broker_now + rng.choice((1, 90, 300))) // 60 * 60,
+        ),
     )
+    if known is QUOTEX:
+        choices += (
+            ChooseAccount(account=rng.choice((Account.DEMO, Account.LIVE)), tournament=rng.choice((0, 0, 7))),
+            SellOrder(ticket="no such order"),
+            WatchSentiment(symbol=symbol),
+            UnwatchSentiment(symbol=symbol),
+        )
+    return rng.choice(choices)
 
 
 def _ask(client: ClientSession, intent: Intent, now: float) -> None:
     try:
         client.ask(intent, now)
     except UnsafeTarget:
-        if not isinstance(intent, PlaceOrder):
+        if not isinstance(intent, Trading):
             raise Broken(f"{type(intent).__name__} was taken for an order") from None
 
 

@@ -18,6 +18,7 @@ from probe.model.meanings import (
     History,
     Meaning,
     Notice,
+    OptionKind,
     OrderList,
     OrderOpened,
     OrderRejected,
@@ -31,6 +32,7 @@ from probe.model.meanings import (
     Sentiment,
 )
 from probe.session.codec import BeatRule, DialectRules, IdleRule, Message, Role
+from probe.session.reading import number, seconds, text
 from probe.session.socketio import SocketIoCodec
 from probe.wire.socketio import write_binary_event, write_event
 
@@ -193,7 +195,7 @@ class PocketOptionCodec(SocketIoCodec):
                     "period": intent.period,
                 }
                 return [write_event("loadHistoryPeriod", page)]
-            case intents.PlaceOrder():
+            case intents.PlaceOrder(option=OptionKind.TIMER):
                 order = {
                     "asset": intent.symbol,
                     "amount": intent.amount,
@@ -244,12 +246,12 @@ _READERS: dict[str, Callable[[Any], Meaning]] = {
     "updateClosedDeals": lambda payload: OrderList(orders=payloads.read_orders(payload), closed=True),
     "successopenPendingOrder": lambda payload: PendingPlaced(order=payloads.read_pending(payload["data"])),
     "failopenPendingOrder": lambda payload: PendingRejected(error=str(payload.get("error"))),
-    "successcancelPendingOrder": lambda payload: PendingCancelled(ticket=payloads.text(payload["ticket"])),
+    "successcancelPendingOrder": lambda payload: PendingCancelled(ticket=text(payload["ticket"])),
     "failcancelPendingOrder": payloads.read_pending_refusal,
     "successupdatePending": lambda payload: PendingList(
         orders=tuple(payloads.read_pending(row) for row in payload)
     ),
-    "updateTime": lambda payload: BrokerClock(seconds=payloads.seconds(payload)),
+    "updateTime": lambda payload: BrokerClock(seconds=seconds(payload)),
     "chafor": payloads.read_sentiment,
 }
 
@@ -261,13 +263,13 @@ _INTENT_READERS: dict[str, Callable[[Any], Intent]] = {
     "assets/load": lambda _: intents.AskAssets(),
     "updateOpenedDeals": lambda _: intents.AskOrders(),
     "changeSymbol": lambda payload: intents.Watch(
-        symbol=payloads.text(payload["asset"]), period=int(payloads.number(payload.get("period") or 0))
+        symbol=text(payload["asset"]), period=int(number(payload.get("period") or 0))
     ),
-    "subscribeSymbol": lambda payload: intents.Watch(symbol=payloads.text(payload), period=0),
-    "unSubscribeSymbol": lambda payload: intents.Unwatch(symbol=payloads.text(payload)),
+    "subscribeSymbol": lambda payload: intents.Watch(symbol=text(payload), period=0),
+    "unSubscribeSymbol": lambda payload: intents.Unwatch(symbol=text(payload)),
     "loadHistoryPeriod": payloads.read_history_request,
     "loadHistoryPeriodFast": payloads.read_history_request,
     "openOrder": payloads.read_order_request,
     "openPendingOrder": payloads.read_pending_request,
-    "cancelPendingOrder": lambda payload: intents.CancelPending(ticket=payloads.text(payload["ticket"])),
+    "cancelPendingOrder": lambda payload: intents.CancelPending(ticket=text(payload["ticket"])),
 }

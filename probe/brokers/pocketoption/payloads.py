@@ -5,7 +5,6 @@ an `Unrecognised`.
 """
 
 from datetime import UTC, datetime, timedelta
-from itertools import chain
 from typing import Any
 
 from probe.model import intents
@@ -30,47 +29,11 @@ from probe.model.meanings import (
     Sentiment,
     Unrecognised,
 )
+from probe.session.reading import LARGEST, MILLISECONDS, NUMBERS, YES, any_id, number, seconds, text, ticks
 from probe.wire.socketio import PREVIEW
 
 TIMEFRAMES = (60, 120, 180, 300, 600, 900, 1800, 2700, 3600, 7200, 10800, 14400)
-LARGEST = 2.0**64  # no broker's number needs more than 64 bits
-MILLISECONDS = 1e11  # a time beyond the year 5000 was not counted in seconds
-YES = (1, "1")  # and True, which is 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_NUMBERS = (float, int)
-
-
-def number(value: Any) -> float:
-    """A number, from a number or (some clients send amounts so) a numeric string."""
-    if type(value) in _NUMBERS and -LARGEST < value < LARGEST:  # nearly always
-        return value  # type: ignore[no-any-return]
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise TypeError(f"expected a number, got {type(value).__name__}")
-    found = float(value)
-    if not abs(found) < LARGEST:
-        raise ValueError("expected a number of sensible size")
-    return found
-
-
-def text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected a text, got {type(value).__name__}")
-    return value
-
-
-def seconds(value: Any) -> float:
-    """Some variants count milliseconds."""
-    count = number(value)
-    if count >= MILLISECONDS:
-        count /= 1000
-    if not abs(count) < MILLISECONDS:
-        raise ValueError("expected a time")
-    return count
-
-
-def any_id(value: Any) -> str | int | None:
-    """Clients number their requests with what they like, and it is echoed."""
-    return value if value is None or type(value) in (str, int) else str(value)
 
 
 def clock_text(at: float) -> str:
@@ -88,7 +51,7 @@ def read_quotes(payload: Any) -> list[Meaning]:
     drift = 0
     for row in rows:
         symbol, at, price = row[:3]
-        usual = type(symbol) is str and type(at) in _NUMBERS and type(price) in _NUMBERS
+        usual = type(symbol) is str and type(at) in NUMBERS and type(price) in NUMBERS
         if not (usual and 0 <= at < MILLISECONDS and 0 <= price < LARGEST):
             symbol, at, price = text(symbol), seconds(at), number(price)
         if len(row) != 3:
@@ -174,20 +137,6 @@ def read_assets(payload: Any) -> Assets:
     return Assets(rows=tuple(read_asset(row) for row in payload))
 
 
-def read_ticks(rows: Any) -> tuple[tuple[float, float], ...]:
-    """More than a thousand rows follow each subscription: checked in bulk, one by one only where something is unusual."""
-    ticks = tuple(map(tuple, rows))
-    usual = set(map(len, ticks)) <= {2} and set(map(type, chain.from_iterable(ticks))) <= {float, int}
-    if (
-        usual
-        and ticks
-        and max(chain.from_iterable(ticks)) < MILLISECONDS
-        and min(chain.from_iterable(ticks)) >= 0
-    ):
-        return ticks
-    return tuple((seconds(row[0]), number(row[1])) for row in rows)
-
-
 def read_recent(payload: Any) -> History:
     """The burst after a subscription. Candles come newest first, as open, close, high, low."""
     candles = [
@@ -198,7 +147,7 @@ def read_recent(payload: Any) -> History:
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=None,
-        ticks=read_ticks(payload.get("history") or []),
+        ticks=ticks(payload.get("history") or []),
         candles=tuple(sorted(candles)),
     )
 

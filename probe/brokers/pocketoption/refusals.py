@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 
 from probe.model.errors import CredentialInvalid
+from probe.session.damage import ASSIGNMENT, NO_TOKEN_SIGN, SHORTEST_TOKEN, STAND_INS
 
 RAW_TOKEN, MANGLED, WRONG_FRAME = "cfg.ssid-raw-token", "cfg.ssid-mangled", "cfg.ssid-wrong-frame"
 COPY = (
@@ -12,8 +13,6 @@ COPY = (
 )
 USE_FILE = "Keep it in a file and give file:PATH, so that no shell can change it."
 
-SHORTEST_SESSION = 10  # the demo ids seen have 26 characters
-NO_TOKEN_SIGN = re.compile(r"[^!-~]|[\"'`\\<>(){}\[\],;]")
 CHAT_LOGIN = re.compile(r"\[\W{0,9}user_init\b")
 _QUOTEX_LOGIN = re.compile(r"\[\W{0,9}authorization\b")
 
@@ -30,22 +29,6 @@ def wrong_frame(problem: str) -> CredentialInvalid:
 
 def raw_token(problem: str) -> CredentialInvalid:
     return CredentialInvalid(RAW_TOKEN, f"The SSID is only a part of the login: {problem}", COPY)
-
-
-def with_repairs(refused: CredentialInvalid, repairs: tuple[str, ...]) -> CredentialInvalid:
-    also = f" (found after this: {'; '.join(repairs)})" if repairs else ""
-    return CredentialInvalid(refused.code, refused.problem + also, refused.next_step)
-
-
-def unreadable(found: re.Match[str]) -> CredentialInvalid:
-    match found[0]:
-        case "\0":
-            why = "is a zero byte, as in a file that Windows saved as Unicode (UTF-16): save it as UTF-8"
-        case "\ufffd":
-            why = "stands for a byte that was lost when the text was decoded"
-        case _:
-            why = "is half of a character pair (or a byte that is not UTF-8)"
-    return mangled(f"character {found.start() + 1} {why}")
 
 
 def wrong_user(uid: object) -> CredentialInvalid:
@@ -71,8 +54,8 @@ def not_a_login(text: str) -> CredentialInvalid:
     for pattern, refuse, problem in _OTHER_THINGS:
         if pattern.search(text):
             return refuse(problem)
-    word = _ASSIGNMENT.sub("", text).strip("\"'`")
-    if len(word) < SHORTEST_SESSION or NO_TOKEN_SIGN.search(word):
+    word = ASSIGNMENT.sub("", text).strip("\"'`")
+    if len(word) < SHORTEST_TOKEN or NO_TOKEN_SIGN.search(word):
         return mangled(f'its {len(text)} characters hold no login, nothing that begins 42["auth",')
     return raw_token(f"it is a single word of {len(word)} characters, {_shape(word)}")
 
@@ -84,8 +67,6 @@ def _shape(word: str) -> str:
         return "lowercase letters and digits, as a demo session id has"
     return "letters, digits or signs"
 
-
-_ASSIGNMENT = re.compile(r"\A(?:export |set |\$env:)?[A-Za-z_][A-Za-z0-9_]{0,40} ?[=:] ?")
 
 # Tried in this order on a text without a login in it.
 _OTHER_THINGS: tuple[tuple[re.Pattern[str], Callable[[str], CredentialInvalid], str], ...] = (
@@ -101,16 +82,7 @@ _OTHER_THINGS: tuple[tuple[re.Pattern[str], Callable[[str], CredentialInvalid], 
         wrong_frame,
         "it is a message that opens or ends a connection",
     ),
-    (
-        re.compile(r"\A(?:env|file|keyring):"),
-        mangled,
-        "it is a reference (env:, file:, keyring:) and not what stands there",
-    ),
-    (
-        re.compile(r"\A(?:\$\{?[\w:]{1,60}\}?|%\w{1,60}%)\Z"),
-        mangled,
-        "it is the name of a variable that nothing replaced",
-    ),
+    *((pattern, mangled, problem) for pattern, problem in STAND_INS),
     (re.compile(r"\A[a-z]{2,6}://"), wrong_frame, "it is a URL"),
     (
         re.compile(r"\ba(?::\d{1,4}:\{|%3A\d{1,4}%3A%7B)|\bci_session\b", re.IGNORECASE),

@@ -6,28 +6,17 @@ from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from probe.brokers.pocketoption.damage import (
-    INVISIBLE,
+    FORM,
     PHP_SESSION,
-    SHORTENED,
-    Reading,
     describe_damage,
     describe_php_damage,
-    describe_sign,
-    find_frame,
-    has_login,
-    is_shortened,
     readings,
-    trim,
 )
 from probe.brokers.pocketoption.php import PhpDamaged, read_php_array
 from probe.brokers.pocketoption.refusals import (
     CHAT_LOGIN,
-    NO_TOKEN_SIGN,
-    SHORTEST_SESSION,
     mangled,
     not_a_login,
-    unreadable,
-    with_repairs,
     without_session,
     wrong_user,
 )
@@ -35,12 +24,22 @@ from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
+from probe.session.agents import header_text, short_agent
+from probe.session.damage import (
+    NO_TOKEN_SIGN,
+    SHORTENED,
+    SHORTEST_TOKEN,
+    UNREADABLE,
+    describe_sign,
+    describe_unfit,
+    describe_unreadable,
+    is_shortened,
+    with_repairs,
+)
+from probe.session.pasted import LONGEST, Reading, trim, trimmings
 
-LONGEST = 64 * 1024
 RIGHTS = {"session": "trading", "sessionToken": "chart", "token": "guest"}
 PLATFORMS = {1: "1, web", 2: "2, the usual one", 3: "3, mobile"}
-
-_UNREADABLE = re.compile("[\0\ud800-\udfff\ufffd]")
 
 
 def read_ssid(text: str) -> Credentials:
@@ -49,21 +48,15 @@ def read_ssid(text: str) -> Credentials:
     Raises:
         CredentialInvalid: it says what is wrong, where, and what to copy instead.
     """
-    if len(text) > LONGEST:
-        raise mangled(f"it has {len(text)} characters; a frame has some hundred")
-    if bad := _UNREADABLE.search(text):
-        raise unreadable(bad)
+    if unfit := describe_unfit(text):
+        raise mangled(unfit)
     pasted = trim(text)
-    if not pasted:
-        raise mangled(
-            f"it is empty: {len(text)} characters and nothing but white space" if text else "it is empty"
-        )
-    found = find_frame(pasted)
+    found = FORM.find(pasted)
     if found is None:
         raise not_a_login(pasted)
     if found.count > 1:
         raise mangled(f"{found.count} login frames are in it, and which one is meant cannot be known")
-    repairs = (*_trimmings(text), *found.repairs)
+    repairs = (*trimmings(text), *found.repairs)
     refused: CredentialInvalid | None = None
     for reading in readings(found.body):
         try:
@@ -76,7 +69,7 @@ def read_ssid(text: str) -> Credentials:
 def is_pocketoption_frame(text: str) -> bool:
     """Whether this is, or once was, a login of PocketOption: enough to know the broker, not to use it."""
     text = text[:LONGEST]
-    if has_login(text) or CHAT_LOGIN.search(text):
+    if FORM.is_in(text) or CHAT_LOGIN.search(text):
         return True
     is_object = trim(text).lstrip("\"'`“‘\\").startswith("{")
     return is_object and bool(
@@ -114,8 +107,8 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
     payload = reading.event[1] if len(reading.event) == 2 else None
     if not isinstance(payload, dict):
         raise mangled('"auth" is not followed by one object in braces')
-    if bad := _UNREADABLE.search(reading.frame):
-        raise unreadable(bad)
+    if bad := UNREADABLE.search(reading.frame):
+        raise mangled(describe_unreadable(bad))
     is_guest = "token" in payload and not {"session", "sessionToken"} & payload.keys()
     if "session" not in payload and not is_guest:
         raise without_session(payload)
@@ -152,12 +145,12 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
     ]
     user_agent = None
     if php is not None:
-        user_agent = _header_text(php.get("user_agent"))
+        user_agent = header_text(php.get("user_agent"))
         if user_agent is None:
             warnings.append("the session names no user agent that could be sent")
         facts += [
             ("IP address", _address(php.get("ip_address"))),
-            ("user agent", _short_agent(user_agent or "")),
+            ("user agent", short_agent(user_agent or "")),
             ("last activity", _instant(php.get("last_activity"))),
         ]
     secret = Secret(token)
@@ -187,8 +180,8 @@ def _read_session(token: object) -> tuple[str, dict[object, object] | None]:
     """The session, and what PHP wrote into it if it is a real account's."""
     if not isinstance(token, str):
         raise mangled("its session is not a text in quotes")
-    if len(token) < SHORTEST_SESSION:
-        raise mangled(f"its session has {len(token)} characters; the shortest known has {SHORTEST_SESSION}")
+    if len(token) < SHORTEST_TOKEN:
+        raise mangled(f"its session has {len(token)} characters; the shortest known has {SHORTEST_TOKEN}")
     if PHP_SESSION.match(token):
         return token, _read_php_session(token)
     if is_shortened(token):
@@ -248,34 +241,3 @@ def _instant(seconds: object) -> str:
     if type(seconds) is not int or not 0 < seconds < 4_102_444_800:  # the year 2100
         return ""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _header_text(value: object) -> str | None:
-    """A text that may go into a request header: no line break can hide in it."""
-    return value if isinstance(value, str) and re.fullmatch(r"[ -~]{1,1024}", value) else None
-
-
-def _short_agent(agent: str) -> str:
-    """Browser and system, as ``Chrome 139, Windows NT 10.0``."""
-    browser = next(
-        (
-            found
-            for name in ("Edg", "OPR", "Firefox", "Chrome", "Safari")
-            if (found := re.search(rf"{name}/(\d{{1,4}})", agent))
-        ),
-        None,
-    )
-    system = re.search(r"\(([^;)]{1,40})", agent)
-    named = [browser[0].replace("/", " ")] if browser else []
-    return ", ".join(named + ([system[1]] if system else [])) or agent[:40]
-
-
-def _trimmings(text: str) -> list[str]:
-    inner = trim(text)
-    around = text[: text.index(inner)] + text[text.index(inner) + len(inner) :]
-    trimmings = []
-    if mark := next((sign for sign in around if sign in INVISIBLE), ""):
-        trimmings.append(f"an invisible sign at its beginning or end (U+{ord(mark):04X}) was left out")
-    if around.strip(INVISIBLE):
-        trimmings.append("white space or a line end around it was left out")
-    return trimmings

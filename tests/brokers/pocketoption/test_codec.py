@@ -1,9 +1,7 @@
 """Both halves of the codec against each other for every value, and alone against payloads that drifted."""
 
-import copy
 import json
-from collections.abc import Callable, Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from random import Random
 from typing import Any
 
@@ -36,13 +34,17 @@ from probe.model.meanings import (
     Unrecognised,
 )
 from probe.session.codec import Message
-from probe.wire.websocket import Binary, ClientSocket, ServedSocket, Text
 from tests.brokers.conforming import misfits
+from tests.brokers.delivery import Delivery, connected, deliveries, through
+from tests.brokers.drift import drifted
+from tests.brokers.recorded import captured
 from tests.brokers.strategies import (
     ENGINE_INTENTS,
     ENGINE_MEANINGS,
     INTENTS,
     MEANINGS,
+    RARE_INTENTS,
+    RARE_MEANINGS,
     TEXTS,
     USERS,
     Strategies,
@@ -132,55 +134,19 @@ def test_an_intent_comes_back_as_it_was(kind: type) -> None:
 
 def test_every_kind_has_a_strategy_or_cannot_be_said() -> None:
     missing = {*Meaning.__args__, *Intent.__args__} - TOLD.keys() - ASKED.keys()
-    assert missing == {Unrecognised, UnknownIntent}
+    assert missing == {Unrecognised, UnknownIntent, *RARE_MEANINGS, *RARE_INTENTS}
     with pytest.raises(LocalProtocolError):
         PocketOptionCodec().encode_meaning(Unrecognised(problem="", preview=""))
     with pytest.raises(LocalProtocolError):
         PocketOptionCodec().encode_intent(UnknownIntent(problem="", preview=""))
 
 
-def whole(data: bytes, rng: Random) -> Iterator[bytes]:
-    yield data
-
-
-def byte_by_byte(data: bytes, rng: Random) -> Iterator[bytes]:
-    for at in range(len(data)):
-        yield data[at : at + 1]
-
-
-def in_random_chunks(data: bytes, rng: Random) -> Iterator[bytes]:
-    while data:
-        size = rng.choice((1, 2, 3, 7, 50, 1000))
-        yield data[:size]
-        data = data[size:]
-
-
-Delivery = Callable[[bytes, Random], Iterator[bytes]]
-deliveries = pytest.mark.parametrize("deliver", [whole, byte_by_byte, in_random_chunks])
-
-
-def connected(rng: Random) -> tuple[ClientSocket, ServedSocket]:
-    client = ClientSocket(host="h", path_and_query="/", headers=(), rng=rng, max_message=10**6)
-    server = ServedSocket(rng=rng, max_message=10**6)
-    server.receive(client.request())
-    client.receive(server.accept())
-    return client, server
-
-
-def through(
-    sender: ClientSocket | ServedSocket,
-    receiver: ClientSocket | ServedSocket,
-    messages: list[Message],
-    deliver: Delivery,
-    rng: Random,
-) -> list[Message]:
-    wire = b"".join(
-        sender.send_text(message) if isinstance(message, str) else sender.send_binary(message)
-        for message in messages
-    )
-    received = [event for piece in deliver(wire, rng) for event in receiver.receive(piece)]
-    assert all(isinstance(event, Text | Binary) for event in received)
-    return [event[0] for event in received if isinstance(event, Text | Binary)]
+@given(st.one_of(*RARE_MEANINGS.values()), st.one_of(*RARE_INTENTS.values()))
+def test_what_this_broker_has_no_message_for_cannot_be_said(meaning: Any, intent: Any) -> None:
+    with pytest.raises(LocalProtocolError):
+        PocketOptionCodec().encode_meaning(meaning)
+    with pytest.raises(LocalProtocolError):
+        PocketOptionCodec().encode_intent(intent)
 
 
 @deliveries
@@ -427,59 +393,7 @@ def test_the_served_end_does_not_repeat_what_looks_like_a_session(message: Messa
 
 # -- payload drift -----------------------------------------------------------------------------------------------------
 
-FOLDER = Path(pocketoption.__file__).parent / "transcripts"
-STRANGE: list[object] = [
-    None, True, False, "", "text", "NaN", "-1", "1e999", "9" * 5000, -1, 0, 2, 0.5, 1e308, 10**400, 2**63,
-    [], {}, [None], [[]], [["a", 1, 1]], {"price": None}, "2026-13-45 99:99:99", "\0", "😀" * 100,
-]  # fmt: skip
-
-
-def captured() -> Iterator[tuple[str, str, Any]]:
-    """Side, event and payload of every event in the transcripts."""
-    for path in sorted(FOLDER.glob("*.txt")):
-        name = ""
-        for line in path.read_text().splitlines():
-            if line.startswith("S> 451-"):
-                name = json.loads(line[7:])[0]
-            elif line.startswith("S> (binary) "):
-                yield "S", name, json.loads(line[12:])
-            elif line[1:5] == "> 42":
-                said, *arguments = json.loads(line[5:])
-                yield line[0], said, arguments[0] if arguments else None
-
-
-CAPTURED = list(captured())
-
-
-def places(value: Any) -> Iterator[tuple[Any, ...]]:
-    yield ()
-    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for key, inner in items:
-        for place in places(inner):
-            yield (key, *place)
-
-
-def drifted(payload: Any) -> Iterator[object]:
-    """The payload with each place replaced, left out, or with a neighbour."""
-    for place in places(payload):
-        if not place:
-            yield from STRANGE
-            continue
-        for change in (*STRANGE, "leave out", "add"):
-            copied = copy.deepcopy(payload)
-            inner = copied
-            for key in place[:-1]:
-                inner = inner[key]
-            key = place[-1]
-            if change == "leave out":
-                del inner[key]
-            elif change == "add" and isinstance(inner, list):
-                inner.insert(key, "extra")
-            elif change == "add":
-                inner["extra"] = None
-            else:
-                inner[key] = change
-            yield copied
+CAPTURED = captured(pocketoption)
 
 
 def decode(side: str, name: str, payload: object) -> list[Any]:

@@ -10,21 +10,9 @@ from probe.brokers.pocketoption.codec import PocketOptionCodec
 from probe.model.intents import Login, UnknownIntent
 from probe.model.meanings import Assets, History, Joined, OrdersClosed, PendingPlaced, Refused, Unrecognised
 from probe.session.codec import Message
+from tests.brokers.recorded import as_data, frames, transcripts
 
-TRANSCRIPTS = sorted((Path(pocketoption.__file__).parent / "transcripts").glob("*.txt"))
-
-
-def frames(path: Path, side: str) -> list[Message]:
-    lines = [line[3:] for line in path.read_text().splitlines() if line.startswith(f"{side}> ")]
-    return [line[9:].encode() if line.startswith("(binary) ") else line for line in lines]
-
-
-def as_data(message: Message) -> object:
-    """A frame with its JSON parsed, so that spaces do not matter."""
-    if isinstance(message, bytes):
-        return json.loads(message)
-    start = next((at for at, char in enumerate(message) if char in "[{"), len(message))
-    return message[:start], json.loads(message[start:]) if start < len(message) else None
+TRANSCRIPTS = transcripts(pocketoption)
 
 
 @pytest.mark.parametrize("path", TRANSCRIPTS, ids=lambda path: path.stem)

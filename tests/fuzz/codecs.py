@@ -1,0 +1,52 @@
+"""A codec under any messages, as either end: sound values, nothing unprintable, and no exception."""
+
+import re
+from collections.abc import Callable, Iterable
+from types import ModuleType
+
+from probe.model.intents import Intent, Murmur, UnknownIntent
+from probe.model.meanings import Unrecognised
+from probe.session.codec import Codec, Message
+from tests.brokers.conforming import misfits
+from tests.brokers.recorded import frames, transcripts
+from tests.fuzz.messages import joined, split
+
+_A_NUMBER = re.compile(rb"(?<=[:,\[])-?[0-9.]+(?=[,\]}])")
+_STRANGE_NUMBERS = (b"1e999", b"-1e999", b"NaN", b"9" * 400, b"null", b"true", b'"7"', b"[]")
+DATES = ("2026-07-26 15:28:07", "0001-01-01 00:00:00", "9999-12-31 23:59:59", "1_0", "\u0661")
+
+
+def seeds(broker: ModuleType, variants: Iterable[list[Message]]) -> list[bytes]:
+    """The broker's transcripts and some variants, whole, and with every number replaced by a strange one."""
+    recorded = [frames(path, side) for path in transcripts(broker) for side in "SC"]
+    valid = [joined(messages) for messages in (*recorded, *variants) if messages]
+    return valid + [_A_NUMBER.sub(instead, seed) for seed in valid for instead in _STRANGE_NUMBERS]
+
+
+def _carries_infinity(intent: Intent) -> bool:
+    """JSON can write 1e999 but not what becomes of it; murmurs carry on what they were given, unread."""
+    match intent:
+        case Murmur(payload=payload):
+            return "inf" in repr(payload)
+        case _:
+            return False
+
+
+def check(make_codec: Callable[[], Codec], data: bytes) -> None:
+    messages = split(data)
+    client, server = make_codec(), make_codec()
+    for message in messages:
+        for meaning in client.decode_meaning(message):
+            assert misfits(meaning) == []
+            if isinstance(meaning, Unrecognised):
+                assert len(meaning.problem) < 300
+                assert len(meaning.preview) <= 640
+        for intent in server.decode_intent(message):
+            assert misfits(intent) == []
+            if isinstance(intent, UnknownIntent):
+                assert len(intent.problem) < 300
+                assert len(intent.preview) <= 640
+            elif not _carries_infinity(intent):
+                said = make_codec().encode_intent(intent)
+                again = make_codec()
+                assert intent in [heard for part in said for heard in again.decode_intent(part)]

@@ -8,39 +8,43 @@ looks at costs nothing, and looks as if it had been alive all the time.
 import random
 from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from heapq import heapify, heappop, heappush
 from itertools import count
 from math import inf
+from typing import TypeVar
 from uuid import UUID
 
 from probe.model.endpoint import Account
 from probe.model.intents import PlaceOrder, PlacePending
 from probe.model.meanings import (
     Balance,
-    Direction,
     Goodbye,
     Meaning,
+    OptionKind,
     Order,
     OrderList,
     OrderOpened,
     OrderRejected,
     OrdersClosed,
+    OrderSold,
     PendingCancelled,
     PendingList,
     PendingOrder,
     PendingPlaced,
     PendingRejected,
+    SaleRejected,
 )
 from probe.session.broker import HouseRules, OrderProblem, SimulatedAccount
 from probe.simulator.floor import Floor
+from probe.simulator.orders import end_of, problem_with, settled, sold
 
 SEEK_SECONDS = 300  # how far a price that opens an order is looked for at a time
 
 Mailbox = deque[
     tuple[float, Meaning]
 ]  # what one connection is yet to be told, each with the time it happened
+R = TypeVar("R", OrderRejected, SaleRejected, PendingRejected)
 
 
 class SimAccount:
@@ -125,26 +129,18 @@ class SimAccount:
     def place(self, asked: PlaceOrder, at: float, rng: random.Random) -> OrderRejected | None:
         problem = self._problem(asked, at) or self._not_now(asked, at)
         if problem is not None:
-            return OrderRejected(
+            rejected = OrderRejected(
                 error=self._words(problem),
                 request_id=asked.request_id,
                 symbol=asked.symbol,
                 amount=asked.amount,
             )
+            return self._said(problem, rejected)
         self._open(asked, at, id_=self._new_id(rng), request_id=asked.request_id)
         return None
 
     def _problem(self, asked: PlaceOrder | PlacePending, at: float) -> OrderProblem | None:
-        """What is wrong with it whenever it is opened."""
-        least, most = self._house.order_amount
-        shortest, longest = self._house.order_seconds
-        if not self._floor.lists(asked.symbol):
-            return OrderProblem.ASSET
-        if not least <= asked.amount <= most:
-            return OrderProblem.AMOUNT
-        if not shortest <= asked.duration <= longest:
-            return OrderProblem.DURATION
-        return None
+        return problem_with(asked, floor=self._floor, house=self._house, at=at)
 
     def _not_now(self, asked: PlaceOrder | PendingOrder, at: float) -> OrderProblem | None:
         """What is in the way of opening it now."""
@@ -159,13 +155,15 @@ class SimAccount:
     def _words(self, problem: OrderProblem) -> str:
         return self._house.order_errors.get(problem, problem.value)
 
+    def _said(self, problem: OrderProblem, rejected: R) -> R | None:
+        return None if problem in self._house.silent_about else rejected
+
     def _open(
         self, asked: PlaceOrder | PendingOrder, at: float, *, id_: str, request_id: str | int | None = None
     ) -> None:
         listing = self._floor.listing(asked.symbol)
         opened_at = round(at + self._floor.zone, 3)
-        # Whole seconds, the difference to the second of opening: so it is written, so it is kept.
-        closes_at = float(int(opened_at) + asked.duration)
+        closes_at = end_of(asked, opened_at)
         order = Order(
             id=id_,
             symbol=asked.symbol,
@@ -178,6 +176,7 @@ class SimAccount:
             is_demo=self._is_demo,
             request_id=request_id,
             user=self.identity.user,
+            option=asked.option if isinstance(asked, PlaceOrder) else OptionKind.TIMER,
         )
         self._opened[id_] = order
         self._balance = round(self._balance - order.amount, 2)
@@ -186,36 +185,38 @@ class SimAccount:
 
     def _close(self, id_: str, at: float) -> None:
         """With all others that end at the same time, in one message."""
-        if id_ not in self._opened:
+        if id_ not in self._opened:  # it went with such others, or was sold
             return
         closes_at = self._opened[id_].closes_at
         ended = [order for order in self._opened.values() if order.closes_at == closes_at]
-        settled = tuple(self._settled(order, at) for order in ended)
-        for order in settled:
-            del self._opened[order.id]
-            self._closed.appendleft(order)
-            self._balance = round(self._balance + order.amount + (order.profit or 0), 2)
-        self._tell(at, OrdersClosed(orders=settled), self.balance(), self.closed_orders())
+        closed = tuple(settled(order, self._price(order, at)) for order in ended)
+        for order in closed:
+            self._book(order)
+        self._tell(at, OrdersClosed(orders=closed), self.balance(), self.closed_orders())
 
-    def _settled(self, order: Order, at: float) -> Order:
-        close_price = self._floor.listing(order.symbol).price_at(at)
-        gained = (
-            close_price - order.open_price
-            if order.direction is Direction.CALL
-            else order.open_price - close_price
-        )
-        if gained > 0:
-            profit = round(order.amount * order.payout_percent / 100, 2)
-        else:
-            profit = -order.amount if gained < 0 else 0.0
-        return replace(order, close_price=close_price, profit=profit, request_id=None)
+    def sell(self, ticket: str, at: float) -> SaleRejected | None:
+        order = self._opened.get(ticket)
+        if order is None:
+            rejected = SaleRejected(error=self._words(OrderProblem.ORDER), ticket=ticket)
+            return self._said(OrderProblem.ORDER, rejected)
+        self._book(sold(order, self._price(order, at), closes_at=round(at + self._floor.zone, 3)))
+        self._tell(at, OrderSold(ticket=ticket), self.balance())
+        return None
+
+    def _price(self, order: Order, at: float) -> float:
+        return self._floor.listing(order.symbol).price_at(at)
+
+    def _book(self, ended: Order) -> None:
+        del self._opened[ended.id]
+        self._closed.appendleft(ended)
+        self._balance = round(self._balance + ended.amount + (ended.profit or 0), 2)
 
     # -- pending orders ----------------------------------------------------------------------------------------------
 
     def place_pending(self, asked: PlacePending, at: float, rng: random.Random) -> PendingRejected | None:
         problem = self._problem(asked, at) or self._never(asked, at)
         if problem is not None:
-            return PendingRejected(error=self._words(problem))
+            return self._said(problem, PendingRejected(error=self._words(problem)))
         waiting = PendingOrder(
             ticket=self._new_id(rng),
             symbol=asked.symbol,
@@ -246,7 +247,8 @@ class SimAccount:
 
     def cancel(self, ticket: str, at: float) -> PendingRejected | None:
         if self._pending.pop(ticket, None) is None:
-            return PendingRejected(error=self._words(OrderProblem.TICKET), ticket=ticket)
+            rejected = PendingRejected(error=self._words(OrderProblem.TICKET), ticket=ticket)
+            return self._said(OrderProblem.TICKET, rejected)
         self._agenda = [entry for entry in self._agenda if entry[2] != ticket]
         heapify(self._agenda)
         self._tell(at, PendingCancelled(ticket=ticket), self.pending_orders())
@@ -272,7 +274,7 @@ class SimAccount:
             problem = OrderProblem.PAYOUT
         if problem is None:
             self._open(waiting, at, id_=ticket)
-        else:
+        elif problem not in self._house.silent_about:
             self._tell(at, PendingRejected(error=self._words(problem)))
         self._tell(at, self.pending_orders())
 

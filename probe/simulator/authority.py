@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from probe.faults.listener import BadCertificate
+from probe.faults.listener import BadCertificate, TlsVersion
 from probe.model.errors import ConfigError
 
 if sys.platform == "win32":
@@ -48,11 +48,13 @@ _CONSTRAINTS = x509.NameConstraints(
 _OUR_NAMES: tuple[x509.GeneralName, ...] = (
     x509.DNSName("localhost"),
     x509.DNSName("sim.test"),
+    x509.DNSName("*.sim.test"),
     x509.IPAddress(IPv4Address("127.0.0.1")),
     x509.IPAddress(IPv6Address("::1")),
 )
 # Within the constraints, so that the host name is all that is wrong with it.
 _ANOTHER_NAME: tuple[x509.GeneralName, ...] = (x509.DNSName("elsewhere.sim.test"),)
+_ONLY = {TlsVersion.TLS_1_2: ssl.TLSVersion.TLSv1_2, TlsVersion.TLS_1_3: ssl.TLSVersion.TLSv1_3}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +94,13 @@ class Authority:
         self._identity = identity
         self.context = cache(self._make_context)
 
-    def _make_context(self, flaw: BadCertificate | None) -> ssl.SSLContext:
-        """One context for each flaw and one without, made when first asked for."""
+    def _make_context(self, flaw: BadCertificate | None, version: TlsVersion | None = None) -> ssl.SSLContext:
+        """One context for each flaw and version, and one without, made when first asked for."""
         chain = self._chain(flaw, datetime.now(UTC))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if version is not None:
+            context.minimum_version = context.maximum_version = _ONLY[version]
         context.set_alpn_protocols(["http/1.1"])
         # ssl reads certificates from files only; this one exists for a moment, for nobody else to read.
         with tempfile.TemporaryDirectory() as folder:

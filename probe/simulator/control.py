@@ -54,12 +54,19 @@ class Frame(BaseModel):
     binary: bool
 
 
+class SignInAnswer(BaseModel):
+    email: str
+    password: str
+    pin: str
+
+
 class AccountAnswer(BaseModel):
     broker: str
     account: str
     user: str
     balance: float
     credential: str
+    sign_in: SignInAnswer | None
 
 
 @asynccontextmanager
@@ -153,6 +160,7 @@ def control_api(simulator: Simulator, *, port: int, token: str) -> FastAPI:
                 user=facts.user,
                 balance=facts.balance,
                 credential=facts.credential.reveal(),
+                sign_in=SignInAnswer(**facts.sign_in.revealed()) if facts.sign_in else None,
             )
             for facts in simulator.accounts()
         ]

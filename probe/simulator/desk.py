@@ -2,11 +2,12 @@
 
 import random
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from email.utils import formatdate
-from heapq import heapify, heappush, heapreplace
-from itertools import count, islice, takewhile
-from math import inf, nextafter
+from heapq import merge
+from math import inf
+from operator import itemgetter
+from types import MappingProxyType
 from typing import assert_never
 
 from probe.model.endpoint import Account
@@ -18,6 +19,7 @@ from probe.model.intents import (
     AskOrders,
     Beat,
     CancelPending,
+    ChooseAccount,
     Intent,
     Join,
     Leave,
@@ -25,31 +27,37 @@ from probe.model.intents import (
     Murmur,
     PlaceOrder,
     PlacePending,
+    SellOrder,
+    Trading,
     UnknownIntent,
     Unwatch,
+    UnwatchSentiment,
     Watch,
+    WatchSentiment,
 )
 from probe.model.meanings import (
+    AccountChosen,
+    AccountNotChosen,
     Admitted,
     Assets,
-    Candle,
     Goodbye,
-    History,
     Meaning,
     Notice,
-    Quote,
-    Quotes,
+    Purses,
     Refused,
 )
 from probe.simulator.accounts import Mailbox, SimAccount
-from probe.simulator.floor import LONGEST_PERIOD, Listing
-from probe.simulator.prices import Tick
-from probe.simulator.world import World
+from probe.simulator.past import page, recent
+from probe.simulator.streams import Streams, together
+from probe.simulator.world import Accounts, World
 
 SERVER_NAME = "tradeprobe-sim"
-STALE_SECONDS = 5.0  # older ticks are not told: a machine that slept must not be met by thousands
 # A desk is asked and cannot call, and another connection may trade on the same account at any time.
 LOOK_EVERY_SECONDS = 1.0
+
+_NO_PURSES: Accounts = MappingProxyType({})
+_ABOUT_MONEY = ("purses", "balance")
+_ABOUT_ORDERS = ("open orders", "closed orders", "pending orders")
 
 
 class WorldDesk:
@@ -57,8 +65,9 @@ class WorldDesk:
 
     Args:
         world: Shared by all desks of a broker.
-        account_kind: The cluster that the listener belongs to. Sessions of the other kind are sent away.
-        rng: For the ids of orders.
+        account_kind: The cluster that the listener belongs to. Sessions of the other kind are sent away, unless
+            one login opens all accounts.
+        rng: For the ids of orders, and how long a login is thought about.
     """
 
     __slots__ = (
@@ -67,12 +76,13 @@ class WorldDesk:
         "_assets_until",
         "_floor",
         "_is_chart",
+        "_login",
         "_looked_at",
         "_mailbox",
-        "_next_ticks",
+        "_purses",
         "_rng",
-        "_subscription",
-        "_watched",
+        "_streams",
+        "_verdict_at",
         "_world",
     )
 
@@ -81,14 +91,15 @@ class WorldDesk:
         self._floor = world.floor
         self._account_kind = account_kind
         self._rng = rng
-        self._account: SimAccount | None = None
+        self._login: Login | None = None  # that is thought about
+        self._verdict_at = inf
+        self._purses = _NO_PURSES  # that the login opened
+        self._account: SimAccount | None = None  # the purse in use
         self._is_chart = False
         self._mailbox: Mailbox = deque()
         self._looked_at = 0.0
         self._assets_until = inf  # when those that were told are outdated
-        self._watched: dict[str, Listing] = {}  # least recently asked for first
-        self._next_ticks: list[tuple[float, int, Listing, Tick]] = []  # a heap
-        self._subscription = count()
+        self._streams = Streams(world.floor, world.house)
 
     def upgrade_headers(self, now: float) -> Sequence[tuple[str, str]]:
         return (("Date", formatdate(self._floor.utc(now), usegmt=True)), ("Server", SERVER_NAME))
@@ -96,46 +107,84 @@ class WorldDesk:
     # -- the login ---------------------------------------------------------------------------------------------------
 
     def admit(self, login: Login, now: float) -> Sequence[Meaning]:
-        world, at = self._world, self._floor.at(now)
+        """A second login before the verdict takes the place of the first; the verdict comes when it would have."""
+        at = self._floor.at(now)
+        self._detach()
+        self._login = login
+        thinks = self._rng.uniform(*self._world.house.login_seconds)
+        self._verdict_at = min(self._verdict_at, at + thinks)
+        return self._verdict(login, at) if self._verdict_at <= at else []
+
+    def _verdict(self, login: Login, at: float) -> list[Meaning]:
+        world, house = self._world, self._world.house
+        self._login, self._verdict_at = None, inf
         if login.rights == "chart":
             self._is_chart = world.knows_chart_token(login.token)
             return [Admitted(rights="chart")] if self._is_chart else []  # a stale one is met with silence
-        account = world.find_guest(login.token) if login.rights == "guest" else world.find(login.token)
-        if account is None:
+        purses = world.find_guest(login.token) if login.rights == "guest" else world.find(login.token)
+        if purses is None:
             return [Refused(reason="NotAuthorized")]
-        identity = account.identity
-        if identity.account is not self._account_kind:
+        kind = self._account_kind
+        if house.one_login_for_all_accounts and login.account in purses:
+            kind = login.account
+        if kind not in purses:
             # The real clusters close at once and without words. Of what a desk can say, the bare disconnect, with
             # the close that follows it, is nearest.
             return [Goodbye(reason="41")]
-        account.settle(at)
-        account.attach(self._mailbox, at, world.sessions_per_account)
-        self._account, self._looked_at = account, at
+        self._purses, self._looked_at = purses, at
+        account = self._use(purses[kind], at)
         names_server = world.names_server
         if names_server is None:
-            names_server = identity.account is Account.LIVE
-        admitted = Admitted(server=SERVER_NAME if names_server else None, user=identity.user)
-        return [admitted, *(self._pushed(name, account, at) for name in world.house.after_login)]
+            names_server = kind is Account.LIVE
+        return [
+            *self._pushed(house.before_verdict, account, at),
+            Admitted(server=SERVER_NAME if names_server else None, user=account.identity.user),
+            *self._pushed(house.after_login, account, at),
+        ]
 
-    def _pushed(self, name: str, account: SimAccount, at: float) -> Meaning:
+    def _use(self, account: SimAccount, at: float) -> SimAccount:
+        self._detach()
+        account.settle(at)
+        account.attach(self._mailbox, at, self._world.sessions_per_account)
+        self._account = account
+        return account
+
+    def _detach(self) -> None:
+        if self._account is not None:
+            self._account.detach(self._mailbox)
+        self._account = None
+
+    def _pushed(self, names: Sequence[str], account: SimAccount, at: float) -> list[Meaning]:
+        return [self._named(name, account, at) for name in names]
+
+    def _named(self, name: str, account: SimAccount, at: float) -> Meaning:
         match name:
             case "balance":
                 return account.balance()
+            case "purses":
+                return self._all_purses(at)
             case "open orders":
                 return account.open_orders()
             case "closed orders":
                 return account.closed_orders()
+            case "pending orders":
+                return account.pending_orders()
             case "assets":
                 return self._assets(at)
             case _:
                 return Notice(name=name, payload=self._world.house.notices.get(name))
 
+    def _all_purses(self, at: float) -> Purses:
+        held: dict[Account, float] = {}
+        for kind, purse in self._purses.items():
+            purse.settle(at)
+            held[kind] = purse.balance().amount
+        return Purses(demo=held.get(Account.DEMO), live=held.get(Account.LIVE))
+
     def leave(self, now: float) -> None:
-        if self._account is not None:
-            self._account.detach(self._mailbox)
-        self._account = None
-        self._watched.clear()
-        self._next_ticks.clear()
+        self._detach()
+        self._login, self._verdict_at = None, inf
+        self._streams = Streams(self._floor, self._world.house)
 
     # -- answering ---------------------------------------------------------------------------------------------------
 
@@ -148,21 +197,29 @@ class WorldDesk:
         answers = self._answer(intent, at)
         return [*self._mail(), *answers]
 
-    def _answer(self, intent: Intent, at: float) -> list[Meaning]:
+    def _answer(self, intent: Intent, at: float) -> Sequence[Meaning]:
+        floor, house = self._floor, self._world.house
         match intent:
             case AskAssets():
                 return [self._assets(at)]
-            case Watch():
-                return self._watch(intent, at)
-            case Unwatch():
-                self._unwatch(intent.symbol)
+            case Watch(symbol=symbol, period=period):
+                self._streams.watch(symbol, at)
+                return _said(recent(symbol, period, floor=floor, house=house, at=at))
+            case Unwatch(symbol=symbol):
+                self._streams.unwatch(symbol)
+                return []
+            case WatchSentiment(symbol=symbol):
+                return _said(self._streams.watch_sentiment(symbol, at))
+            case UnwatchSentiment(symbol=symbol):
+                self._streams.unwatch_sentiment(symbol)
                 return []
             case AskHistory():
-                return self._page(intent, at)
-            case Murmur():
-                answer = self._world.house.murmur_answers.get(intent.name)
-                return [] if answer is None else [answer]
-            case AskBalance() | AskOrders() | PlaceOrder() | PlacePending() | CancelPending():
+                return _said(page(intent, floor=floor, house=house, at=at))
+            case Murmur(name=name):
+                return _said(house.murmur_answers.get(name))
+            case AskBalance() | AskOrders() | ChooseAccount():
+                return [] if self._account is None else self._trade(intent, self._account, at)
+            case PlaceOrder() | SellOrder() | PlacePending() | CancelPending():
                 return [] if self._account is None else self._trade(intent, self._account, at)
             case Join() | Login() | Beat() | AnswerBeat() | Leave() | UnknownIntent():
                 return []  # the session's business
@@ -170,120 +227,73 @@ class WorldDesk:
 
     def _trade(
         self,
-        intent: AskBalance | AskOrders | PlaceOrder | PlacePending | CancelPending,
+        intent: AskBalance | AskOrders | ChooseAccount | Trading,
         account: SimAccount,
         at: float,
-    ) -> list[Meaning]:
+    ) -> Sequence[Meaning]:
         """What is granted comes by mail, as to the account's other connections; what is refused is said here."""
-        refused: Meaning | None
         match intent:
             case AskBalance():
-                return [account.balance()]
+                names = [name for name in self._world.house.after_login if name in _ABOUT_MONEY]
+                return self._pushed(names, account, at)
             case AskOrders():
                 return [account.open_orders()]
             case PlaceOrder():
-                refused = account.place(intent, at, self._rng)
+                return _said(account.place(intent, at, self._rng))
+            case SellOrder(ticket=ticket):
+                return _said(account.sell(ticket, at))
             case PlacePending():
-                refused = account.place_pending(intent, at, self._rng)
-            case CancelPending():
-                refused = account.cancel(intent.ticket, at)
-        return [] if refused is None else [refused]
+                return _said(account.place_pending(intent, at, self._rng))
+            case CancelPending(ticket=ticket):
+                return _said(account.cancel(ticket, at))
+            case ChooseAccount():
+                return self._choose(intent, at)
+        assert_never(intent)
+
+    def _choose(self, asked: ChooseAccount, at: float) -> list[Meaning]:
+        if asked.tournament:
+            return [AccountNotChosen(error="UNKNOWN_TOURNAMENT")]
+        if asked.account not in self._purses:
+            return [AccountNotChosen(error="UNKNOWN_ACCOUNT")]
+        account = self._use(self._purses[asked.account], at)
+        names = [name for name in self._world.house.after_login if name in _ABOUT_ORDERS]
+        return [AccountChosen(), account.balance(), *self._pushed(names, account, at)]
 
     def _assets(self, at: float) -> Assets:
         assets, self._assets_until = self._floor.assets(at)
         return assets
 
-    # -- prices ------------------------------------------------------------------------------------------------------
-
-    def _watch(self, watch: Watch, at: float) -> list[Meaning]:
-        symbol = watch.symbol
-        if not self._floor.lists(symbol):
-            return []
-        listing = self._floor.listing(symbol)
-        if self._watched.pop(symbol, None) is None:
-            tick = listing.next_tick(at)
-            heappush(self._next_ticks, (tick.at, next(self._subscription), listing, tick))
-        self._watched[symbol] = listing
-        cap = self._world.house.stream_cap
-        if cap is not None and len(self._watched) > cap:
-            self._unwatch(next(iter(self._watched)))
-        return [self._recent(listing, watch.period, at)] if 0 < watch.period <= LONGEST_PERIOD else []
-
-    def _unwatch(self, symbol: str) -> None:
-        if self._watched.pop(symbol, None) is not None:
-            self._next_ticks = [entry for entry in self._next_ticks if entry[2].symbol != symbol]
-            heapify(self._next_ticks)
-
-    def _recent(self, listing: Listing, period: int, at: float) -> History:
-        """The burst after a subscription. Its candles lag behind its ticks."""
-        house, zone = self._world.house, self._floor.zone
-        ticks = listing.ticks(listing.last_open(at) - house.recent_seconds, nextafter(at, inf))
-        running = (at + zone) // period * period
-        candles = listing.candles_back(period, running - (house.candles_lag - 1) * period, at)
-        return self._history(listing, period, None, ticks, islice(candles, house.recent_candles))
-
-    def _page(self, asked: AskHistory, at: float) -> list[Meaning]:
-        house, zone = self._world.house, self._floor.zone
-        if not self._floor.lists(asked.symbol) or asked.period > LONGEST_PERIOD:
-            return []
-        listing = self._floor.listing(asked.symbol)
-        since = max(asked.until - asked.span, 0.0)
-        until = min(asked.until, nextafter(at + zone, inf))  # what is now is known, what comes is not
-        ticks: list[Tick] = []
-        candles: Iterable[Candle] = ()
-        if asked.period <= house.ticks_up_to_period:
-            ticks = listing.ticks(max(since, until - house.page_tick_seconds) - zone, until - zone)
-        elif until > since:
-            back = listing.candles_back(asked.period, until, at)
-            candles = takewhile(lambda candle: candle.start >= since, islice(back, house.page_rows))
-        return [self._history(listing, asked.period, asked.index, ticks, candles)]
-
-    def _history(
-        self,
-        listing: Listing,
-        period: int,
-        index: int | None,
-        ticks: Iterable[Tick],
-        newest_first: Iterable[Candle],
-    ) -> History:
-        zone = self._floor.zone
-        return History(
-            symbol=listing.symbol,
-            period=period,
-            index=index,
-            ticks=tuple((at + zone, price) for at, price in ticks),
-            candles=tuple(newest_first)[::-1],
-        )
-
     # -- telling -----------------------------------------------------------------------------------------------------
 
     def next_due(self) -> float | None:
-        at = self._next_ticks[0][0] if self._next_ticks else inf
-        if self._account is not None:
+        at = self._streams.next_at()
+        if self._account is None:
+            at = min(at, self._verdict_at)
+        else:
             at = min(at, self._looked_at + LOOK_EVERY_SECONDS, self._account.next_at, self._assets_until)
         return None if at == inf else self._floor.due(at)
 
     def due(self, now: float) -> Sequence[Meaning]:
         at = self._looked_at = self._floor.at(now)
+        told: list[Meaning] = []
+        if self._login is not None and at >= self._verdict_at:
+            told += self._verdict(self._login, at)
         if self._account is not None:
             self._account.settle(at)
-        told: list[Meaning] = []
         if at >= self._assets_until:
             told.append(self._assets(at))
-        mailbox, next_ticks, zone = self._mailbox, self._next_ticks, self._floor.zone
-        while next_ticks and next_ticks[0][0] <= at:
-            tick_at, subscription, listing, tick = next_ticks[0]
-            while mailbox and mailbox[0][0] < tick_at:
-                told.append(mailbox.popleft()[1])
-            if tick_at >= at - STALE_SECONDS:
-                told.append(Quotes((Quote(listing.symbol, tick_at + zone, tick.price),)))
-            following = listing.next_tick(max(tick_at, at - STALE_SECONDS))
-            heapreplace(next_ticks, (following.at, subscription, listing, following))
-        if mailbox:
-            told += self._mail()
-        return told
+        streamed = self._streams.due(at)
+        # What happened at the same time as a tick is told after it: the tick may have decided it.
+        in_order = merge(streamed, self._mailbox, key=itemgetter(0)) if self._mailbox else streamed
+        told += [meaning for _, meaning in in_order]
+        self._mailbox.clear()
+        return together(told) if self._world.house.rows_together else told
 
     def _mail(self) -> list[Meaning]:
         told = [meaning for _, meaning in self._mailbox]
         self._mailbox.clear()
         return told
+
+
+def _said(answer: Meaning | None) -> list[Meaning]:
+    return [] if answer is None else [answer]

@@ -1,19 +1,17 @@
 """Where a connection to a listener goes is decided by its request head: to a session, or to the broker's web pages."""
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import cast
 
 from probe.model.events import Ended, Event, Phase, Traffic
 from probe.model.failures import Failure
+from probe.simulator.folding import Folding, request_reader
 from probe.wire.drivable import Drivable, Signal
-from probe.wire.heads import BadHead, Head, HeadReader
+from probe.wire.heads import BadHead, Head
 
 HEAD_WITHIN_SECONDS = 10.0
-UPLOAD_LIMIT_BYTES = 256 * 1024  # the pages take no uploads
-
-_REQUEST_BEGINNING = re.compile(rb"[A-Z]*(?: |\Z)")
+UPLOAD_LIMIT_BYTES = 256 * 1024  # of one request: the pages take no uploads
 
 
 def _over(now: float) -> Ended:
@@ -35,7 +33,7 @@ class Doorway:
 
     def __init__(self, choose: Callable[[Head | None], Drivable]) -> None:
         self._choose = choose
-        self._reader = HeadReader(lambda beginning: _REQUEST_BEGINNING.match(beginning) is not None)
+        self._reader = request_reader()
         self._received = bytearray()
         self._chosen: Drivable | None = None
         self._deadline: float | None = None
@@ -105,7 +103,7 @@ class PagesConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._dialling: asyncio.Task[None] | None = None
         self._waiting = bytearray()  # for the connection to be made
-        self._uploaded = 0
+        self._folding = Folding()
         self._arrived: list[bytes | Signal] = []
         self._events: list[Event] = []
         self._over = False
@@ -114,13 +112,13 @@ class PagesConnection(asyncio.Protocol):
         self._dialling = self._loop.create_task(self._dial())
 
     def receive(self, item: bytes, now: float) -> None:
-        self._uploaded += len(item)
-        if self._uploaded > UPLOAD_LIMIT_BYTES:
+        folded = self._folding.receive(item)
+        if self._folding.request_bytes > UPLOAD_LIMIT_BYTES:
             self._end(Signal.ABORT)
         elif self._transport is None:
-            self._waiting += item
+            self._waiting += folded
         else:
-            self._transport.write(item)
+            self._transport.write(folded)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
         self._end(Signal.CLOSE)

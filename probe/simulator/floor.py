@@ -6,6 +6,7 @@ arithmetic is done in it. Broker time is `at` plus the broker's zone; it is what
 
 from collections.abc import Iterator
 from functools import lru_cache
+from hashlib import shake_128
 from math import ceil, inf, nextafter
 
 from probe.model.meanings import Asset, Assets, Candle
@@ -17,6 +18,9 @@ LONGEST_PERIOD = 86_400
 _BAR_SECONDS = (86_400, 14_400, 3_600, 900, 300, 60, 30, 15, 5, 1)
 _WEEK = 7 * 86_400
 _LISTINGS_KEPT = 64  # a busy price path caches about half a megabyte
+
+# Seconds between the knots that sentiment drifts between, and how much each of the two has to say of its 0 to 100.
+_SENTIMENT = ((900, 0.7), (60, 0.3))
 
 _BY_SYMBOL = {instrument.symbol: instrument for instrument in CATALOGUE}
 
@@ -108,7 +112,7 @@ class Floor:
         skew_seconds: How wrong it is besides.
     """
 
-    def __init__(self, *, seed: int, epoch: float, zone_seconds: float, skew_seconds: float) -> None:
+    def __init__(self, *, seed: int | str, epoch: float, zone_seconds: float, skew_seconds: float) -> None:
         self.zone = zone_seconds
         self.listing = lru_cache(_LISTINGS_KEPT)(self._list)
         self._seed = seed
@@ -137,6 +141,18 @@ class Floor:
             self._assets = Assets(rows=tuple(self._asset(instrument, at) for instrument in CATALOGUE))
             self._assets_until = min(next_change(hours, at) for hours in Hours)
         return self._assets, self._assets_until
+
+    def sentiment(self, symbol: str, at: float) -> int:
+        """The share of buyers in percent. As with prices, every instant has its own, whoever asks in what order."""
+        percent = 0.0
+        for seconds, weight in _SENTIMENT:
+            knot, into = divmod(at, seconds)
+            left, right = (
+                shake_128(f"{self._seed}/{symbol}/sentiment-{seconds}/{int(where)}".encode()).digest(1)[0]
+                for where in (knot, knot + 1)
+            )
+            percent += weight * 100 / 255 * (left + (right - left) * into / seconds)
+        return round(percent)
 
     def _asset(self, instrument: Instrument, at: float) -> Asset:
         changes_at = next_change(instrument.hours, at)

@@ -19,8 +19,16 @@ from typing import cast
 from probe.drivers.aio import Connection, adopt
 from probe.faults.board import MisbehaviourBoard
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec
-from probe.faults.listener import CONNECTION_CAP, REFUSE, TLS_CERTIFICATE, BadCertificate
+from probe.faults.listener import (
+    CONNECTION_CAP,
+    REFUSE,
+    TLS_CERTIFICATE,
+    TLS_VERSION,
+    BadCertificate,
+    TlsVersion,
+)
 from probe.faults.opening import http_answer
+from probe.faults.posted import PostedOrders
 from probe.faults.stream import Delay, StreamFault, stream_fault
 from probe.faults.wire import FaultStack
 from probe.model.credentials import Secret
@@ -44,7 +52,7 @@ BACKLOG = 1024
 FRAMES_KEPT = 100
 RETRY_AFTER_SECONDS = 30.0
 
-ServerContext = Callable[[BadCertificate | None], ssl.SSLContext]
+ServerContext = Callable[[BadCertificate | None, TlsVersion | None], ssl.SSLContext]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +60,18 @@ class Region:
     name: str
     account: Account
     latency: float = 0.0  # seconds, each way
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignIn:
+    """What opens the web pages of a simulated broker. The PIN is what would have been mailed."""
+
+    email: Secret
+    password: Secret
+    pin: Secret
+
+    def revealed(self) -> dict[str, str]:
+        return {"email": self.email.reveal(), "password": self.password.reveal(), "pin": self.pin.reveal()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +85,7 @@ class SimEndpoint:
     latency: float
     credential: Secret
     ca_file: Path | None  # what a TLS client must trust
+    sign_in: SignIn | None  # None: the broker has no sign-in pages
 
 
 class Listener:
@@ -91,9 +112,7 @@ class Listener:
         self.bugs: list[Exception] = []
         self.stopped = False
         self._loop = asyncio.get_running_loop()
-        self._orders: list[
-            tuple[FaultOrder, float]
-        ] = []  # of a listener's own faults, each with its beginning
+        self._orders = PostedOrders()
         self._held: socket.socket | None = None  # keeps the port while nobody listens
         self._server: asyncio.Server | None = None
         self._turning = asyncio.Lock()
@@ -131,26 +150,29 @@ class Listener:
     async def set_faults(self, orders: Sequence[FaultOrder]) -> None:
         """What was on already goes on; in effect when this returns. The board is somebody else's to change, first."""
         now = self._loop.time()
-        began = {id(order): at for order, at in self._orders}
-        self._orders = [
-            (order, began.get(id(order), now)) for order in orders if order.spec.kind is FaultKind.LISTENER
-        ]
+        self._orders.replace((order for order in orders if order.spec.kind is FaultKind.LISTENER), now)
         latency = (Delay(seconds=self.region.latency),) if self.region.latency else ()
         chosen = (stream_fault(order) for order in orders if order.spec.kind is FaultKind.STREAM)
         self.stream_faults = (*latency, *chosen)
         for visit in tuple(self.visits):
             visit.suffer(self.stream_faults)
         await self._turn()
-        self._plan_turns(now)
+        for timer in self._timers:
+            timer.cancel()
+        self._timers = [self._loop.call_at(at, self._turn_soon) for at in self._orders.borders(REFUSE, now)]
 
     def acting(self, spec: FaultSpec) -> FaultOrder | None:
-        """The first order for that fault whose time it is."""
-        now = self._loop.time()
-        for order, posted_at in self._orders:
-            begins_at = posted_at + order.start
-            if order.spec is spec and begins_at <= now < begins_at + (order.duration or float("inf")):
-                return order
-        return None
+        return self._orders.acting(spec, self._loop.time())
+
+    def tls_context(self) -> ssl.SSLContext | None:
+        """Of one more connection; None: this port is plain."""
+        if self.tls is None:
+            return None
+        flaw, version = self.acting(TLS_CERTIFICATE), self.acting(TLS_VERSION)
+        return self.tls(
+            cast("BadCertificate", flaw.values["kind"]) if flaw else None,
+            cast("TlsVersion", version.values["only"]) if version else None,
+        )
 
     def misbehaviour(self, peer: str) -> Misbehaviour:
         """Of one more session with that client address."""
@@ -160,14 +182,6 @@ class Listener:
         ):
             return _Full(cast("int", cap.values["code"]))
         return self.board.for_session()
-
-    def _plan_turns(self, now: float) -> None:
-        for timer in self._timers:
-            timer.cancel()
-        ours = [(order, posted_at) for order, posted_at in self._orders if order.spec is REFUSE]
-        borders = [posted_at + order.start for order, posted_at in ours]
-        borders += [posted_at + order.start + order.duration for order, posted_at in ours if order.duration]
-        self._timers = [self._loop.call_at(at, self._turn_soon) for at in borders if at > now]
 
     def _turn_soon(self) -> None:
         turn = self._loop.create_task(self._turn())
@@ -203,9 +217,7 @@ class Visit(asyncio.Protocol):
         self._peer = str(transport.get_extra_info("peername")[0])
         self._rng = Random(listener.rng.getrandbits(64))
         inner: Drivable = Doorway(self._choose)
-        if listener.tls is not None:
-            flaw = listener.acting(TLS_CERTIFICATE)
-            context = listener.tls(cast("BadCertificate", flaw.values["kind"]) if flaw else None)
+        if (context := listener.tls_context()) is not None:
             inner = SecuredSession(inner, context)
         self._stack = FaultStack(inner, listener.stream_faults, self._rng)
         self._connection: Connection[FaultStack] = adopt(

@@ -72,7 +72,9 @@ class PricePath:
         daily_volatility: Typical change from day to day, as a share of `base`.
     """
 
-    def __init__(self, *, seed: int, symbol: str, digits: int, base: float, daily_volatility: float) -> None:
+    def __init__(
+        self, *, seed: int | str, symbol: str, digits: int, base: float, daily_volatility: float
+    ) -> None:
         self._key = f"{seed}/{symbol}"
         self._unit: int = 10**digits
         self._base: float = base * self._unit

@@ -15,10 +15,11 @@ from probe.brokers import broker_names, find_broker
 from probe.faults.board import MisbehaviourBoard
 from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
+from probe.faults.pages import PageBoard
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account, Endpoint
 from probe.session.broker import Broker, SimulatedAccount
-from probe.simulator.listen import HOST, Listener, Region, ServerContext, SimEndpoint
+from probe.simulator.listen import HOST, Listener, Region, ServerContext, SignIn, SimEndpoint
 from probe.simulator.sessions import Counters, SessionLog
 from probe.simulator.switchboard import Switchboard
 from probe.simulator.world import World
@@ -39,6 +40,7 @@ class AccountFacts:
     user: str
     balance: float
     credential: Secret
+    sign_in: SignIn | None  # None: the broker has no sign-in pages
 
 
 class Simulator:
@@ -76,6 +78,7 @@ class Simulator:
         self.ca_file: Path | None = None
         self.worlds: dict[str, World] = {}
         self._misbehaviour: dict[str, MisbehaviourBoard] = {}
+        self._page_faults: dict[str, PageBoard] = {}
         self._listeners: list[Listener] = []
         self._cleanup = AsyncExitStack()
 
@@ -104,17 +107,23 @@ class Simulator:
         ]
 
     def _account(self, broker: Broker, identity: SimulatedAccount) -> AccountFacts:
-        world, credential = self.worlds[broker.name], broker.write_credential(identity)
-        # The guest's way in finds an account that exists: here it always does.
-        account = world.find_guest(broker.read_credentials(credential).token)
+        world = self.worlds[broker.name]
+        account = world.account(identity.user, identity.account)
         account.settle(world.floor.at(asyncio.get_running_loop().time()))
         return AccountFacts(
             broker=broker.name,
             account=identity.account,
             user=identity.user,
             balance=account.balance().amount,
-            credential=Secret(credential),
+            credential=Secret(broker.write_credential(identity)),
+            sign_in=self._sign_in(broker, identity),
         )
+
+    def _sign_in(self, broker: Broker, identity: SimulatedAccount) -> SignIn | None:
+        if broker.web is None:
+            return None
+        pin = self.worlds[broker.name].pin(identity.user)
+        return SignIn(email=Secret(identity.email), password=Secret(identity.password), pin=Secret(pin))
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as cleanup:
@@ -137,10 +146,14 @@ class Simulator:
 
             authority = open_authority()
             self.ca_file, context = authority.ca_file, authority.context
-        epoch = time.time() - asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time()
+        epoch = time.time() - now
         for broker in self._brokers:
             self.worlds[broker.name] = World(broker=broker, seed=self._seed, epoch=epoch)
-            self._misbehaviour[broker.name] = MisbehaviourBoard(_protocol(self.board.orders.values(), broker))
+            orders = self.board.orders.values()
+            self._misbehaviour[broker.name] = MisbehaviourBoard(_of(FaultKind.PROTOCOL, orders, broker))
+            self._page_faults[broker.name] = PageBoard(Random(f"{self._seed}/{broker.name}/page faults"))
+            self._page_faults[broker.name].set_faults(_of(FaultKind.PAGES, orders, broker), now)
         # Bound now, for the listeners to know the way; served last, so that a port that is taken is told at once.
         inside = {broker.name: _inside(cleanup) for broker in self._brokers if self._pages}
         for tls in (None, context) if context else (None,):
@@ -155,7 +168,13 @@ class Simulator:
         from probe.simulator.web import serving  # noqa: PLC0415 - FastAPI and uvicorn take half a second
         from probe.simulator.web.pages import pages_of  # noqa: PLC0415 - see above
 
-        await cleanup.enter_async_context(serving(pages_of(broker), inside))
+        app = pages_of(
+            broker,
+            world=self.worlds[broker.name],
+            board=self._page_faults[broker.name],
+            rng=Random(f"{self._seed}/{broker.name}/pages"),
+        )
+        await cleanup.enter_async_context(serving(app, inside))
 
     async def _listen(
         self,
@@ -190,13 +209,15 @@ class Simulator:
                 latency=region.latency,
                 credential=Secret(broker.write_credential(identity)),
                 ca_file=self.ca_file if tls else None,
+                sign_in=self._sign_in(broker, identity),
             )
         )
 
     async def _apply(self, orders: Iterable[FaultOrder]) -> None:
         orders, now = tuple(orders), asyncio.get_running_loop().time()
         for broker in self._brokers:
-            self._misbehaviour[broker.name].set_faults(_protocol(orders, broker), now)
+            self._misbehaviour[broker.name].set_faults(_of(FaultKind.PROTOCOL, orders, broker), now)
+            self._page_faults[broker.name].set_faults(_of(FaultKind.PAGES, orders, broker), now)
         for listener in self._listeners:
             await listener.set_faults(_meant_for(listener.broker, orders))
 
@@ -211,5 +232,5 @@ def _meant_for(broker: Broker, orders: Iterable[FaultOrder]) -> list[FaultOrder]
     return [order for order in orders if not order.spec.brokers or broker.name in order.spec.brokers]
 
 
-def _protocol(orders: Iterable[FaultOrder], broker: Broker) -> list[FaultOrder]:
-    return [order for order in _meant_for(broker, orders) if order.spec.kind is FaultKind.PROTOCOL]
+def _of(kind: FaultKind, orders: Iterable[FaultOrder], broker: Broker) -> list[FaultOrder]:
+    return [order for order in _meant_for(broker, orders) if order.spec.kind is kind]

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TypeVar
@@ -65,7 +66,11 @@ class Caller:
 
 @asynccontextmanager
 async def calling(
-    endpoint: SimEndpoint, *, watch: tuple[str, ...] = ("EURUSD_otc",), credential: str | None = None
+    endpoint: SimEndpoint,
+    *,
+    watch: tuple[str, ...] = ("EURUSD_otc",),
+    credential: str | None = None,
+    minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2,
 ) -> AsyncIterator[Caller]:
     """Dial; what follows is for the block to wait for."""
     broker = find_broker(endpoint.broker)
@@ -86,7 +91,7 @@ async def calling(
             redact=redactor_for(credentials),
         )
     )
-    plan = DialPlan(address=address, tls=TlsProfile(ca_file=endpoint.ca_file))
+    plan = DialPlan(address=address, tls=TlsProfile(ca_file=endpoint.ca_file, minimum=minimum))
     connection = await connect(caller.session, plan, on_event=caller.note)
     try:
         yield caller

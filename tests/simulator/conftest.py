@@ -2,6 +2,16 @@ from pathlib import Path
 
 import pytest
 
+from probe.brokers import all_brokers
+from probe.session.broker import Broker
+
+
+@pytest.fixture(params=all_brokers(), ids=lambda broker: broker.name)
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """What is promised of every house."""
+    found: Broker = request.param
+    return found
+
 
 @pytest.fixture(scope="session")
 def authority_home(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account
 from probe.model.intents import Intent, Login, PlaceOrder
-from probe.model.meanings import Direction, Meaning
-from probe.session.broker import SimulatedAccount
+from probe.model.meanings import Direction, Meaning, OptionKind
+from probe.session.broker import Broker, SimulatedAccount
 from probe.simulator.desk import WorldDesk
 from probe.simulator.world import World
 from tests.pretending import BROKER
@@ -31,25 +31,34 @@ def utc(text: str) -> float:
 NOON = utc("Tue 12:00")
 
 
-def a_world(*, epoch: float = NOON, house: dict[str, Any] | None = None, **settings: Any) -> World:
-    broker = replace(BROKER, house=replace(BROKER.house, **(house or {})))
-    return World(broker=broker, seed=7, epoch=epoch, **settings)
+def a_world(
+    *, broker: Broker = BROKER, epoch: float = NOON, house: dict[str, Any] | None = None, **settings: Any
+) -> World:
+    """Unless told otherwise, it thinks about no login, says what is wrong, and demo accounts hold 50,000."""
+    rules: dict[str, Any] = {
+        "login_seconds": (0.0, 0.0),
+        "silent_about": frozenset(),
+        "guest_balance": 50_000.0,
+    } | (house or {})
+    return World(
+        broker=replace(broker, house=replace(broker.house, **rules)), seed=7, epoch=epoch, **settings
+    )
 
 
 def account_of(world: World, kind: Account) -> SimulatedAccount:
     return next(account for account in world.accounts if account.account is kind)
 
 
-def login_of(account: SimulatedAccount) -> Login:
+def login_of(account: SimulatedAccount, broker: Broker = BROKER) -> Login:
     """As it arrives: through the credential that a user would paste."""
-    credentials = BROKER.read_credentials(BROKER.write_credential(account))
-    (login,) = BROKER.codec().decode_intent(credentials.frame.reveal())
+    credentials = broker.read_credentials(broker.write_credential(account))
+    (login,) = broker.codec().decode_intent(credentials.frame.reveal())
     assert isinstance(login, Login)
     return login
 
 
-def other_login(token: str, rights: str = "trading") -> Login:
-    return Login(frame=Secret(""), token=Secret(token), account=Account.DEMO, rights=rights)
+def other_login(token: str, rights: str = "trading", account: Account = Account.DEMO) -> Login:
+    return Login(frame=Secret(""), token=Secret(token), account=account, rights=rights)
 
 
 class Visit:
@@ -64,9 +73,10 @@ class Visit:
         now: float = 0.0,
         seed: int = 1,
     ) -> None:
+        self.world = world
         self.desk = WorldDesk(world, account_kind=listener, rng=random.Random(seed))
         self.now = now
-        login = login or login_of(account_of(world, Account.DEMO))
+        login = login or login_of(account_of(world, Account.DEMO), world.broker)
         self.said: list[tuple[float, Meaning]] = [(now, meaning) for meaning in self.desk.admit(login, now)]
 
     def run(self, until: float) -> "Visit":
@@ -103,7 +113,15 @@ def order(
     amount: float = 10.0,
     duration: int = 60,
     request_id: str | int = 1,
+    option: OptionKind = OptionKind.TIMER,
+    closes_at: float | None = None,
 ) -> PlaceOrder:
     return PlaceOrder(
-        symbol=symbol, direction=direction, amount=amount, duration=duration, request_id=request_id
+        symbol=symbol,
+        direction=direction,
+        amount=amount,
+        duration=duration,
+        request_id=request_id,
+        option=option,
+        closes_at=closes_at,
     )

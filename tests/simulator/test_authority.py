@@ -44,7 +44,7 @@ def verdict(issuer: Authority, flaw: BadCertificate | None, host: str = "localho
     return ""
 
 
-@pytest.mark.parametrize("host", ["localhost", "sim.test", "127.0.0.1", "::1"])
+@pytest.mark.parametrize("host", ["localhost", "sim.test", "ws2.sim.test", "127.0.0.1", "::1"])
 def test_a_good_certificate_is_accepted_for_every_name_of_the_simulator(host: str) -> None:
     assert verdict(open_authority(), None, host) == ""
 

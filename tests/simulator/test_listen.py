@@ -13,12 +13,12 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect as websockets_connect
 
-from probe.brokers import find_broker
+from probe.brokers import broker_names, find_broker
 from probe.drivers.dial import system_resolver
 from probe.faults.listener import BadCertificate
 from probe.model.endpoint import Account, read_websocket_url
 from probe.model.errors import ConfigError, UnknownBroker
-from probe.model.events import Phase, PhaseFinished, QuoteArrived
+from probe.model.events import Dialled, Phase, PhaseFinished, QuoteArrived
 from probe.simulator import doorway
 from probe.simulator.listen import Region, SimEndpoint
 from probe.simulator.run import REGIONS, Simulator
@@ -95,7 +95,7 @@ def test_every_endpoint_takes_the_credential_it_is_listed_with() -> None:
     async def scenario() -> None:
         near = tuple(replace(region, latency=0.0) for region in REGIONS)
         async with Simulator(tls=True, regions=near) as sim:
-            assert len(sim.endpoints) == 2 * len(REGIONS)
+            assert len(sim.endpoints) == 2 * len(REGIONS) * len(broker_names())
             phases = await asyncio.gather(*(phase(endpoint) for endpoint in sim.endpoints))
             assert phases == [Phase.LIVE] * len(sim.endpoints)
 
@@ -104,7 +104,7 @@ def test_every_endpoint_takes_the_credential_it_is_listed_with() -> None:
 
 def test_a_real_credential_is_sent_away_by_a_demo_endpoint() -> None:
     async def scenario() -> None:
-        async with Simulator(regions=(DEMO, LIVE)) as sim:
+        async with Simulator(["pocketoption"], regions=(DEMO, LIVE)) as sim:
             demo, live = sim.endpoints
             async with calling(demo, credential=live.credential.reveal()) as caller:
                 assert await caller.failure() == "auth.rejected-41"
@@ -347,6 +347,41 @@ def test_a_bad_certificate_is_shown_on_request(flaw: BadCertificate, kind: str) 
     asyncio.run(scenario())
 
 
+@pytest.mark.parametrize("version", ["1.2", "1.3"])
+def test_a_server_may_speak_one_version_of_tls_only(version: str) -> None:
+    async def scenario() -> None:
+        async with simulator(f"tls-version:only={version}", tls=True) as sim:
+            async with calling(sim.endpoints[1], watch=()) as caller:
+                await caller.live()
+                (dialled,) = caller.of(Dialled)
+                assert dialled.tls is not None
+                assert dialled.tls.version == f"TLSv{version}"
+            older = ssl.create_default_context(cafile=sim.ca_file)
+            older.maximum_version = ssl.TLSVersion.TLSv1_2
+            opening = asyncio.open_connection("127.0.0.1", port_of(sim.endpoints[1]), ssl=older)
+            if version == "1.3":
+                with pytest.raises(ssl.SSLError, match="PROTOCOL_VERSION"):
+                    await opening
+            else:
+                _, writer = await opening
+                writer.close()
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_insists_on_tls_1_3_finds_no_common_version_with_an_older_server() -> None:
+    async def scenario() -> None:
+        async with simulator(tls=True) as sim:
+            number = await sim.board.switch_on("tls-version:only=1.2")
+            async with calling(sim.endpoints[1], minimum=ssl.TLSVersion.TLSv1_3) as caller:
+                assert await caller.failure() == "tls.version"
+            await sim.board.switch_off(number)
+            async with calling(sim.endpoints[1], minimum=ssl.TLSVersion.TLSv1_3, watch=()) as caller:
+                await caller.live()
+
+    asyncio.run(scenario())
+
+
 def test_a_refusing_port_serves_only_who_was_there_before() -> None:
     async def scenario() -> None:
         async with simulator() as sim, calling(sim.endpoints[0]) as earlier:
@@ -419,7 +454,7 @@ def test_a_named_port_is_the_first_and_the_others_follow() -> None:
     async def scenario() -> None:
         with socket.create_server(("127.0.0.1", 0)) as holder:
             base = holder.getsockname()[1]
-        async with Simulator(port=base, regions=(DEMO, LIVE)) as sim:
+        async with Simulator(["pocketoption"], port=base, regions=(DEMO, LIVE)) as sim:
             assert [port_of(endpoint) for endpoint in sim.endpoints] == [base, base + 1]
 
     asyncio.run(scenario())
@@ -443,7 +478,7 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left() -> None:
     async def scenario() -> None:
         with taken_port_behind_a_free_one() as base:
             with pytest.raises(ConfigError) as caught:
-                async with Simulator(port=base, regions=(DEMO, LIVE)):
+                async with Simulator(["pocketoption"], port=base, regions=(DEMO, LIVE)):
                     pass
             assert str(caught.value) == (
                 f"the simulator cannot listen on port {base + 1} (Address already in use). "

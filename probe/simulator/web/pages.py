@@ -1,11 +1,22 @@
-"""What a simulated broker's host answers to a browser: everything that is not the socket."""
+"""What a simulated broker's host answers to a browser: everything that is not the socket.
 
+A module beside this one that is named like the broker serves the pages that only this broker has.
+"""
+
+import asyncio
 from html import escape
+from importlib import import_module
+from importlib.util import find_spec
+from random import Random
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from probe.faults.pages import Challenge, PageBoard, SlowPages
 from probe.session.broker import Broker
+from probe.simulator.web.challenge import challenge
+from probe.simulator.world import World
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -14,14 +25,23 @@ _PAGE = """<!doctype html>
 <h1>{title}, simulated</h1>
 <p>This is the built-in simulator of tradeprobe, not the broker. Prices, accounts and orders are made up.</p>
 <p>The socket is at <code>{socket}</code> on this host and port.</p>
-</html>
+{more}</html>
 """
 
 
-def pages_of(broker: Broker) -> FastAPI:
+def pages_of(broker: Broker, *, world: World, board: PageBoard, rng: Random) -> FastAPI:
+    """`rng` makes what must not be guessed: cookies and form tokens."""
     app = FastAPI(openapi_url=None)
+    app.add_middleware(_Edge, board=board)
+    more = ""
+    own = f"{__package__}.{broker.name}"
+    if find_spec(own) is not None:
+        module = import_module(own)
+        app.router.routes.extend(module.routes(world=world, board=board, rng=rng))
+        more = f'<p><a href="{module.ENTRANCE}">Sign in</a></p>\n'
     query = "&".join(f"{name}={value}" for name, value in broker.rules.query.items())
-    page = _PAGE.format(title=escape(broker.title), socket=escape(f"{broker.rules.path}?{query}"))
+    socket = escape(f"{broker.rules.path}?{query}")
+    page = _PAGE.format(title=escape(broker.title), socket=socket, more=more)
 
     @app.get("/", response_class=HTMLResponse)
     async def front() -> str:
@@ -33,3 +53,17 @@ def pages_of(broker: Broker) -> FastAPI:
         return JSONResponse({"code": 0, "message": "Transport unknown"}, status_code=400)
 
     return app
+
+
+class _Edge:
+    """What stands before all pages."""
+
+    def __init__(self, app: ASGIApp, board: PageBoard) -> None:
+        self._app, self._board = app, board
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        now = asyncio.get_running_loop().time()
+        if slow := self._board.strikes(SlowPages, now):
+            await asyncio.sleep(slow.seconds)
+        refused = self._board.strikes(Challenge, now)
+        await (challenge(refused.status) if refused else self._app)(scope, receive, send)

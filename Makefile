@@ -10,6 +10,7 @@ python := .venv/bin/python
 install := -m pip --disable-pip-version-check install --quiet
 lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
 .PHONY: test test-long demo bench simulate docs fuzz lint format types imports pytest clients lock clean
@@ -52,13 +53,14 @@ fuzz: .venv/.dev
 	@for target in $(patsubst tests/fuzz/%_target.py,%,$(wildcard tests/fuzz/*_target.py)); do \
 		$(python) -m tests.fuzz.run $$target $(if $(SEED),--seed $(SEED)) $(ARGS) || exit; done
 
-clients: .venv-clients/.ready
+clients: .venv-clients/.ready .venv-clients/node/.ready
 
 # Keeps the versions that still fit pyproject.toml; delete a file in requirements/ first to get the newest of everything.
 lock: .venv/bin/uv
 	$(lock) pyproject.toml --group pyproject.toml:build -o requirements/runtime.txt
 	$(lock) --group pyproject.toml:dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(lock) --group pyproject.toml:clients -o requirements/clients.txt
+	cd tests/clients/node && npm install $(quiet-npm) --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
 	rm -rf .venv .venv-clients
@@ -74,10 +76,18 @@ clean:
 	$(python) $(install) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+# quotexpy asks for a Python below 3.13 and runs on newer ones.
 .venv-clients/.ready: requirements/clients.txt
 	$(call make-venv,.venv-clients)
-	.venv-clients/bin/python $(install) --require-hashes -r requirements/clients.txt
+	.venv-clients/bin/python $(install) --require-hashes --ignore-requires-python -r requirements/clients.txt
 	@touch $@
+
+# Without npm there is no stamp either: it is looked for again, and the tests of these clients are skipped.
+.venv-clients/node/.ready: tests/clients/node/package.json tests/clients/node/package-lock.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; \
+	then cp $^ $(@D) && npm ci $(quiet-npm) --prefix $(@D) && touch $@; \
+	else echo 'No npm, so no clients in JavaScript (on Debian and Ubuntu: apt install nodejs npm).'; fi
 
 .venv/bin/uv: .venv/.runtime
 	$(python) $(install) uv

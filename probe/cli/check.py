@@ -13,6 +13,7 @@ import click
 
 from probe.cli.check_report import as_data, as_text
 from probe.cli.targets import Target, TargetOptions, pick_region, resolve
+from probe.drivers.proxies import choose_proxy
 from probe.drivers.tls import TlsProfile
 from probe.model.credentials import redactor_for
 from probe.model.errors import ConfigError
@@ -48,6 +49,13 @@ WORST_FIRST = (State.FAILED, State.UNKNOWN, State.DEGRADED, State.HEALTHY)
     show_default=True,
     help="Lowest TLS version.",
 )
+@click.option(
+    "--dialect",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Speak it otherwise where sources contradict each other; docs/dialects.md lists the choices.",
+)
+@click.option("--proxy", metavar="URL", help="Through this proxy (http:// or socks5://); none: through none.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each target.")
 @click.option("--no-color", is_flag=True, help="No colours (as NO_COLOR=1 does).")
 def check(
@@ -59,6 +67,8 @@ def check(
     timeout: str,
     ca: str | None,
     tls_min: str,
+    dialect: Sequence[str],
+    proxy: str | None,
     *,
     as_json: bool,
     no_color: bool,
@@ -72,16 +82,24 @@ def check(
         raise ConfigError(
             "it must be longer than nothing", where="--timeout", next_step="For example --timeout 20s."
         )
-    options = TargetOptions(broker=broker, ssid=ssid, endpoints=tuple(endpoints), region=region)
+    options = TargetOptions(
+        broker=broker, ssid=ssid, endpoints=tuple(endpoints), region=region, dialect=tuple(dialect)
+    )
     profile = TlsProfile(minimum=TLS_MINIMUM[tls_min], ca_file=Path(ca) if ca else None)
     context = click.get_current_context()
     context.color = False if no_color or "NO_COLOR" in os.environ else None
+    if proxy and "@" in proxy:
+        click.echo(
+            "warning: the proxy's login was given as an argument: other users of this machine can read it. "
+            "Put the URL into TRADEPROBE_PROXY instead.",
+            err=True,
+        )
     understood = [target for text in targets for target in resolve(text, options)]
     states = []
     for target in understood:
         for warning in target.warnings:
             click.echo(f"warning: {warning}", err=True)
-        result = asyncio.run(_check(target, profile, seconds, region))
+        result = asyncio.run(_check(target, profile, proxy, seconds, region))
         states.append(result.verdict.state)
         if as_json:
             is_unicode = sys.stdout.encoding.lower().startswith("utf")
@@ -92,15 +110,18 @@ def check(
     return next(state for state in WORST_FIRST if state in states).exit_code
 
 
-async def _check(target: Target, profile: TlsProfile, timeout: float, region: str | None) -> Knock:
+async def _check(
+    target: Target, profile: TlsProfile, proxy: str | None, timeout: float, region: str | None
+) -> Knock:
+    endpoints, credentials = target.endpoints, target.credentials
     async with AsyncExitStack() as stack:
-        if not target.simulated:
-            return await knock(
-                target.broker, target.endpoints[0], target.credentials, tls=profile, timeout=timeout
-            )
-        from probe.simulator.run import Simulator
+        if target.simulated:
+            from probe.simulator.run import Simulator
 
-        simulator = await stack.enter_async_context(Simulator([target.broker.name]))
-        endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
-        credentials = target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
-        return await knock(target.broker, endpoints[0], credentials, tls=profile, timeout=timeout)
+            simulator = await stack.enter_async_context(Simulator([target.broker]))
+            endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
+            credentials = target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
+        chosen = choose_proxy(endpoints[0].address, proxy or ("none" if target.simulated else None))
+        return await knock(
+            target.broker, endpoints[0], credentials, tls=profile, proxy=chosen, timeout=timeout
+        )

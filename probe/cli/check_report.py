@@ -13,8 +13,10 @@ from probe.monitor.knock import Knock
 WIDTH = 80
 INDENT = " " * 6
 NAMES = {
+    Phase.SIGNING_IN: "sign-in",
     Phase.RESOLVING: "DNS",
     Phase.CONNECTING: "TCP",
+    Phase.TUNNELLING: "proxy",
     Phase.SECURING: "TLS",
     Phase.UPGRADING: "upgrade",
     Phase.OPENING: "greeting",
@@ -43,6 +45,8 @@ def steps(knock: Knock) -> list[tuple[str, float | None]]:
 def as_text(knock: Knock, target: str) -> Iterator[str]:
     endpoint = knock.endpoint
     yield click.style(f"{target}", bold=True) + f"  {endpoint.region}  {endpoint.address.host_header}"
+    if knock.proxy is not None:
+        yield f"  via proxy {knock.proxy}"
     rows = steps(knock)
     largest = max((seconds for _, seconds in rows if seconds is not None), default=0.0)
     notes = dict(_notes(knock))
@@ -184,6 +188,7 @@ def as_data(knock: Knock, target: str) -> dict[str, object]:
             "skew_seconds": knock.clock.skew_seconds,
             "uncertainty_seconds": knock.clock.uncertainty_seconds,
         },
+        "proxy": knock.proxy and {"url": str(knock.proxy.proxy), "source": knock.proxy.source},
         "address": dialled.address if dialled else None,
         "tls": tls
         and {

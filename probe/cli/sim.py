@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from probe.brokers import broker_names, find_broker
+from probe.cli.targets import speaking
 from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
 from probe.model.units import parse_duration
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 HEADING_OF_KIND = {
     FaultKind.PROTOCOL: "What the broker does",
+    FaultKind.PAGES: "What the broker's web pages do",
     FaultKind.STREAM: "What happens to the bytes",
     FaultKind.LISTENER: "What happens to connections",
 }
@@ -48,6 +51,12 @@ HEADING_OF_KIND = {
     metavar="NAME[:param=value…][@start[+duration]]",
     help="Misbehave. Can be given several times.",
 )
+@click.option(
+    "--dialect",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Speak it otherwise where sources contradict each other; docs/dialects.md lists the choices.",
+)
 @click.option("--list-faults", is_flag=True, help="Show all faults with their parameters, and end.")
 @click.option("--for", "duration", metavar="TIME", help="End by itself after this time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
@@ -56,6 +65,7 @@ def sim(
     port: int | None,
     seed: int,
     faults: Sequence[str],
+    dialect: Sequence[str],
     duration: str | None,
     *,
     tls: bool,
@@ -70,7 +80,8 @@ def sim(
         click.echo(_faults_as_json() if as_json else "\n".join(_faults_as_text()))
         return
     seconds = None if duration is None else parse_duration(duration, where="--for")
-    simulator = Simulator(brokers, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True)
+    chosen = speaking([find_broker(name) for name in brokers or broker_names()], dialect)
+    simulator = Simulator(chosen, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True)
     asyncio.run(_serve(simulator, seconds, as_json=as_json))
 
 
@@ -99,7 +110,11 @@ async def _serve(simulator: Simulator, seconds: float | None, *, as_json: bool) 
 
 def _as_json(simulator: Simulator, control: "Control") -> Iterator[str]:
     for endpoint in simulator.endpoints:
-        more = {} if endpoint.ca_file is None else {"ca_file": str(endpoint.ca_file)}
+        more: dict[str, object] = {}
+        if endpoint.ca_file is not None:
+            more["ca_file"] = str(endpoint.ca_file)
+        if endpoint.sign_in is not None:
+            more["sign_in"] = endpoint.sign_in.revealed()
         yield _line(
             "endpoint",
             broker=endpoint.broker,
@@ -136,6 +151,7 @@ def _as_text(simulator: Simulator, control: "Control") -> Iterator[str]:
     yield "Credentials, good for nothing but this simulator:"
     for account in simulator.accounts():
         yield f"  {account.broker} {account.account.value}: {account.credential.reveal()}"
+    yield from _sign_in_as_text(simulator)
     yield ""
     yield "Look at it from another terminal:"
     yield f"  {_check_command(first)}"
@@ -150,6 +166,17 @@ def _as_text(simulator: Simulator, control: "Control") -> Iterator[str]:
     for order in simulator.board.orders.values():
         yield f"On already: {order}"
     yield "Ctrl-C ends it."
+
+
+def _sign_in_as_text(simulator: Simulator) -> Iterator[str]:
+    logins = {
+        (each.broker, each.sign_in): each.sign_in.revealed() for each in simulator.endpoints if each.sign_in
+    }
+    if logins:
+        yield ""
+        yield "Sign in on the web pages, on any port of the broker (only --fault signin-pin asks for the PIN):"
+    for (broker, _), login in logins.items():
+        yield f"  {broker}: {login['email']}, password {login['password']}, PIN {login['pin']}"
 
 
 def _check_command(endpoint: SimEndpoint) -> str:

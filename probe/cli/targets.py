@@ -1,9 +1,10 @@
 """From what a person typed as TARGET to broker, credential and endpoints."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from probe.brokers import all_brokers, broker_names, broker_of_credential, broker_of_url, find_broker
-from probe.model.credentials import Credentials
+from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.model.errors import ConfigError, near_miss
 from probe.session.broker import Broker
@@ -22,6 +23,7 @@ class Target:
     broker: Broker
     credentials: Credentials | None
     endpoints: tuple[Endpoint, ...]
+    login: PasswordLogin | None = None  # instead of credentials: a session has to be made of it first
     simulated: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -34,6 +36,7 @@ class TargetOptions:
     ssid: str | None = None
     endpoints: tuple[str, ...] = ()
     region: str | None = None
+    dialect: tuple[str, ...] = ()  # NAME=VALUE
 
 
 def resolve(text: str, options: TargetOptions) -> list[Target]:
@@ -43,6 +46,38 @@ def resolve(text: str, options: TargetOptions) -> list[Target]:
         ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for the person who typed it.
     """
     named = find_broker(options.broker) if options.broker else None
+    targets = _understood(text, named, options)
+    spoken = speaking([target.broker for target in targets], options.dialect)
+    return [replace(target, broker=broker) for target, broker in zip(targets, spoken, strict=True)]
+
+
+def speaking(brokers: Sequence[Broker], dialect: Iterable[str]) -> list[Broker]:
+    """The brokers with the choices of `--dialect`, each with those it knows.
+
+    Raises:
+        ConfigError: none of them knows such a choice.
+    """
+    chosen = {}
+    for text in dialect:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise ConfigError(
+                f"{text!r} has no =", where="--dialect", next_step="Write it like --dialect quote_fields=3."
+            )
+        chosen[name] = value
+    spoken = []
+    strange = dict(chosen)
+    for broker in brokers:
+        known = {choice.name for choice in broker.choices}
+        spoken.append(broker.speaking({name: value for name, value in chosen.items() if name in known}))
+        strange = {name: value for name, value in strange.items() if name not in known}
+    if strange:
+        most = max(brokers, key=lambda broker: len(broker.choices))
+        most.speaking(strange)  # says which there are
+    return spoken
+
+
+def _understood(text: str, named: Broker | None, options: TargetOptions) -> list[Target]:
     if text == "sim" or text.startswith("sim:"):
         return _simulated(text, options)
     if "://" in text and not text.lstrip().startswith(("4", "[", "{", '"', "'")):
@@ -84,34 +119,45 @@ def _from_url(url: str, named: Broker | None, options: TargetOptions) -> Target:
         broker = broker_of_credential(found.secret.reveal())
     if broker is None:
         raise _undecided("the URL does not tell which broker this is")
-    credentials = broker.read_credentials(found.secret.reveal()) if found else None
+    key = _read(broker, found) if found else None
     urls = options.endpoints or (url,)
-    endpoints = tuple(_named_endpoint(broker, each, credentials) for each in urls)
-    return Target(
-        name=f"{broker.name} at {endpoints[0].address.host_header}",
-        broker=broker,
-        credentials=credentials,
-        endpoints=endpoints,
-        warnings=_warnings(found, credentials),
-    )
+    endpoints = tuple(_named_endpoint(broker, each, key.account if key else Account.NONE) for each in urls)
+    return _target(f"{broker.name} at {endpoints[0].address.host_header}", broker, found, key, endpoints)
 
 
 def _from_credential(found: Found, named: Broker | None, options: TargetOptions) -> Target:
-    text = found.secret.reveal()
-    broker = named or broker_of_credential(text)
+    broker = named or broker_of_credential(found.secret.reveal())
     if broker is None:
         raise _undecided(f"the credential from {found.source} does not tell which broker it is for")
-    credentials = broker.read_credentials(text)
+    key = _read(broker, found)
+    what = f"login {key.key}" if isinstance(key, PasswordLogin) else f"session {key.token.fingerprint()}"
     if options.endpoints:
-        endpoints = tuple(_named_endpoint(broker, url, credentials) for url in options.endpoints)
+        endpoints = tuple(_named_endpoint(broker, url, key.account) for url in options.endpoints)
     else:
-        endpoints = tuple(e for e in broker.endpoints if e.account is credentials.account)
+        endpoints = tuple(e for e in broker.endpoints if e.account is key.account)
+    endpoints = pick_region(endpoints, options.region, broker.endpoints)
+    return _target(f"{broker.name} {key.account.value} {what}", broker, found, key, endpoints)
+
+
+Key = Credentials | PasswordLogin
+
+
+def _read(broker: Broker, found: Found) -> Key:
+    text = found.secret.reveal()
+    login = broker.web.read_login(text) if broker.web else None
+    return login or broker.read_credentials(text)
+
+
+def _target(
+    name: str, broker: Broker, found: Found | None, key: Key | None, endpoints: tuple[Endpoint, ...]
+) -> Target:
     return Target(
-        name=f"{broker.name} {credentials.account.value} session {credentials.token.fingerprint()}",
+        name=name,
         broker=broker,
-        credentials=credentials,
-        endpoints=pick_region(endpoints, options.region, broker.endpoints),
-        warnings=_warnings(found, credentials),
+        credentials=key if isinstance(key, Credentials) else None,
+        login=key if isinstance(key, PasswordLogin) else None,
+        endpoints=endpoints,
+        warnings=(found.warnings if found else ()) + (key.warnings if key else ()),
     )
 
 
@@ -143,12 +189,12 @@ def pick_region(
     )
 
 
-def _named_endpoint(broker: Broker, url: str, credentials: Credentials | None) -> Endpoint:
+def _named_endpoint(broker: Broker, url: str, account: Account) -> Endpoint:
     """An endpoint the user typed: it may receive the credential. A known host keeps what is known about it."""
-    known = next((e for e in broker.endpoints if e.url == url), None)
-    if known is not None:
-        return replace(known, named_by_user=True)
-    account = credentials.account if credentials else Account.NONE
+    known = [endpoint for endpoint in broker.endpoints if endpoint.url == url]
+    if known:  # one address may serve both kinds of account
+        fitting = next((endpoint for endpoint in known if endpoint.account is account), known[0])
+        return replace(fitting, named_by_user=True)
     endpoint = Endpoint(
         broker=broker.name,
         region="custom",
@@ -159,10 +205,6 @@ def _named_endpoint(broker: Broker, url: str, credentials: Credentials | None) -
     )
     endpoint.address  # noqa: B018 - complains now about what is wrong with the URL
     return endpoint
-
-
-def _warnings(found: Found | None, credentials: Credentials | None) -> tuple[str, ...]:
-    return (found.warnings if found else ()) + (credentials.warnings if credentials else ())
 
 
 def _undecided(problem: str) -> ConfigError:

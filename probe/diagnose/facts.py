@@ -110,6 +110,14 @@ class Facts:
         return min((beat.rtt_seconds for beat in pings), default=None)
 
     @property
+    def seconds_without_pong(self) -> float:
+        """How long the first WebSocket ping had been waiting for its answer when the look ended."""
+        sent = next((beat for beat in self.heartbeats_sent if beat.name == WEBSOCKET), None)
+        if sent is None or self.ended is None or self.websocket_round_trip is not None:
+            return 0.0
+        return self.ended.at - sent.at
+
+    @property
     def application_round_trip(self) -> float | None:
         """Of requests that the server answers by id; a subscription's burst is not one."""
         return min((a.rtt_seconds for a in self.answered if not isinstance(a.intent, Watch)), default=None)

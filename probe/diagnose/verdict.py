@@ -29,11 +29,11 @@ class Verdict:
 
 
 def judge(facts: Facts, asked: Asked, clock: ClockOffset | None) -> Verdict:
-    findings = [
-        finding
-        for finding in (_failure(facts), _withheld(asked), _mute(facts, asked), *_small_things(facts, clock))
-        if finding is not None
-    ]
+    by_code: dict[str, Finding] = {}  # the first of each, which is the gravest
+    for finding in (_failure(facts), _withheld(asked), _mute(facts, asked), *_small_things(facts, clock)):
+        if finding is not None:
+            by_code.setdefault(finding.code, finding)
+    findings = list(by_code.values())
     return Verdict(
         state=_state(facts, asked, findings), findings=tuple(findings), not_checked=_not_checked(facts, asked)
     )
@@ -96,6 +96,10 @@ def _mute(facts: Facts, asked: Asked) -> Finding | None:
             cause=f"no price of {asked.symbol} came, but only {facts.seconds_live:.1f} s were left to wait for one",
             next_step="Give it more time with --timeout.",
         )
+    if facts.surprises:
+        return _outdated(
+            facts, State.FAILED, f"the login was accepted, and no price of {asked.symbol} was understood: "
+        )
     return Finding(
         code="session.silent-stall",
         state=State.FAILED,
@@ -119,7 +123,8 @@ def _small_things(facts: Facts, clock: ClockOffset | None) -> list[Finding]:
                 )
             )
             break
-    if facts.missed and facts.ended is not None and facts.ended.failure is None:
+    unanswered = facts.missed or facts.seconds_without_pong >= LOOKED_LONG_ENOUGH
+    if unanswered and facts.ended is not None and facts.ended.failure is None:
         findings.append(
             Finding(
                 code="session.peer-stopped-ponging",
@@ -130,16 +135,7 @@ def _small_things(facts: Facts, clock: ClockOffset | None) -> list[Finding]:
             )
         )
     if facts.surprises:
-        first = facts.surprises[0]
-        findings.append(
-            Finding(
-                code="cfg.client-outdated",
-                state=State.DEGRADED,
-                certainty=Certainty.POSSIBLE,
-                cause=f"the server said {len(facts.surprises)} thing(s) this version does not know; first: {first.problem}",
-                next_step="Update tradeprobe; the broker may have changed its messages.",
-            )
-        )
+        findings.append(_outdated(facts, State.DEGRADED))
     if clock is not None and abs(clock.skew_seconds) > SKEW_WORTH_SAYING + clock.uncertainty_seconds:
         findings.append(
             Finding(
@@ -151,6 +147,17 @@ def _small_things(facts: Facts, clock: ClockOffset | None) -> list[Finding]:
             )
         )
     return findings
+
+
+def _outdated(facts: Facts, state: State, so_what: str = "") -> Finding:
+    said = f"{len(facts.surprises)} thing(s) this version does not know; first: {facts.surprises[0].problem}"
+    return Finding(
+        code="cfg.client-outdated",
+        state=state,
+        certainty=Certainty.POSSIBLE,
+        cause=f"{so_what}the server said {said}",
+        next_step="Update tradeprobe; the broker may have changed its messages.",
+    )
 
 
 def _not_checked(facts: Facts, asked: Asked) -> tuple[str, ...]:

@@ -8,25 +8,17 @@ import asyncio
 import contextlib
 import socket
 import ssl
-import struct
-import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Generic, TypeVar, assert_never, cast
 
-from probe.drivers.aio_dial import NotDialled, find, in_time, reach
-from probe.drivers.dial import DialPlan, HasOptions, Stopwatch, failure_of, tcp_facts
+from probe.drivers.aio_dial import find, in_time, pass_through, reach
+from probe.drivers.dial import DialPlan, HasOptions, NotDialled, Stopwatch, failure_of, tcp_facts
+from probe.drivers.limits import FLUSH_SECONDS, GIVEN_UP, UNSENT_LIMIT, peer_not_reading, reset_when_closed
 from probe.drivers.tls import tls_facts
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Dialled, Ended, Event, Phase, TcpFacts
 from probe.model.failures import Failure
 from probe.wire.drivable import Drivable, Signal
-
-FLUSH_SECONDS = 3.0  # after a close, for bytes still unsent and for the other end's TLS goodbye
-UNSENT_LIMIT = 4 * 1024 * 1024  # a peer that does not read must not grow our memory
-GIVEN_UP = Failure(kind="local.timeout")
-
-_RESET_WHEN_CLOSED = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)  # struct linger: on, 0 s
 
 OnEvent = Callable[[Event], None]
 S = TypeVar("S", bound=Drivable)
@@ -223,10 +215,7 @@ class Connection(asyncio.Protocol, Generic[S]):
             self._drop()
             if not self._end_told:
                 self._end_told = True
-                detail = f"the other end does not read: {unsent} bytes could not be sent"
-                self._session.receive_end(
-                    self._now(), Failure(kind="session.peer-not-reading", detail=detail)
-                )
+                self._session.receive_end(self._now(), peer_not_reading(unsent))
 
     def _obey(self, signal: Signal) -> None:
         match signal:
@@ -265,9 +254,8 @@ class Connection(asyncio.Protocol, Generic[S]):
         """Give up what is unsent, and let the other end know by a reset."""
         self._closing = True
         if self._transport is not None:
-            with contextlib.suppress(OSError):
-                raw: socket.socket = self._transport.get_extra_info("socket")
-                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_WHEN_CLOSED)
+            raw: socket.socket = self._transport.get_extra_info("socket")
+            reset_when_closed(raw)
             self._transport.abort()
 
     def _break(self, bug: Exception) -> None:
@@ -338,8 +326,7 @@ async def connect(session: S, plan: DialPlan, *, on_event: OnEvent) -> Connectio
     except NotDialled as end:
         connection._not_dialled(end.failure)  # noqa: SLF001 - the other half of the same thing
     except asyncio.CancelledError:
-        given_up = replace(failure_of(TimeoutError(), watch.phase), detail="given up before an answer came")
-        connection._not_dialled(given_up)  # noqa: SLF001
+        connection._not_dialled(plan.given_up(watch.phase))  # noqa: SLF001
         raise
     return connection
 
@@ -364,12 +351,23 @@ async def _dial(
         addresses = tuple(one.host for one in found)
         local_port = transport.get_extra_info("sockname")[1]
         on_event(
-            Dialled(at=loop.time(), addresses=addresses, address=reached.host, local_port=local_port, tls=tls)
+            Dialled(
+                at=loop.time(),
+                addresses=addresses,
+                address=reached.host,
+                local_port=local_port,
+                tls=tls,
+                proxy=None if plan.proxy is None else str(plan.proxy),
+            )
         )
 
     loop = asyncio.get_running_loop()
     try:
         on_event(watch.finished())
+        if plan.proxy is not None:
+            watch.begin(Phase.TUNNELLING)
+            await in_time(pass_through(plan.proxy, plan.address, sock), plan, watch)
+            on_event(watch.finished())
         if context is not None:
             watch.begin(Phase.SECURING)
         connection._greet = greet  # noqa: SLF001

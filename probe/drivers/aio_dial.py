@@ -2,30 +2,27 @@
 
 import asyncio
 import socket
-import threading
-from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import replace
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from probe.drivers.dial import (
     STAGGER_SECONDS,
     DialPlan,
     Found,
+    NotDialled,
     Stopwatch,
-    failure_of,
     literal_address,
     most_telling,
+    on_a_thread,
     without_a_source,
 )
-from probe.model.failures import Failure
+from probe.model.endpoint import Address
+from probe.model.proxy import Proxy
+from probe.wire.tunnel import tunnel_through
+
+LARGEST_READ = 65_536
 
 T = TypeVar("T")
-
-
-class NotDialled(Exception):
-    def __init__(self, failure: Failure) -> None:
-        self.failure = failure
 
 
 async def in_time(step: Awaitable[T], plan: DialPlan, watch: Stopwatch) -> T:
@@ -34,23 +31,19 @@ async def in_time(step: Awaitable[T], plan: DialPlan, watch: Stopwatch) -> T:
     Raises:
         NotDialled: it failed, or did not finish within its deadline.
     """
-    seconds = plan.deadlines[watch.phase]
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout(plan.deadlines[watch.phase]):
             return await step
     except OSError as error:
-        failure = failure_of(error, watch.phase)
-        if isinstance(error, TimeoutError) and error.errno is None:
-            failure = replace(failure, detail=f"no answer in {seconds:g} s")
-        raise NotDialled(failure) from error
+        raise NotDialled(plan.failure_of(error, watch.phase)) from error
 
 
 async def find(plan: DialPlan) -> tuple[Sequence[Found], list[Found]]:
     """All addresses of the host, and those to try."""
-    host, port = plan.address.host, plan.address.port
+    host, port = plan.first_hop
     found: Sequence[Found] | None = literal_address(host, port)
     if found is None:
-        found = await _on_a_thread(lambda: plan.resolve(host, port))
+        found = await asyncio.wrap_future(on_a_thread(lambda: plan.resolve(host, port)))
     return found, plan.candidates(found)
 
 
@@ -108,17 +101,20 @@ async def _attempt(plan: DialPlan, target: Found) -> tuple[socket.socket, Found]
     return sock, target
 
 
-async def _on_a_thread(call: Callable[[], T]) -> T:
-    """On a thread of its own: in asyncio's pool the time would include our own queue, and a resolver that hangs would
-    hold up other lookups and the end of the program."""
-    answer: Future[T] = Future()
-    answer.set_running_or_notify_cancel()
+async def pass_through(proxy: Proxy, target: Address, sock: socket.socket) -> None:
+    """Have the proxy open a way to the target on the socket that is connected to it.
 
-    def run() -> None:
-        try:
-            answer.set_result(call())
-        except Exception as problem:  # noqa: BLE001 - raised where it is waited for
-            answer.set_exception(problem)
-
-    threading.Thread(target=run, name="resolver", daemon=True).start()
-    return await asyncio.wrap_future(answer)
+    Raises:
+        NotDialled: it did not.
+    """
+    loop = asyncio.get_running_loop()
+    tunnel = tunnel_through(proxy, target)
+    send = tunnel.begin()
+    while not tunnel.open:
+        await loop.sock_sendall(sock, send)
+        if data := await loop.sock_recv(sock, LARGEST_READ):
+            send = tunnel.receive(data)
+        else:
+            tunnel.receive_end()
+        if tunnel.failure is not None:
+            raise NotDialled(tunnel.failure)

@@ -13,21 +13,37 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from probe.drivers.tls import TlsProfile
 from probe.model.endpoint import Address
 from probe.model.events import Phase, PhaseFinished, TcpFacts
-from probe.model.failures import Failure
+from probe.model.failures import Blame, Failure
+from probe.model.proxy import Proxy
 
 STAGGER_SECONDS = 0.25  # RFC 8305, section 5: how long an attempt is alone before the next one joins
 DEADLINES: Mapping[Phase, float] = MappingProxyType(
-    {Phase.RESOLVING: 5.0, Phase.CONNECTING: 10.0, Phase.SECURING: 10.0}
+    {
+        Phase.RESOLVING: 5.0,
+        Phase.CONNECTING: 10.0,
+        Phase.TUNNELLING: 15.0,  # in which the proxy does what we did in the two before
+        Phase.SECURING: 10.0,
+    }
 )
+
+
+T = TypeVar("T")
+
+
+class NotDialled(Exception):
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
 
 
 class Found(NamedTuple):
@@ -57,15 +73,38 @@ def literal_address(host: str, port: int) -> list[Found] | None:
     return None
 
 
+def on_a_thread(call: Callable[[], T]) -> Future[T]:
+    """On a thread of its own: in a pool the time would include our own queue, and a resolver that hangs would hold up
+    other lookups and the end of the program."""
+    answer: Future[T] = Future()
+    answer.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            answer.set_result(call())
+        except Exception as problem:  # noqa: BLE001 - raised where it is waited for
+            answer.set_exception(problem)
+
+    threading.Thread(target=run, name="resolver", daemon=True).start()
+    return answer
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DialPlan:
     address: Address
+    proxy: Proxy | None = None
     tls: TlsProfile = field(default_factory=TlsProfile)
     happy_eyeballs: bool = False  # off: one attempt at the first address, a pure measurement; on: they race
     deadlines: Mapping[Phase, float] = field(default_factory=lambda: DEADLINES)  # seconds for each phase
     server_name: str | None = None  # the name to verify, where it is not the host
     source_address: str | None = None
     resolve: Resolver = system_resolver
+
+    @property
+    def first_hop(self) -> tuple[str, int]:
+        """Host and port to look up and connect to."""
+        hop = self.proxy or self.address
+        return hop.host, hop.port
 
     @property
     def verified_name(self) -> str:
@@ -84,6 +123,18 @@ class DialPlan:
         favoured = [one for one in usable if one.family == usable[0].family]
         others = [one for one in usable if one.family != usable[0].family]
         return [one for pair in zip_longest(favoured, others) for one in pair if one is not None]
+
+    def failure_of(self, error: BaseException, phase: Phase) -> Failure:
+        """What stopped a phase of dialling. `TimeoutError()` stands for the phase's deadline."""
+        failure = failure_of(error, phase)
+        if isinstance(error, TimeoutError) and error.errno is None:
+            failure = replace(failure, detail=f"no answer in {self.deadlines[phase]:g} s")
+        return naming_the_proxy(failure, self.proxy, phase)
+
+    def given_up(self, phase: Phase) -> Failure:
+        """Nobody had the patience to wait for the end of a phase."""
+        failure = replace(failure_of(TimeoutError(), phase), detail="given up before an answer came")
+        return naming_the_proxy(failure, self.proxy, phase)
 
     def open_socket(self, family: socket.AddressFamily) -> socket.socket:
         opened = socket.socket(family, socket.SOCK_STREAM)
@@ -172,11 +223,13 @@ _KINDS_OPEN = {
 _KINDS = {
     Phase.RESOLVING: {_Trouble.TIMED_OUT: "dns.timeout", _Trouble.NO_HANDLES: "host.fd-limit"},
     Phase.CONNECTING: _KINDS_CONNECTING,
+    Phase.TUNNELLING: {_Trouble.TIMED_OUT: "tcp.proxy-silent"},
     Phase.SECURING: _KINDS_CONNECTING | {_Trouble.TIMED_OUT: "tls.timeout"},
 }
 _KIND_OF_THE_REST = {
     Phase.RESOLVING: "dns.temporary-failure",
     Phase.CONNECTING: "tcp.unreachable",
+    Phase.TUNNELLING: "tcp.proxy-closed",
     Phase.SECURING: "tls.not-verified",
 }
 
@@ -214,6 +267,21 @@ def failure_of(error: BaseException, phase: Phase) -> Failure:
         if kind := _kind_of(step, phase):
             return Failure(kind=kind, detail=_words(step))
     return Failure(kind=_KIND_OF_THE_REST.get(phase, "session.tcp-reset"), detail=_words(error))
+
+
+def naming_the_proxy(failure: Failure, proxy: Proxy | None, phase: Phase) -> Failure:
+    """Until there is a tunnel, the other end is the proxy and not the server."""
+    if proxy is None or failure.facts.blame is Blame.US:
+        return failure
+    match phase:
+        case Phase.RESOLVING | Phase.CONNECTING:
+            kind = "tcp.proxy-unknown" if phase is Phase.RESOLVING else "tcp.proxy-refused"
+            words = f"{failure.facts.says}; {failure.detail}".removesuffix("; ")
+        case Phase.TUNNELLING:
+            kind, words = failure.kind, failure.detail
+        case _:
+            return failure
+    return replace(failure, kind=kind, detail=f"{proxy}: {words}")
 
 
 def most_telling(errors: Sequence[OSError]) -> OSError:

@@ -6,10 +6,16 @@ from probe.faults.board import MisbehaviourBoard
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parse_fault
 from probe.faults.listener import LISTENER_FAULTS
 from probe.faults.misbehaviour import PROTOCOL_FAULTS, protocol_fault
+from probe.faults.pages import PAGE_FAULTS, page_fault
 from probe.faults.stream import STREAM_FAULTS, stream_fault
 from probe.session.behaviour import Misbehaviour
 
-FAULTS: Mapping[str, FaultSpec] = {**PROTOCOL_FAULTS, **STREAM_FAULTS, **LISTENER_FAULTS}
+FAULTS: Mapping[str, FaultSpec] = {
+    **PROTOCOL_FAULTS,
+    **PAGE_FAULTS,
+    **STREAM_FAULTS,
+    **LISTENER_FAULTS,
+}
 
 
 def read_fault(text: str) -> FaultOrder:
@@ -23,6 +29,8 @@ def read_fault(text: str) -> FaultOrder:
         protocol_fault(order)
     elif order.spec.kind is FaultKind.STREAM:
         stream_fault(order)
+    elif order.spec.kind is FaultKind.PAGES:
+        page_fault(order)
     return order
 
 

@@ -18,6 +18,7 @@ class FaultKind(Enum):
     STREAM = "stream"  # done to the bytes, whatever they mean
     PROTOCOL = "protocol"  # done by the simulated broker itself
     LISTENER = "listener"  # done by whoever takes the connections
+    PAGES = "pages"  # done by the web pages of the simulated broker
 
 
 class ParameterType(Enum):

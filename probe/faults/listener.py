@@ -16,6 +16,13 @@ class BadCertificate(Enum):
     UNTRUSTED_CA = "untrusted-ca"
 
 
+class TlsVersion(Enum):
+    """The only one that a server speaks."""
+
+    TLS_1_2 = "1.2"
+    TLS_1_3 = "1.3"
+
+
 CONNECTION_CAP = FaultSpec(
     name="connection-cap",
     kind=FaultKind.LISTENER,
@@ -47,7 +54,14 @@ TLS_CERTIFICATE = FaultSpec(
     ),
     finding="tls.server-cert-expired",
 )
+TLS_VERSION = FaultSpec(
+    name="tls-version",
+    kind=FaultKind.LISTENER,
+    summary="the server speaks one version of TLS only; its time counts from when it is switched on",
+    parameters=(Parameter(name="only", type=TlsVersion, default=TlsVersion.TLS_1_2, help="which one"),),
+    finding="tls.version",
+)
 
 LISTENER_FAULTS: Mapping[str, FaultSpec] = {
-    spec.name: spec for spec in (CONNECTION_CAP, REFUSE, TLS_CERTIFICATE)
+    spec.name: spec for spec in (CONNECTION_CAP, REFUSE, TLS_CERTIFICATE, TLS_VERSION)
 }

@@ -96,7 +96,7 @@ _ENTRIES: dict[str, _Entry] = {
     "pre-auth-events": _entry(
         opening.PreAuthEvents,
         "auth.request-before-auth",
-        "what becomes of requests before the login (they are ignored without this fault)",
+        "what becomes of requests before the login (without this fault as the dialect says)",
     ),
     "session-cap": _entry(
         opening.SessionCap,

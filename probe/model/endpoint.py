@@ -72,8 +72,8 @@ def read_websocket_url(url: str) -> Address:
     try:
         parts: SplitResult = urlsplit(url)
         port = parts.port
-    except ValueError as problem:
-        raise wrong(str(problem), example) from None
+    except ValueError:  # its words would quote what may be a password
+        raise wrong("its host or port is not valid", example) from None
     if parts.scheme not in ("ws", "wss"):
         raise wrong(f"its scheme is {parts.scheme!r}, not ws or wss", example)
     host = parts.hostname or ""
@@ -89,6 +89,8 @@ def read_websocket_url(url: str) -> Address:
         raise wrong("its host is not a valid name", example) from None
     if any(not label or len(label) > 63 for label in host.rstrip(".").split(".")) and ":" not in host:
         raise wrong("its host has an empty or too long part", example)
+    if len(host) > 253:
+        raise wrong("its host is longer than any name can be", example)
     if port == 0:
         raise wrong("its port is 0", "Use a port from 1 to 65535.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
@@ -97,8 +99,7 @@ def read_websocket_url(url: str) -> Address:
 
 
 def _shown(url: str) -> str:
-    """The URL without anything a credential could hide in."""
-    head = url.split("?", 1)[0]
-    if "@" in head:
-        head = head.split("://", 1)[0] + "://***@" + head.rsplit("@", 1)[1]
-    return head[:120]
+    """The URL without anything a credential could hide in; what stands before an @ may hold any sign."""
+    before, at, after = url.rpartition("@")
+    shown = before.split("://", 1)[0] + "://***@" + after if at else url
+    return shown.split("?", 1)[0][:120]

@@ -11,6 +11,7 @@ from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked, Verdict, judge
 from probe.drivers.aio import connect
 from probe.drivers.dial import DEADLINES, DialPlan
+from probe.drivers.proxies import ChosenProxy
 from probe.drivers.tls import TlsProfile
 from probe.measure.clocks import ClockOffset
 from probe.model.credentials import Credentials, redactor_for
@@ -33,6 +34,7 @@ class Knock:
 
     broker: Broker
     endpoint: Endpoint
+    proxy: ChosenProxy | None
     began_at: float  # UTC seconds
     facts: Facts
     asked: Asked
@@ -47,6 +49,7 @@ async def knock(
     credentials: Credentials | None,
     *,
     tls: TlsProfile,
+    proxy: ChosenProxy | None = None,
     timeout: float,
 ) -> Knock:
     """Connect, log in if there is a credential and the endpoint may have it, look for prices and answers, leave."""
@@ -62,7 +65,7 @@ async def knock(
             host=address.host_header,
             path=address.path,
             account=endpoint.account,
-            headers=broker.request_headers(credentials),
+            headers=broker.request_headers(credentials, address),
             watch=(Watch(symbol=symbol),) if symbol else (),
         ),
         rng=rng,
@@ -71,12 +74,14 @@ async def knock(
     began_at = time.time()
     look = _Look(session, broker.zone_seconds, began_at - asyncio.get_running_loop().time())
     deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
-    await look.run(DialPlan(address=address, tls=tls, deadlines=deadlines), timeout)
+    through = proxy.proxy if proxy else None
+    await look.run(DialPlan(address=address, proxy=through, tls=tls, deadlines=deadlines), timeout)
     asked = Asked(login=login is not None, symbol=symbol, withheld=withheld)
     clock = look.facts.clock(look.utc_at_zero)
     return Knock(
         broker=broker,
         endpoint=endpoint,
+        proxy=proxy,
         began_at=began_at,
         facts=look.facts,
         asked=asked,
@@ -161,4 +166,5 @@ class _Look:
         answered = any(isinstance(done.intent, AskHistory) for done in facts.answered + facts.expired)
         symbol = self._session.plan.watch[0].symbol
         prices = facts.first_data is not None or facts.is_open(symbol) is False
-        return answered and prices and facts.balance is not None and bool(facts.heartbeats)
+        money = facts.balance is not None or facts.purses is not None
+        return answered and prices and money and bool(facts.heartbeats)

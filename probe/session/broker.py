@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Self
 
 from probe.model.credentials import Credentials, PasswordLogin, WebSession
-from probe.model.endpoint import Account, Endpoint
+from probe.model.endpoint import Account, Address, Endpoint
 from probe.model.errors import ConfigError, near_miss
 from probe.model.failures import Failure
 from probe.model.meanings import Meaning
@@ -121,7 +121,7 @@ class Broker:
     house: HouseRules
     read_credentials: Callable[[str], Credentials]  # raises CredentialInvalid
     recognises: Callable[[str], bool]  # does this text look like a credential of this broker
-    request_headers: Callable[[Credentials | None], tuple[tuple[str, str], ...]]
+    request_headers: Callable[[Credentials | None, Address], tuple[tuple[str, str], ...]]
     write_credential: Callable[[SimulatedAccount], str]
     unconfirmed: frozenset[type] = frozenset()  # intents whose answer no public capture shows
     web: WebEntry | None = None

@@ -32,8 +32,8 @@ class SocketIoCodec:
 
     rules: DialectRules
 
-    def __init__(self) -> None:
-        self._reader = wire.SocketIoReader()
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
+        self._reader = wire.SocketIoReader(one_at_a_time=one_at_a_time)
 
     # -- the broker's part -------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class Simulator:
     """Serves while its block runs; afterwards no task, socket or thread is left.
 
     Args:
-        brokers: Their names; none means all.
+        brokers: Their names, or themselves where a choice of dialect was made; none means all.
         seed: Another seed gives other prices, accounts and tokens.
         faults: On from the start, written as on the command line.
         port: Of the first endpoint; the others follow it. 0: any that are free.
@@ -61,7 +61,7 @@ class Simulator:
 
     def __init__(
         self,
-        brokers: Sequence[str] = (),
+        brokers: Sequence[str | Broker] = (),
         *,
         seed: int = 0,
         faults: Iterable[str] = (),
@@ -70,7 +70,9 @@ class Simulator:
         pages: bool = False,
         regions: Sequence[Region] = REGIONS,
     ) -> None:
-        self._brokers = [find_broker(name) for name in brokers or broker_names()]
+        self._brokers = [
+            find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
+        ]
         self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
         self.board = Switchboard([read_fault(fault) for fault in faults], self._apply)
         self.sessions = SessionLog()

@@ -209,11 +209,17 @@ def _namespace_end(rest: str) -> tuple[str, int]:
 
 
 class SocketIoReader:
-    """Turns WebSocket messages into packets. One per connection."""
+    """Turns WebSocket messages into packets. One per connection.
 
-    __slots__ = ("_attachments", "_unsettled", "_waiting")
+    Args:
+        one_at_a_time: A header whose attachment did not come before the next header is forgotten, as Socket.IO 2 does;
+            later versions never send one before the other's attachments, but what stands between may delay them.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_attachments", "_one_at_a_time", "_unsettled", "_waiting")
+
+    def __init__(self, *, one_at_a_time: bool = False) -> None:
+        self._one_at_a_time = one_at_a_time
         self._waiting: deque[_Header] = deque()
         self._unsettled = 0  # headers since none was waiting
         self._attachments: list[bytes] = []  # of the oldest waiting header
@@ -236,15 +242,16 @@ class SocketIoReader:
             return SocketEvent(header.name, header.arguments)
         self._unsettled = self._unsettled + 1 if self._waiting else 0
         self._waiting.append(header)
-        if self._unsettled < MAX_UNSETTLED:
+        if self._unsettled < (1 if self._one_at_a_time else MAX_UNSETTLED):
             return None
         lost = self._waiting[0]
         self._waiting = deque((header,))
         self._attachments = []
         self._unsettled = 0
-        return Malformed(
-            "attachments were lost, and later ones may have gone to the wrong event", lost.name[:PREVIEW]
-        )
+        problem = "attachments were lost, and later ones may have gone to the wrong event"
+        if self._one_at_a_time:
+            problem = "an event's attachment did not come before the next event"
+        return Malformed(problem, lost.name[:PREVIEW])
 
     def _attachment(self, data: bytes) -> Packet | None:
         if not self._waiting:

@@ -141,7 +141,7 @@ def test_all_faults_are_listed_for_people(capsys: pytest.CaptureFixture[str]) ->
     assert main.run(["sim", "--list-faults"]) == 0
     text = capsys.readouterr().out
     assert re.findall(r"^  ([\w-]+): ", text, re.MULTILINE) == [
-        spec.name for kind in ("protocol", "stream", "listener") for spec in FAULTS.values() if spec.kind.value == kind
+        spec.name for kind in ("protocol", "pages", "stream", "listener") for spec in FAULTS.values() if spec.kind.value == kind
     ]  # fmt: skip
     assert (
         "  tls-certificate: the server shows a certificate that must not be accepted; "

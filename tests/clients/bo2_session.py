@@ -1,7 +1,7 @@
 """What BinaryOptionsToolsV2 finds, unmodified, when its public arguments point it at the simulator.
 
-python bo2_session.py ENDPOINT CONTROL: both as the simulator's JSON has them. Runs in the client's own environment and
-prints one line of JSON. It must not run where anything but loopback can be reached: see isolated.py.
+Its arguments are the endpoint and the control API as the simulator's JSON has them. Runs in the client's own environment
+and prints one line of JSON. It must not run where anything but loopback can be reached: see isolated.py.
 """
 
 import asyncio
@@ -9,50 +9,16 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
 from functools import partial
 from typing import Any
-from urllib.request import Request, urlopen
 
 from BinaryOptionsToolsV2.pocketoption import PocketOptionAsync  # type: ignore[import-not-found]
+
+from tests.clients.control import Control, until
 
 OTC = "EURUSD_otc"
 ZONE_SECONDS = 7200
 SERVE_EARLY = {"fault": "pre-auth-events:policy=serve"}
-
-
-class Control:
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-
-    def get(self, path: str) -> Any:
-        return self._call(Request(self._url + path, headers=self._headers))
-
-    def post(self, path: str, body: object = None) -> Any:
-        return self._call(Request(self._url + path, json.dumps(body).encode(), self._headers))
-
-    def _call(self, request: Request) -> Any:
-        with urlopen(request, timeout=5) as answer:
-            return json.load(answer)
-
-    def balance(self, account: str) -> float:
-        found = [each["balance"] for each in self.get("/accounts") if each["account"] == account]
-        return float(found[0])
-
-    def live_session(self, region: str) -> int | None:
-        found = self.get("/sessions")
-        live = [each["number"] for each in found if each["region"] == region and each["phase"] == "live"]
-        return live[-1] if live else None
-
-
-async def until(happened: Callable[[], Any], what: str) -> Any:
-    """The simulator is another process: it can only be asked again."""
-    for _ in range(200):
-        if found := happened():
-            return found
-        await asyncio.sleep(0.05)
-    raise TimeoutError(f"{what} did not happen in ten seconds")
 
 
 async def ticks_after(stream: Any, at: float, *, count: int, within: float) -> list[dict[str, Any]]:
@@ -97,12 +63,12 @@ async def trade(api: Any, control: Control) -> dict[str, Any]:
 
 
 async def lose_connection(
-    api: Any, stream: Any, control: Control, region: str, *, watch_seconds: float
+    api: Any, stream: Any, control: Control, url: str, *, watch_seconds: float
 ) -> dict[str, Any]:
     """It reconnects by itself; what it then has."""
-    lost = control.live_session(region)
+    lost = control.live_session(url)
     control.post(f"/sessions/{lost}/drop")
-    await until(lambda: control.live_session(region) not in (None, lost), "a new session")
+    await asyncio.to_thread(until, lambda: control.live_session(url) not in (None, lost), "a new session")
     live_at = time.time() + ZONE_SECONDS
     return {
         "ticks": await ticks_after(stream, live_at, count=3, within=watch_seconds),
@@ -111,7 +77,7 @@ async def lose_connection(
     }
 
 
-async def demo(api: Any, control: Control, region: str) -> dict[str, Any]:
+async def demo(api: Any, control: Control, url: str) -> dict[str, Any]:
     found = await look(api, control, "demo")
     trading = asyncio.create_task(trade(api, control))  # takes its five seconds beside the rest
     stream = await api.subscribe_symbol(OTC)
@@ -119,22 +85,22 @@ async def demo(api: Any, control: Control, region: str) -> dict[str, Any]:
     found["clock_ahead"] = await api.get_server_time() - time.time()
     found["candles"] = await api.candles(OTC, 60, count=10)
     found["trade"] = await trading
-    lose = partial(lose_connection, api, stream, control, region)
+    lose = partial(lose_connection, api, stream, control, url)
     found["after early requests were ignored"] = await lose(watch_seconds=2.5)
     control.post("/faults", SERVE_EARLY)
     found["after early requests were served"] = await lose(watch_seconds=10)
     return found
 
 
-async def live(api: Any, control: Control, region: str) -> dict[str, Any]:
+async def live(api: Any, control: Control, url: str) -> dict[str, Any]:
     found = await look(api, control, "live")
-    path = f"/sessions/{control.live_session(region)}/frames"
+    number = control.live_session(url)
+    assert number is not None
 
     def asked() -> list[str]:
-        frames = [each["text"] for each in control.get(path) if each["direction"] == "<"]
-        return [text.split('"')[1] for text in frames if text.startswith("42")]
+        return [text.split('"')[1] for text in control.heard(number) if text.startswith("42")]
 
-    await until(lambda: "subfor" in asked(), "the last of the requests after the login")
+    await asyncio.to_thread(until, lambda: "subfor" in asked(), "the last of the requests after the login")
     return found | {"asked": asked()}
 
 
@@ -144,7 +110,7 @@ async def main() -> None:
     async with asyncio.timeout(35):
         await api.wait_for_assets(10)
         session = {"demo": demo, "live": live}[endpoint["account"]]
-        print(json.dumps(await session(api, control, endpoint["region"])), flush=True)
+        print(json.dumps(await session(api, control, endpoint["url"])), flush=True)
 
 
 if __name__ == "__main__":

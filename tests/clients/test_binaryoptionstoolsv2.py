@@ -1,40 +1,22 @@
 """A client that nobody here wrote works against the simulator, as it comes from the package index."""
 
-import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.clients.isolated import run
-
-ROOT = Path(__file__).resolve().parents[2]
-CLIENT_PYTHON = ROOT / ".venv-clients" / "bin" / "python"
 OTC = "EURUSD_otc"
 BURST = ["auth", "assets/load", "indicator/load", "favorite/load", "price-alert/load", "getBalance"]
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What one session with a demo account and one with a real account found, both in the same run."""
-    if not CLIENT_PYTHON.exists():
-        pytest.skip("the client is not installed; `make clients` does it")
-    inside = Path(__file__).with_name("inside.py")
-    home = tmp_path_factory.mktemp("home")
-    outcome = run([sys.executable, inside, CLIENT_PYTHON], home=home, most_seconds=45)
-    assert (outcome.status, outcome.cut_short) == (0, ""), outcome.output
-    return json.loads(outcome.output.splitlines()[-1])
+@pytest.fixture
+def demo(result: Callable[[str], Any]) -> Any:
+    return result("BinaryOptionsToolsV2, demo")["found"]
 
 
 @pytest.fixture
-def demo(found: Any) -> Any:
-    return found["demo"]
-
-
-@pytest.fixture
-def live(found: Any) -> Any:
-    return found["live"]
+def live(result: Callable[[str], Any]) -> Any:
+    return result("BinaryOptionsToolsV2, live")["found"]
 
 
 def test_it_reads_the_balance_of_a_demo_account(demo: Any) -> None:

@@ -1,28 +1,30 @@
-"""What a driver has to offer to be held to the contract. One class for each runtime."""
+"""What a driver has to offer to be held to the contract. One class for each runtime.
+
+gevent has to patch before anything else is imported, so it gets an interpreter of its own: `test_blocking` starts one
+with this variable set, runs the same files in it, and reports what failed there.
+"""
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from probe.drivers import aio
+from probe.drivers import aio, blocking
 from probe.drivers.dial import DialPlan
 from probe.model.events import Event
 from probe.wire.drivable import Drivable
 
+RUNTIME_VARIABLE = "TRADEPROBE_TEST_RUNTIME"
 LIMIT_SECONDS = 10.0
 
 
 class Runtime(Protocol):
     def run(self, session: Drivable, plan: DialPlan) -> list[Event]:
         """Dial, run the session until it ended and its transport is gone, leave nothing behind."""
-
-    def serving(
-        self, make_session: Callable[[str], Drivable], tls: ssl.SSLContext | None
-    ) -> contextlib.AbstractContextManager[int]:
-        """Serve on a loopback port for as long as the context is open."""
 
 
 class Asyncio:
@@ -41,6 +43,7 @@ class Asyncio:
 
     @contextlib.contextmanager
     def serving(self, make_session: Callable[[str], Drivable], tls: ssl.SSLContext | None) -> Iterator[int]:
+        """Serve on a loopback port for as long as the context is open. Only this runtime does."""
         ports: list[int] = []
         ready = threading.Event()
         loop = asyncio.new_event_loop()
@@ -63,6 +66,29 @@ class Asyncio:
             loop.call_soon_threadsafe(stop.set)
             thread.join(LIMIT_SECONDS)
             loop.close()
+
+
+class Threads:
+    def run(self, session: Drivable, plan: DialPlan) -> list[Event]:
+        events: list[Event] = []
+        connection = blocking.Connection(session, plan, on_event=events.append)
+        ended = connection.run()
+        assert ended is events[-1]
+        assert connection.tcp_facts() is None
+        return events
+
+
+class Gevent(Threads):
+    """The peers are greenlets beside the driver's: one that blocked the interpreter would wait for ever."""
+
+    def run(self, session: Drivable, plan: DialPlan) -> list[Event]:
+        assert socket.socket.__module__.startswith("gevent")
+        return super().run(session, plan)
+
+
+RUNTIMES: list[type[Runtime]] = (
+    [Gevent] if os.environ.get(RUNTIME_VARIABLE) == "gevent" else [Asyncio, Threads]
+)
 
 
 async def nothing_is_left() -> None:

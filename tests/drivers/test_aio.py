@@ -1,5 +1,6 @@
 import asyncio
 import socket
+import ssl
 import threading
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from probe.drivers import aio
 from probe.drivers.dial import DialPlan, Found
+from probe.drivers.limits import GIVEN_UP
 from probe.model.endpoint import Address
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Ended, Event, PeerBeat, Phase, PhaseFinished
@@ -17,7 +19,7 @@ from tests.drivers.conftest import open_descriptors
 from tests.drivers.drivables import Alarm, Echo, Scripted, Until
 from tests.drivers.peers import black_hole, echo, peer, say_nothing
 from tests.drivers.pki import Pki
-from tests.drivers.runtimes import LIMIT_SECONDS, live_timers, nothing_is_left
+from tests.drivers.runtimes import LIMIT_SECONDS, Asyncio, live_timers, nothing_is_left
 
 
 def run(scenario: Callable[[], Awaitable[None]]) -> None:
@@ -169,7 +171,7 @@ def test_waiting_for_the_end_can_be_given_up() -> None:
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(connection.ended(), 0.01)
             connection.abort()
-            assert (await connection.ended()).failure == aio.GIVEN_UP
+            assert (await connection.ended()).failure == GIVEN_UP
 
     run(scenario)
 
@@ -445,3 +447,36 @@ def test_an_adopted_transport_begins_with_what_was_read_already(pki: Pki, secure
         assert ended.failure is None
 
     run(scenario)
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["plain", "tls"])
+def test_a_served_session_answers_every_client(pki: Pki, secure: bool) -> None:
+    sessions: list[Echo] = []
+    peers: list[str] = []
+    ended = threading.Semaphore(0)
+
+    class Counted(Echo):
+        def receive_end(self, now: float, failure: Failure | None) -> None:
+            super().receive_end(now, failure)
+            ended.release()
+
+    def make(peer: str) -> Echo:
+        peers.append(peer)
+        sessions.append(Counted([b"welcome "]))
+        return sessions[-1]
+
+    client = ssl.create_default_context(cafile=pki.ca_file)
+    with Asyncio().serving(make, pki.servers["good"] if secure else None) as port:
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
+                sock = client.wrap_socket(raw, server_hostname="localhost") if secure else raw
+                sock.sendall(b"hello")
+                heard = b""
+                while len(heard) < 13:
+                    heard += sock.recv(65536)
+                if secure:
+                    sock.close()
+            assert heard == b"welcome hello"
+            assert ended.acquire(timeout=LIMIT_SECONDS)
+    assert peers == ["127.0.0.1"] * 3
+    assert [session.end_told for session in sessions] == [[None]] * 3

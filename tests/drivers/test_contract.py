@@ -1,4 +1,5 @@
-"""What every runtime promises a session, over real loopback sockets. A new driver joins by one line in `runtime`."""
+"""What every runtime promises a session, over real loopback sockets. A new driver joins by one line in
+`RUNTIMES`."""
 
 import contextlib
 import socket
@@ -16,7 +17,7 @@ from probe.model.endpoint import Address
 from probe.model.events import Dialled, Ended, Event, PeerBeat, Phase, PhaseFinished
 from probe.model.failures import Failure
 from probe.wire.drivable import Signal
-from tests.drivers.drivables import Alarm, Chatterbox, Echo, Lingering, Scripted, Until
+from tests.drivers.drivables import Alarm, Chatterbox, Lingering, Scripted, Until
 from tests.drivers.peers import (
     beneath_tls,
     black_hole,
@@ -30,7 +31,7 @@ from tests.drivers.peers import (
     say_nothing,
 )
 from tests.drivers.pki import Pki
-from tests.drivers.runtimes import Asyncio, Runtime
+from tests.drivers.runtimes import RUNTIMES, Runtime
 
 SHORT = {Phase.RESOLVING: 0.2, Phase.CONNECTING: 0.2, Phase.SECURING: 0.2}
 LONG = 10.0
@@ -40,7 +41,7 @@ linux_only = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=[Asyncio])
+@pytest.fixture(params=RUNTIMES)
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     made: Runtime = request.param()
     return made
@@ -492,38 +493,3 @@ def test_a_peer_that_never_stops_cannot_hold_us(runtime: Runtime, pki: Pki, secu
         events = runtime.run(session, plan_for(port, pki if secure else None))
     assert failure_in(events) is None
     assert time.monotonic() - began < SLACK_SECONDS
-
-
-# -- serving -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_served_session_answers_every_client(runtime: Runtime, pki: Pki, secure: bool) -> None:
-    sessions: list[Echo] = []
-    peers: list[str] = []
-    ended = threading.Semaphore(0)
-
-    class Counted(Echo):
-        def receive_end(self, now: float, failure: Failure | None) -> None:
-            super().receive_end(now, failure)
-            ended.release()
-
-    def make(peer: str) -> Echo:
-        peers.append(peer)
-        sessions.append(Counted([b"welcome "]))
-        return sessions[-1]
-
-    client = ssl.create_default_context(cafile=pki.ca_file)
-    with runtime.serving(make, pki.servers["good"] if secure else None) as port:
-        for _ in range(3):
-            with socket.create_connection(("127.0.0.1", port), timeout=5) as raw:
-                sock = client.wrap_socket(raw, server_hostname="localhost") if secure else raw
-                sock.sendall(b"hello")
-                heard = b""
-                while len(heard) < 13:
-                    heard += sock.recv(65536)
-                if secure:
-                    sock.close()
-            assert heard == b"welcome hello"
-            assert ended.acquire(timeout=LONG)
-    assert peers == ["127.0.0.1"] * 3
-    assert [session.end_told for session in sessions] == [[None]] * 3

@@ -7,6 +7,8 @@ from urllib.parse import quote_plus
 from probe.brokers.pocketoption import damage, php, refusals, ssid
 from probe.model.credentials import Credentials, Redactor
 from probe.model.errors import CredentialInvalid
+from probe.session import agents, pasted
+from probe.session import damage as common_damage
 
 _AGENT = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36"
 _SESSION_ID, _TRAILER = "5f3c09d1b27e4a8860aa17c3e4d29b51", "b7e01c66f2a94d3c8810d5e6fa7392c4"
@@ -105,7 +107,9 @@ DICTIONARY: list[bytes] = [
 ]
 
 _CODES = {"cfg.ssid-raw-token", "cfg.ssid-mangled", "cfg.ssid-wrong-frame"}
-_OWN_WORDS = "".join(inspect.getsource(module) for module in (ssid, damage, php, refusals))
+_OWN_WORDS = "".join(
+    inspect.getsource(module) for module in (ssid, damage, php, refusals, agents, pasted, common_damage)
+)
 _WINDOW = 12
 
 

@@ -84,7 +84,7 @@ async def calling(
                 host=address.host_header,
                 path=address.path,
                 account=endpoint.account,
-                headers=broker.request_headers(credentials),
+                headers=broker.request_headers(credentials, address),
                 watch=tuple(Watch(symbol=symbol) for symbol in watch),
             ),
             rng=random.Random(1),

@@ -62,7 +62,7 @@ class Held:
                 host=address.host_header,
                 path=address.path,
                 account=endpoint.account,
-                headers=broker.request_headers(credentials),
+                headers=broker.request_headers(credentials, address),
                 watch=(Watch(symbol=self.symbol),),
             ),
             rng=random.Random(number),

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 from probe.model.credentials import Credentials
-from probe.model.endpoint import Account
+from probe.model.endpoint import Account, Address
 from probe.model.meanings import Notice
 from probe.session.broker import HouseRules, OrderProblem, SimulatedAccount
 
@@ -34,7 +34,7 @@ HOUSE = HouseRules(
 )
 
 
-def request_headers(credentials: Credentials | None) -> tuple[tuple[str, str], ...]:
+def request_headers(credentials: Credentials | None, _: Address) -> tuple[tuple[str, str], ...]:
     """A real session is bound to the browser that made it, so its own user agent is sent."""
     agent = (credentials.user_agent if credentials else None) or BROWSER
     return (("Origin", ORIGIN), ("User-Agent", agent), ("Cache-Control", "no-cache"))

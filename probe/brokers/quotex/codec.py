@@ -85,7 +85,7 @@ class QuotexCodec(SocketIoCodec):
     __slots__ = ("_dialect", "_last_prices", "_opened", "_tournament", "_user", "rules")
 
     def __init__(self, dialect: Dialect = DEFAULT) -> None:
-        super().__init__()
+        super().__init__(one_at_a_time=dialect.engine == "3")
         self.rules = rules_of(dialect)
         self._dialect = dialect
         self._opened = orders.Opened()

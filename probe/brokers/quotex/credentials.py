@@ -17,7 +17,7 @@ from probe.brokers.quotex.refusals import (
     wrong_frame,
 )
 from probe.model.credentials import Credentials, Secret
-from probe.model.endpoint import Account
+from probe.model.endpoint import Account, Address
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
 from probe.session.agents import short_agent
@@ -38,6 +38,7 @@ from probe.session.pasted import LONGEST, QUOTES, FrameForm, Reading, trim, trim
 
 EVENT = "authorization"
 ORIGIN = "https://qxbroker.com"
+MIRROR = "market-qx.trade"
 BROWSER = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/139.0.0.0 Safari/537.36"
 
 FORM = FrameForm(
@@ -52,6 +53,7 @@ _URL_ENCODED = re.compile(
     r"%(?:25)?5B\W{0,9}(?:%(?:25)?22)?authorization|%(?:25)?7B(?:%(?:25)?22)?session", re.IGNORECASE
 )
 _TOKEN = re.compile(rf"[0-9A-Za-z]{{{TOKEN_LENGTH}}}")
+_OTHERS_KEY = re.compile(r"\b(?:uid|platform)\b")
 _ASSUMED = (
     "it does not say which account, so demo is assumed; for the real one give the frame with isDemo 0: "
     '42["authorization",{"session":"…","isDemo":0,"tournamentId":0}]'
@@ -84,7 +86,7 @@ def is_quotex_credential(text: str) -> bool:
         return True
     if not trim(text).lstrip("\"'`“‘\\").startswith(("{", "window.settings")):
         return False
-    if re.search(r"\b(?:uid|platform)\b", text):
+    if _OTHERS_KEY.search(text):
         return False
     if re.search(r"\bsession\b", text, re.IGNORECASE):
         return re.search(r"\b(?:isDemo|tournamentId)\b", text, re.IGNORECASE) is not None
@@ -108,10 +110,11 @@ def read_login_event(payload: object) -> Login | None:
     )
 
 
-def request_headers(credentials: Credentials | None) -> tuple[tuple[str, str], ...]:
+def request_headers(credentials: Credentials | None, address: Address) -> tuple[tuple[str, str], ...]:
     """Origin and a browser's name are asked for; cookies help where the edge has seen them before."""
     agent = (credentials.user_agent if credentials else None) or BROWSER
-    headers = [("Origin", ORIGIN), ("User-Agent", agent)]
+    origin = f"https://{MIRROR}" if address.host.endswith(f".{MIRROR}") else ORIGIN
+    headers = [("Origin", origin), ("User-Agent", agent)]
     if credentials and credentials.cookies:
         headers.append(("Cookie", cookie_header(credentials.cookies).reveal()))
     return tuple(headers)
@@ -184,6 +187,8 @@ def _read_frame(text: str, repairs: tuple[str, ...], kept: Kept | None = None) -
         raise not_a_login(text)
     if found.count > 1:
         raise mangled(f"{found.count} login frames are in it, and which one is meant cannot be known")
+    if not FORM.is_in(text) and _OTHERS_KEY.search(text):
+        raise wrong_frame(OTHER_BROKER)
     refused: CredentialInvalid | None = None
     for reading in FORM.readings(found.body):
         try:
@@ -218,8 +223,6 @@ def _judge(reading: Reading, repairs: tuple[str, ...], kept: Kept | None) -> Cre
         raise mangled(f'"{EVENT}" is not followed by one object in braces')
     if bad := UNREADABLE.search(reading.frame):
         raise mangled(describe_unreadable(bad))
-    if "platform" in payload or "uid" in payload:
-        raise wrong_frame(OTHER_BROKER)
     if "session" not in payload:
         raise mangled(f"none of its {len(payload)} keys is session")
     token = payload["session"]

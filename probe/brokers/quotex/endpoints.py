@@ -1,11 +1,12 @@
 """Quotex's hosts. Demo and real accounts share one address; the login says which is meant. Sureness is explained in NOTES.md."""
 
+from probe.brokers.quotex.credentials import MIRROR
 from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.session.codec import DialectRules
 
 _HOSTS = (
     ("main", "ws2.qxbroker.com", Sureness.AGREED),
-    ("mirror", "ws2.market-qx.trade", Sureness.AGREED),  # for networks that block the main domain
+    ("mirror", f"ws2.{MIRROR}", Sureness.AGREED),  # for networks that block the main domain
     ("old", "ws.qxbroker.com", Sureness.CLAIMED),
 )
 

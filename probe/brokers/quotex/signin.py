@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from typing import NoReturn
 
 from probe.brokers.quotex.credentials import BROWSER, make_credentials
 from probe.brokers.quotex.files import claimed_account
@@ -17,7 +18,7 @@ from probe.wire.calls import Flow, Question
 
 SIGN_IN = "/en/sign-in"
 MODAL = "/en/sign-in/modal"
-DIGEST = "/api/v1/cabinets/digest"
+DIGESTING, DIGEST = "account digest", "/api/v1/cabinets/digest"
 TRADE = {Account.DEMO: "/en/demo-trade", Account.LIVE: "/en/trade"}
 PROMPT = "Enter the PIN that the broker has just sent to your e-mail"
 LONGEST_TOKEN = 512
@@ -119,10 +120,12 @@ def _sign_in(login: PasswordLogin, origin: str) -> Steps[WebSession]:
         return session  # the digest adds what is nice to know; the token is what was wanted
 
 
-def _renew(session: WebSession, origin: str) -> Steps[WebSession | Failure]:
+def _renew(session: WebSession, origin: str) -> Steps[WebSession]:
     visitor = Visitor(origin, session.user_agent, (session.token,), session.cookies)
     renewed = yield from _digested(visitor, session)
-    return renewed or Failure(kind="login.signed-out", detail="account digest: it wants a login first")
+    if renewed is None:
+        raise Stopped(visitor.failure("login.signed-out", DIGESTING, "it wants a login first"))
+    return renewed
 
 
 def _give_pin(visitor: Visitor, asking: Landed, fields: Form) -> Steps[Landed]:
@@ -143,7 +146,7 @@ def _give_pin(visitor: Visitor, asking: Landed, fields: Form) -> Steps[Landed]:
     return landed
 
 
-def _tell_why_not(visitor: Visitor, landed: Landed) -> None:
+def _tell_why_not(visitor: Visitor, landed: Landed) -> NoReturn:
     _tell_region(visitor, landed)
     if said := visitor.words(landed.page.error()):
         visitor.stop("login.refused", landed, f"it says {said!r}")
@@ -185,14 +188,13 @@ def _token_in_settings(visitor: Visitor, landed: Landed) -> Secret:
 
 def _digested(visitor: Visitor, session: WebSession) -> Steps[WebSession | None]:
     """The session with the newest token and what the account's digest tells; None: nobody is signed in."""
-    stage = "account digest"
-    answer = yield from visitor.ask(stage, DIGEST)
+    answer = yield from visitor.ask(DIGESTING, DIGEST)
     if answer is None:
         return None
     data = answer.get("data")
     token = _token(data) if isinstance(data, dict) else None
     if not isinstance(data, dict) or token is None:
-        raise Stopped(Failure(kind="login.page-changed", detail=f"{stage}: it holds no token"))
+        raise Stopped(visitor.failure("login.page-changed", DIGESTING, "it holds no token"))
     return replace(session, token=token, cookies=visitor.cookies, facts=_facts(data))
 
 

@@ -83,7 +83,7 @@ class Visitor:
             url = self._next(stage, url, reply)
             if reply.status not in _KEEPS_THE_FORM:
                 method, form = "GET", None
-        raise Stopped(self._failed("http.redirect", stage, f"{MOST_REDIRECTS} redirects led to no page"))
+        raise Stopped(self.failure("http.redirect", stage, f"{MOST_REDIRECTS} redirects led to no page"))
 
     def ask(self, stage: str, path: str) -> Steps[dict[str, object] | None]:
         """What a JSON address answers; None: it wants a login first.
@@ -100,7 +100,7 @@ class Visitor:
         except (ValueError, RecursionError):
             answer = None
         if not isinstance(answer, dict):
-            raise Stopped(self._failed("login.page-changed", stage, "the answer is no JSON object"))
+            raise Stopped(self.failure("login.page-changed", stage, "the answer is no JSON object"))
         return None if answer.get("message") == "Unauthenticated." else answer
 
     def _call(
@@ -137,7 +137,7 @@ class Visitor:
             return target
         where = self.words(host) or "an address that is none"
         raise Stopped(
-            self._failed("http.redirect", stage, f"it leads to {where}, where nothing of the login is sent")
+            self.failure("http.redirect", stage, f"it leads to {where}, where nothing of the login is sent")
         )
 
     # -- telling -------------------------------------------------------------------------------------------------------
@@ -146,7 +146,7 @@ class Visitor:
         """Ends the visit at this page."""
         title = self.words(title_of(landed.reply.body))
         came = f"; what came is {self.words(landed.path)}" + (f", page title {title!r}" if title else "")
-        raise Stopped(self._failed(kind, landed.stage, problem + came, landed.reply.status))
+        raise Stopped(self.failure(kind, landed.stage, problem + came, landed.reply.status))
 
     def words(self, text: str) -> str:
         """A page's own words, fit to be shown."""
@@ -164,7 +164,7 @@ class Visitor:
         kind = "login.page-changed" if reply.status in _NOT_WHAT_IT_WAS else failure.kind
         raise Stopped(replace(failure, kind=kind, detail=f"{stage}: {failure.detail}"))
 
-    def _failed(self, kind: str, stage: str, problem: str, status: int | None = None) -> Failure:
+    def failure(self, kind: str, stage: str, problem: str, status: int | None = None) -> Failure:
         return Failure(kind=kind, spoke_last=Speaker.REMOTE, detail=f"{stage}: {problem}", http_status=status)
 
     def _redactor(self) -> Redactor:

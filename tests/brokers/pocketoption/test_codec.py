@@ -41,6 +41,7 @@ from tests.brokers.recorded import captured
 from tests.brokers.strategies import (
     ENGINE_INTENTS,
     ENGINE_MEANINGS,
+    INSTANT_ORDERS,
     INTENTS,
     MEANINGS,
     RARE_INTENTS,
@@ -141,7 +142,7 @@ def test_every_kind_has_a_strategy_or_cannot_be_said() -> None:
         PocketOptionCodec().encode_intent(UnknownIntent(problem="", preview=""))
 
 
-@given(st.one_of(*RARE_MEANINGS.values()), st.one_of(*RARE_INTENTS.values()))
+@given(st.one_of(*RARE_MEANINGS.values()), st.one_of(*RARE_INTENTS.values(), INSTANT_ORDERS))
 def test_what_this_broker_has_no_message_for_cannot_be_said(meaning: Any, intent: Any) -> None:
     with pytest.raises(LocalProtocolError):
         PocketOptionCodec().encode_meaning(meaning)

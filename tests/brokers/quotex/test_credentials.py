@@ -18,7 +18,7 @@ from probe.brokers.quotex.credentials import (
     write_credential,
 )
 from probe.model.credentials import Secret
-from probe.model.endpoint import Account
+from probe.model.endpoint import Account, read_websocket_url
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
 from probe.session.broker import SimulatedAccount
@@ -34,6 +34,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 COOKIES = "laravel_session=eyJpdiI6InNlY3JldCJ9; lang=en; __cf_bm=cf-secret-1"
 FILE = {"cookies": COOKIES, "token": TOKEN, "user_agent": AGENT}
 SECRETS = (TOKEN, TOKEN[:8], TOKEN[-8:], "eyJpdiI6InNlY3JldCJ9", "cf-secret-1", "someone@example.org")
+SOCKET = read_websocket_url("wss://ws2.qxbroker.com/")
 
 
 def said_by(refused: pytest.ExceptionInfo[CredentialInvalid]) -> str:
@@ -49,6 +50,7 @@ AS_IT_IS = [
     FRAME.replace(',"tournamentId":0', ""),
     FRAME.replace("}]", ',"isFastHistory":true}]'),
     FRAME.replace(",", ", ").replace(":", ": "),
+    FRAME.replace("}]", ',"uid":12345678,"platform":2}]'),
 ]
 
 
@@ -296,7 +298,7 @@ def test_what_could_smuggle_a_header_is_left_out_and_said() -> None:
         )
     )
 
-    assert request_headers(read) == (
+    assert request_headers(read, SOCKET) == (
         ("Origin", "https://qxbroker.com"),
         ("User-Agent", BROWSER),
         ("Cookie", "good=1"),
@@ -313,9 +315,14 @@ def test_cookies_in_a_form_nobody_knows_are_left_out_and_said() -> None:
     assert (read.cookies, read.warnings) == ((), ("its cookies are not one text, as a=b; c=d: left out",))
 
 
+def test_the_mirror_is_visited_from_the_mirror() -> None:
+    mirror = read_websocket_url("wss://ws2.market-qx.trade/socket.io/")
+    assert request_headers(None, mirror)[0] == ("Origin", "https://market-qx.trade")
+
+
 def test_the_upgrade_carries_origin_browser_and_the_cookies_that_came_along() -> None:
-    assert request_headers(None) == (("Origin", "https://qxbroker.com"), ("User-Agent", BROWSER))
-    assert request_headers(read_credentials(json.dumps(FILE))) == (
+    assert request_headers(None, SOCKET) == (("Origin", "https://qxbroker.com"), ("User-Agent", BROWSER))
+    assert request_headers(read_credentials(json.dumps(FILE)), SOCKET) == (
         ("Origin", "https://qxbroker.com"),
         ("User-Agent", AGENT),
         ("Cookie", COOKIES),

@@ -85,7 +85,7 @@ class Talk(Pair):
             self.ask(AN_ORDER)
             self.ask(SellOrder(ticket=self.ticket))
             self.ask(Unwatch(symbol=SYMBOLS[1]))
-            self.run(70)
+            self.run(40)
 
     def ask(self, intent: Intent) -> None:
         self.wire.act(lambda now: self.client.ask(intent, now))

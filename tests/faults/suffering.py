@@ -20,7 +20,7 @@ from probe.model.meanings import (
     Welcome,
 )
 from probe.session.behaviour import Misbehaviour
-from tests.pretending import Pair, ScriptedDesk, client_session
+from tests.pretending import POCKETOPTION, Known, Pair, ScriptedDesk, client_session
 
 SYMBOLS = ("EURUSD_otc", "#AAPL_otc")
 FIRST, SECOND = SYMBOLS
@@ -71,9 +71,10 @@ def price_at(now: float) -> float:
 class Sufferer(Pair):
     """A session that watches two symbols."""
 
-    def __init__(self, misbehaviour: Misbehaviour, *, seed: int = 1) -> None:
+    def __init__(self, misbehaviour: Misbehaviour, known: Known = POCKETOPTION, *, seed: int = 1) -> None:
         super().__init__(
-            client=client_session(watch=SYMBOLS, seed=seed),
+            known,
+            client=client_session(known, watch=SYMBOLS, seed=seed),
             desk=LivelyDesk(),
             misbehaviour=misbehaviour,
             seed=seed,
@@ -90,9 +91,9 @@ class Sufferer(Pair):
             self.refused.append(refused)
 
 
-def suffer(*faults: str, until: float = 60.0) -> Sufferer:
+def suffer(*faults: str, until: float = 60.0, known: Known = POCKETOPTION) -> Sufferer:
     """A session that asks and orders a little, while all that goes wrong."""
-    pair = Sufferer(compose([read_fault(fault) for fault in faults]))
+    pair = Sufferer(compose([read_fault(fault) for fault in faults]), known)
     wishes: list[tuple[float, Intent]] = [
         (10.5, AskBalance()),
         (12.0, AskHistory(symbol=FIRST, period=60, until=7200.0, span=600.0, index=7)),

@@ -99,6 +99,10 @@ def _healthy_words(knock: Knock) -> str:
 
 
 def _notes(knock: Knock) -> Iterator[tuple[str, str]]:
+    if knock.entered is not None:
+        count = len(knock.entered.calls)
+        asked = f", {count} request{'s' if count > 1 else ''}" if count else ""
+        yield NAMES[Phase.SIGNING_IN], f"by {knock.entered.how}{asked}"
     dialled = knock.facts.dialled
     if dialled is None:
         return
@@ -189,6 +193,20 @@ def as_data(knock: Knock, target: str) -> dict[str, object]:
             "uncertainty_seconds": knock.clock.uncertainty_seconds,
         },
         "proxy": knock.proxy and {"url": str(knock.proxy.proxy), "source": knock.proxy.source},
+        "sign_in": knock.entered
+        and {
+            "how": knock.entered.how,
+            "calls": [
+                {
+                    "method": call.method,
+                    "url": call.url,
+                    "status": call.status,
+                    "seconds": call.seconds,
+                    "phases": {phase.value: seconds for phase, seconds in call.phases},
+                }
+                for call in knock.entered.calls
+            ],
+        },
         "address": dialled.address if dialled else None,
         "tls": tls
         and {

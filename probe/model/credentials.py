@@ -89,7 +89,7 @@ class PasswordLogin:
     @property
     def key(self) -> str:
         """Names the account in places where everybody may look."""
-        return Secret(self.user.reveal().strip().lower()).fingerprint()
+        return hashlib.sha256(self.user.reveal().strip().lower().encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +98,7 @@ class WebSession:
 
     broker: str
     key: str  # of the login it was made with
+    origin: str  # where; it is sent nowhere else
     token: Secret
     cookies: tuple[tuple[str, Secret], ...]
     user_agent: str  # of the browser that signed in; the session may be bound to it

@@ -4,20 +4,24 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked, Verdict, judge
 from probe.drivers.aio import connect
 from probe.drivers.dial import DEADLINES, DialPlan
+from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import ChosenProxy
 from probe.drivers.tls import TlsProfile
 from probe.measure.clocks import ClockOffset
 from probe.model.credentials import Credentials, redactor_for
 from probe.model.endpoint import Endpoint
 from probe.model.events import Event, Phase
+from probe.model.failures import Failure
+from probe.model.findings import Withheld
 from probe.model.intents import AskHistory, Watch
+from probe.monitor.sign_in import Entered, SignIn
 from probe.safety import withheld_from
 from probe.session.broker import Broker
 from probe.session.client import ClientSession, Plan
@@ -25,6 +29,8 @@ from probe.session.transcript import Line
 
 DATA_WITHIN = 10.0  # quotes come twice a second in an open market
 HISTORY_SECONDS = 300
+LEAST_SECONDS = 5.0  # are left for the connection, however long signing in took
+CALL_WITHIN = 15.0
 GOODBYE_WITHIN = 1.0  # the verdict is known; a server that does not answer a goodbye is not worth more
 
 
@@ -35,6 +41,7 @@ class Knock:
     broker: Broker
     endpoint: Endpoint
     proxy: ChosenProxy | None
+    entered: Entered | None  # how a password became a session, if one was given
     began_at: float  # UTC seconds
     facts: Facts
     asked: Asked
@@ -46,52 +53,115 @@ class Knock:
 async def knock(
     broker: Broker,
     endpoint: Endpoint,
-    credentials: Credentials | None,
+    key: Credentials | SignIn | None,
     *,
     tls: TlsProfile,
     proxy: ChosenProxy | None = None,
     timeout: float,
 ) -> Knock:
-    """Connect, log in if there is a credential and the endpoint may have it, look for prices and answers, leave."""
-    withheld = withheld_from(endpoint) if credentials else None
-    login = credentials if withheld is None else None
-    symbol = broker.default_symbol if login else None
-    address = endpoint.address
-    rng = random.SystemRandom()
-    session = ClientSession(
-        codec=broker.codec(),
-        credentials=login,
-        plan=Plan(
-            host=address.host_header,
-            path=address.path,
-            account=endpoint.account,
-            headers=broker.request_headers(credentials, address),
-            watch=(Watch(symbol=symbol),) if symbol else (),
-        ),
-        rng=rng,
-        redact=redactor_for(credentials),
-    )
-    began_at = time.time()
-    look = _Look(session, broker.zone_seconds, began_at - asyncio.get_running_loop().time())
-    deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
-    through = proxy.proxy if proxy else None
-    await look.run(DialPlan(address=address, proxy=through, tls=tls, deadlines=deadlines), timeout)
-    asked = Asked(login=login is not None, symbol=symbol, withheld=withheld)
-    clock = look.facts.clock(look.utc_at_zero)
-    return Knock(
-        broker=broker,
-        endpoint=endpoint,
-        proxy=proxy,
-        began_at=began_at,
-        facts=look.facts,
-        asked=asked,
-        clock=clock,
-        verdict=judge(look.facts, asked, clock),
-        last_messages=tuple(session.transcript()),
-    )
+    """Connect, log in if there is a key and the endpoint may have it, look for prices and answers, leave.
+
+    A token that came from signing in and is refused is never used again; if it was an old one, a new one gets a try.
+
+    Raises:
+        ConfigError: sessions cannot be kept where they should be.
+    """
+    look = _Look(broker, endpoint, tls, proxy)
+    withheld = withheld_from(endpoint) if key else None
+    if withheld is not None:
+        return await look.run(None, timeout, withheld=withheld)
+    if not isinstance(key, SignIn):
+        return await look.run(key, timeout)
+    while True:
+        entered = await key.enter(endpoint, look.call_settings(timeout))
+        if isinstance(entered.outcome, Failure):
+            return look.without_entry(entered)
+        timeout = max(timeout - sum(call.seconds for call in entered.calls), LEAST_SECONDS)
+        credentials = key.web.credentials(entered.outcome, key.login.account)
+        result = await look.run(credentials, timeout, entered=entered)
+        failure = result.facts.ended.failure if result.facts.ended else None
+        if failure is None or failure.kind != "auth.refused":
+            return result
+        await key.reject(entered.outcome)
+        if entered.calls:
+            return result
 
 
 class _Look:
+    """What all looks of one knock have in common."""
+
+    def __init__(
+        self, broker: Broker, endpoint: Endpoint, tls: TlsProfile, proxy: ChosenProxy | None
+    ) -> None:
+        self._broker, self._endpoint, self._tls, self._proxy = broker, endpoint, tls, proxy
+        self._began_at = time.time()
+
+    def call_settings(self, timeout: float) -> CallSettings:
+        through = self._proxy.proxy if self._proxy else None
+        return CallSettings(tls=self._tls, proxy=through, timeout=min(timeout, CALL_WITHIN), deadline=timeout)
+
+    def without_entry(self, entered: Entered) -> Knock:
+        facts = Facts()
+        facts.add(entered.event)
+        return self._judged(facts, Asked(login=True, symbol=None), None, entered, ())
+
+    async def run(
+        self,
+        credentials: Credentials | None,
+        timeout: float,
+        *,
+        withheld: Withheld | None = None,
+        entered: Entered | None = None,
+    ) -> Knock:
+        broker, address = self._broker, self._endpoint.address
+        symbol = broker.default_symbol if credentials else None
+        session = ClientSession(
+            codec=broker.codec(),
+            credentials=credentials,
+            plan=Plan(
+                host=address.host_header,
+                path=address.path,
+                account=self._endpoint.account,
+                headers=broker.request_headers(credentials, address),
+                watch=(Watch(symbol=symbol),) if symbol else (),
+            ),
+            rng=random.SystemRandom(),
+            redact=redactor_for(credentials),
+        )
+        gaze = _Gaze(session, broker.zone_seconds, time.time() - asyncio.get_running_loop().time())
+        if entered is not None:
+            gaze.facts.add(entered.event)
+        deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
+        through = self._proxy.proxy if self._proxy else None
+        plan = DialPlan(address=address, proxy=through, tls=self._tls, deadlines=deadlines)
+        await gaze.run(plan, timeout)
+        asked = Asked(login=credentials is not None, symbol=symbol, withheld=withheld)
+        clock = gaze.facts.clock(gaze.utc_at_zero)
+        return self._judged(gaze.facts, asked, clock, entered, session.transcript())
+
+    def _judged(
+        self,
+        facts: Facts,
+        asked: Asked,
+        clock: ClockOffset | None,
+        entered: Entered | None,
+        last_messages: Sequence[Line],
+    ) -> Knock:
+        return Knock(
+            broker=self._broker,
+            endpoint=self._endpoint,
+            proxy=self._proxy,
+            entered=entered,
+            began_at=self._began_at,
+            facts=facts,
+            asked=asked,
+            clock=clock,
+            verdict=judge(facts, asked, clock),
+            last_messages=tuple(last_messages),
+        )
+
+
+class _Gaze:
     """Decides, event by event, whether everything that can be seen has been seen."""
 
     def __init__(

@@ -21,7 +21,7 @@ class Simulated:
 
 
 @contextlib.contextmanager
-def simulator(broker: str) -> Iterator[Simulated]:
+def simulator(broker: str, *options: str) -> Iterator[Simulated]:
     command = [
         sys.executable,
         "-m",
@@ -30,6 +30,7 @@ def simulator(broker: str) -> Iterator[Simulated]:
         broker,
         "--json",
         "--tls",
+        *options,
     ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:

@@ -50,6 +50,8 @@ def read_login(text: str) -> PasswordLogin | None:
         raise _damaged("its email is no e-mail address" if "email" in data else "it has no email")
     if not isinstance(password, str) or not password:
         raise _damaged("its password is empty, or no text in quotes")
+    if UNREADABLE.search(email + password):
+        raise _damaged(r"an escape in it stands for no character, such as \ud800 alone")
     return PasswordLogin(
         broker="quotex",
         user=Secret(email.strip()),
@@ -110,6 +112,7 @@ def _sign_in(login: PasswordLogin, origin: str) -> Steps[WebSession]:
     session = WebSession(
         broker="quotex",
         key=login.key,
+        origin=origin,
         token=_token_in_settings(visitor, landed),
         cookies=visitor.cookies,
         user_agent=BROWSER,

@@ -500,6 +500,7 @@ def test_a_server_that_sets_cookies_without_end_does_not_fill_our_memory() -> No
 # -- renewal ------------------------------------------------------------------------------------------------------------
 
 SESSION = WebSession(
+    origin="https://qxbroker.com",
     broker="quotex",
     key=LOGIN.key,
     token=Secret(TOKEN),

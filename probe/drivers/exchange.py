@@ -59,9 +59,7 @@ class CallDone:
     method: str
     url: str  # without its query
     seconds: float
-    phases: tuple[
-        tuple[CallPhase, float], ...
-    ]  # seconds; on a connection that was open already, the last two only
+    phases: tuple[tuple[CallPhase, float], ...]  # seconds each; an open connection needs the last two only
     status: int | None
     failure: Failure | None
 
@@ -130,7 +128,8 @@ class Exchange:
                 complete=problem is None and not self._is_cut,
             )
         elif problem is not None:
-            self.came = replace(self._failure(problem), http_status=self._status)
+            failure = self._failure(problem)
+            self.came = failure if response is None else replace(failure, http_status=response.status_code)
 
     def done(self) -> CallDone:
         return CallDone(
@@ -138,7 +137,7 @@ class Exchange:
             url=self._shown,
             seconds=time.monotonic() - self._began_at,
             phases=tuple(self._seconds.items()),
-            status=self._status,
+            status=None if self._response is None else self._response.status_code,
             failure=self.came if isinstance(self.came, Failure) else None,
         )
 
@@ -146,18 +145,12 @@ class Exchange:
     def _is_cut(self) -> bool:
         return len(self._body) > self._settings.body_limit
 
-    @property
-    def _status(self) -> int | None:
-        return None if self._response is None else self._response.status_code
-
     def _failure(self, problem: Exception) -> Failure:
         causes = list(_causes(problem))
         if self.expired or any(isinstance(cause, TimeoutError) for cause in causes):
-            return (
-                self._out_of_time()
-                if self._deadline_is_nearer
-                else proxy_failure(problem) or self._too_slow()
-            )
+            if self._deadline_is_nearer:
+                return self._out_of_time()
+            return proxy_failure(problem) or self._too_slow()
         if failure := proxy_failure(problem):
             return failure
         match problem:
@@ -176,9 +169,8 @@ class Exchange:
 
     def _too_slow(self) -> Failure:
         """The call took longer than a call may."""
-        detail = (
-            f"no {'answer' if self._response is None else 'end of the page'} in {self._settings.timeout:g} s"
-        )
+        missing = "answer" if self._response is None else "end of the page"
+        detail = f"no {missing} in {self._settings.timeout:g} s"
         phase, proxy = _DIALLING.get(self._phase), self._settings.proxy
         if phase is None:
             return Failure(kind="http.open-timeout", spoke_last=Speaker.LOCAL, detail=detail)
@@ -207,10 +199,8 @@ def _request(call: HttpCall, url: httpx.URL, waits: httpx.Timeout) -> httpx.Requ
     if call.form is not None:
         pairs = [(name, _revealed(value)) for name, value in call.form]
         # A password may hold anything, and an encoding error would show it.
-        content, kind = (
-            urlencode(pairs, errors="surrogatepass").encode(),
-            b"application/x-www-form-urlencoded",
-        )
+        content = urlencode(pairs, errors="surrogatepass").encode()
+        kind = b"application/x-www-form-urlencoded"
     elif call.json is not None:
         content, kind = json.dumps(call.json, default=_revealed).encode(), b"application/json"
     if kind is not None and b"content-type" not in {name.lower() for name, _ in headers}:

@@ -1,5 +1,7 @@
 """What it means when a server answers with an HTTP page instead of what it was asked for."""
 
+from html import unescape
+
 from probe.model.credentials import Redactor
 from probe.model.failures import Failure, Speaker
 from probe.wire.calls import HttpReply
@@ -91,4 +93,4 @@ def title_of(body: bytes) -> str:
     start = page.lower().find("<title>")
     if start < 0:
         return ""
-    return page[start + 7 :].split("<", 1)[0].strip()
+    return unescape(page[start + 7 :].split("<", 1)[0]).strip()

@@ -481,6 +481,9 @@ def test_a_proxy_that_fails_is_named(colour: Colour, deadline: float) -> None:
     dead, far = through(closed_port()), get(443, scheme="https", host="broker.invalid")
     (failure,) = colour(calling(far), CallSettings(proxy=dead, deadline=deadline))
     assert (failure.kind, str(dead) in failure.detail) == ("tcp.proxy-refused", True)
+    with peer(Site(b"HTTP/1.1 407 Who are you\r\n\r\n")) as port:
+        (failure,) = colour(calling(far), CallSettings(proxy=through(port)))
+    assert (failure.kind, failure.http_status) == ("tcp.proxy-auth", 407)
     with peer(say_nothing) as port:
         settings = CallSettings(proxy=through(port), timeout=TIMEOUT, deadline=deadline)
         (failure,) = colour(calling(far), settings)

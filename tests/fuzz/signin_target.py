@@ -60,10 +60,16 @@ _DIGEST = _reply(
     )
 )
 _ENTERED = (_WARM_UP, _SHOWN, _to("/en/trade"), _TRADE, _TRADE, _DIGEST)
-_WRITTEN = (_PASSWORD, escape(_PASSWORD), quote(_PASSWORD), quote_plus(_PASSWORD), json.dumps(_PASSWORD)[1:-1])
+
+
+def _written(secret: str) -> tuple[str, ...]:
+    """As a page may repeat it."""
+    return secret, escape(secret), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]
+
+
 _ECHOES = [
     _reply(f"<title>{word} {_EMAIL} {_PIN} {_COOKIE}</title><p class='hint--danger'>no {word}</p>", status)
-    for word in _WRITTEN
+    for word in _written(_PASSWORD)
     for status in (200, 500)
 ]
 
@@ -106,7 +112,7 @@ DICTIONARY: list[bytes] = [
             *('<main class="auth__body"><p>', '<div id="tab-1">', "<form>", "<div>", "</div>", '<div class="hint--danger">'),
             *('<b class="modal-sign__not-avalible">', "&#xd800;", "&lt;", "\\ud800", "\x1b[2J", "\u202e", "<p>" * 500),
             *('"demoBalance":"', '"country":"', '"timeOffset":', '"csrf":"', "Just a moment", "cf-mitigated: challenge"),
-            *(_EMAIL, _EMAIL.lower(), _PIN, _TOKEN, _FORM, _COOKIE, *_WRITTEN),
+            *(_EMAIL, _EMAIL.lower(), _PIN, _TOKEN, _FORM, _COOKIE, *_written(_PASSWORD)),
         )
     ),
     *(SEPARATOR, b"\xff", SIGN_IN, RENEW, _TRADE, _SHOWN, _PIN_PAGE, _DIGEST, *_ECHOES[:2]),
@@ -116,7 +122,7 @@ DICTIONARY: list[bytes] = [
 def run(data: bytes) -> None:
     flow = WEB.renew(_SESSION, ORIGIN) if data[:1] == RENEW else WEB.sign_in(_LOGIN, ORIGIN)
     replies = [_read(piece) for piece in data[1:].split(SEPARATOR)]
-    secrets = {_EMAIL, _EMAIL.lower(), _PASSWORD, _PIN, _TOKEN, _COOKIE}
+    secrets = {_TOKEN, _COOKIE} if data[:1] == RENEW else {_EMAIL, _PASSWORD}
     said, number = "", 0
     came: HttpReply | Failure | Secret | None = None
     while True:
@@ -129,6 +135,7 @@ def run(data: bytes) -> None:
             assert len(wanted.prompt) <= SHOWN
             said += wanted.prompt
             came = {WITHOUT_PIN: None, SILENTLY: Failure(kind="local.timeout")}.get(data[:1], Secret(_PIN))
+            secrets |= {_PIN} if isinstance(came, Secret) else set()
         else:
             _stays_at_the_origin(wanted)
             secrets |= set(_secrets_in(wanted))
@@ -146,8 +153,8 @@ def run(data: bytes) -> None:
         case _:
             raise AssertionError(won)
     assert said.isprintable()
-    for secret in secrets:
-        assert secret not in said or secret in _OWN or len(secret) < SHORTEST
+    for form in (form for secret in secrets for form in _written(secret)):
+        assert form.lower() not in said.lower() or form in _OWN or len(form) < SHORTEST, form
 
 
 def _read(piece: bytes) -> HttpReply | Failure:

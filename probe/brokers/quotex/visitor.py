@@ -4,7 +4,7 @@ Nothing that was typed or won leaves the origin: a redirect to anywhere else end
 """
 
 import json
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
 from urllib.parse import urldefrag, urljoin, urlsplit
@@ -56,15 +56,20 @@ class Visitor:
     __slots__ = ("_agent", "_jar", "_origin", "_secrets")
 
     def __init__(self, origin: str, agent: str, secrets: tuple[Secret, ...], cookies: Cookies = ()) -> None:
-        self._origin, self._agent, self._secrets = origin, agent, secrets
+        self._origin, self._agent, self._secrets = origin, agent, set(secrets)
         self._jar = Jar(urlsplit(origin).hostname or "", cookies)
+        self._keep_cookies_secret()
 
     @property
     def cookies(self) -> Cookies:
         return self._jar.cookies()
 
     def keep_secret(self, secret: Secret) -> None:
-        self._secrets = (*self._secrets, secret)
+        self._secrets.add(secret)
+
+    def _keep_cookies_secret(self) -> None:
+        """Also after the server has set them anew: the old ones may still open something."""
+        self._secrets.update(value for _, value in self.cookies)
 
     # -- going ---------------------------------------------------------------------------------------------------------
 
@@ -123,6 +128,7 @@ class Visitor:
         if not isinstance(came, HttpReply):
             raise LocalProtocolError(f"a call was answered with {type(came).__name__}")
         self._jar.receive(came)
+        self._keep_cookies_secret()
         return came
 
     def _next(self, stage: str, url: str, reply: HttpReply) -> str:
@@ -150,11 +156,7 @@ class Visitor:
 
     def words(self, text: str) -> str:
         """A page's own words, fit to be shown."""
-        text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * SHOWN]).split())
-        for secret in self._secrets:
-            value = secret.reveal()
-            if 3 <= len(value) < SHORTEST:  # the redactor lets these pass
-                text = text.replace(value, MASK)
+        text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
         return self._redactor().shorten(text, SHOWN)
 
     def _judge(self, stage: str, reply: HttpReply) -> None:
@@ -168,4 +170,22 @@ class Visitor:
         return Failure(kind=kind, spoke_last=Speaker.REMOTE, detail=f"{stage}: {problem}", http_status=status)
 
     def _redactor(self) -> Redactor:
-        return Redactor((*self._secrets, *(value for _, value in self.cookies)))
+        return _ThoroughRedactor(self._secrets)
+
+
+class _ThoroughRedactor(Redactor):
+    """Also for secrets as short as a PIN, which elsewhere would blot out half of a text."""
+
+    __slots__ = ("_short",)
+
+    def __init__(self, secrets: Collection[Secret]) -> None:
+        super().__init__(secrets)
+        values = (secret.reveal() for secret in secrets)
+        self._short = [value for value in values if 3 <= len(value) < SHORTEST]
+        self.longest = max(self.longest, SHORTEST)
+
+    def __call__(self, text: str) -> str:
+        text = super().__call__(text)
+        for value in self._short:
+            text = text.replace(value, MASK)
+        return text

@@ -22,7 +22,7 @@ from probe.model.findings import State
 from probe.model.units import parse_duration
 from probe.monitor.knock import Knock, knock
 from probe.monitor.sign_in import SignIn
-from probe.vault import ask
+from probe.vault import ask, only_one_reads_standard_input
 from probe.wire.calls import Question
 
 TLS_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -36,7 +36,7 @@ WORST_FIRST = (State.FAILED, State.UNKNOWN, State.DEGRADED, State.HEALTHY)
 )
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--broker", metavar="NAME", help="Who is behind it, when URL and credential do not say.")
-@click.option("--ssid", metavar="REF", help="The credential: -, env:NAME, file:PATH, or the value (warns).")
+@click.option("--ssid", metavar="REF", help="The credential: -, env:NAME, file:PATH, keyring:NAME, or the value (warns).")
 @click.option(
     "--endpoint", "endpoints", multiple=True, metavar="URL", help="Where to go instead of the known hosts."
 )
@@ -98,7 +98,7 @@ def check(
 ) -> int:
     """One fresh connection to each TARGET, judged: how long each step took, whether the login was accepted, whether prices flow.
 
-    TARGET is a credential (-, env:NAME, file:PATH, or the frame itself), a ws:// or wss:// URL, sim, or sim:BROKER.
+    TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the frame itself), a ws:// or wss:// URL, sim, or sim:BROKER.
     """
     seconds = parse_duration(timeout)
     if seconds <= 0:
@@ -117,6 +117,7 @@ def check(
             "Put the URL into TRADEPROBE_PROXY instead.",
             err=True,
         )
+    only_one_reads_standard_input(*targets, ssid, pin)
     understood = [target for text in targets for target in resolve(text, options)]
     states = []
     for target in understood:

@@ -11,7 +11,7 @@ from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
 
 KINDS_OF_TARGET = (
-    "a credential (-, env:NAME, file:PATH or the text itself), sim, sim:BROKER, or a ws:// or wss:// URL"
+    "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), sim, sim:BROKER, or a ws:// or wss:// URL"
 )
 
 

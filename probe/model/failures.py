@@ -336,7 +336,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.redirect": _kind(
         Layer.UPGRADE,
-        "the server redirects instead of opening a WebSocket",
+        "the server redirects elsewhere instead of answering",
         "Check host and path; redirects are never followed with a credential.",
         "http.redirect",
         Retry.STOP,
@@ -344,7 +344,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.bad-request": _kind(
         Layer.UPGRADE,
-        "the server called the WebSocket request malformed (HTTP 400)",
+        "the server called the request malformed (HTTP 400)",
         _VERSION,
         "eio.sid-unknown",
         Retry.STOP,
@@ -352,7 +352,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.401": _kind(
         Layer.UPGRADE,
-        "the server wants another login before it opens a WebSocket (HTTP 401)",
+        "the server wants another login first (HTTP 401)",
         _FRESH,
         "http.401",
         Retry.STOP,
@@ -360,7 +360,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.403": _kind(
         Layer.UPGRADE,
-        "the server's edge refused the WebSocket (HTTP 403)",
+        "the server's edge refused the request (HTTP 403)",
         "This address, browser name or origin is not welcome there: try the site in a browser from the same network.",
         "http.403-origin",
         Retry.STOP,
@@ -391,7 +391,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.other-status": _kind(
         Layer.UPGRADE,
-        "the server answered the WebSocket request with an unexpected status",
+        "the server answered with an unexpected status",
         _OTHER_HOST,
         "http.no-upgrade",
         Retry.SERVER_SAYS,
@@ -414,13 +414,13 @@ KINDS: dict[str, Kind] = {
     ),
     "http.closed": _kind(
         Layer.UPGRADE,
-        "the connection ended before the WebSocket was open",
+        "the connection ended before an answer came",
         _AGAIN,
         "http.error-seen-as-timeout",
     ),
     "http.open-timeout": _kind(
         Layer.UPGRADE,
-        "the server accepted the connection and then did not answer the WebSocket request",
+        "the server accepted the connection and then did not answer the request",
         _OTHER_HOST,
         "http.open-timeout",
         Retry.OTHER_REGION,

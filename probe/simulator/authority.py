@@ -7,10 +7,7 @@ be bad on request.
 
 import os
 import ssl
-import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -24,13 +21,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from probe.disk import data_folder, locked, make_private_folder, replace_file
 from probe.faults.listener import BadCertificate, TlsVersion
 from probe.model.errors import ConfigError
-
-if sys.platform == "win32":
-    import msvcrt
-else:
-    import fcntl
 
 LIFETIME = timedelta(days=365)
 RENEWED_BEFORE_END = timedelta(days=30)
@@ -73,19 +66,6 @@ class _Identity:
         )
 
 
-def data_folder() -> Path:
-    """Where this user's programs keep such things; `TRADEPROBE_HOME` says otherwise."""
-    if chosen := os.environ.get("TRADEPROBE_HOME"):
-        return Path(chosen).expanduser()
-    if sys.platform == "win32":
-        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "tradeprobe"
-
-
 class Authority:
     """Makes the server's side of TLS. `ca_file` is what a client is given as `--ca`."""
 
@@ -105,7 +85,9 @@ class Authority:
         # ssl reads certificates from files only; this one exists for a moment, for nobody else to read.
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "server.pem"
-            _write(file, chain[0].key_pem + b"".join(each.certificate_pem for each in chain), mode=0o600)
+            replace_file(
+                file, chain[0].key_pem + b"".join(each.certificate_pem for each in chain), mode=0o600
+            )
             context.load_cert_chain(file)
         return context
 
@@ -140,15 +122,14 @@ def open_authority() -> Authority:
     folder = data_folder() / "ca"
     key_file, ca_file = folder / "key.pem", folder / "ca.pem"
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        folder.chmod(0o700)
-        with _locked(folder / "lock"):
+        make_private_folder(folder)
+        with locked(folder / "lock"):
             now = datetime.now(UTC)
             identity = _read(key_file, ca_file, now)
             if identity is None:
                 identity = _make_authority(now)
-                _replace(key_file, identity.key_pem, mode=0o600)
-                _replace(ca_file, identity.certificate_pem, mode=0o644)
+                replace_file(key_file, identity.key_pem, mode=0o600)
+                replace_file(ca_file, identity.certificate_pem, mode=0o644)
     except OSError as problem:
         raise ConfigError(
             f"the simulator's certificates cannot be kept in {str(folder)!r} ({problem.strerror})",
@@ -232,36 +213,3 @@ def _builder(
 
 def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
-
-
-def _write(path: Path, data: bytes, *, mode: int) -> None:
-    """A new file that never had other rights than these."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _replace(path: Path, data: bytes, *, mode: int) -> None:
-    """All of it or nothing, also when the power fails."""
-    unfinished = path.with_suffix(".new")
-    unfinished.unlink(missing_ok=True)
-    _write(unfinished, data, mode=mode)
-    unfinished.replace(path)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """One process at a time. The system lets go of it when a process dies."""
-    with path.open("a+b") as file:
-        if sys.platform == "win32":
-            msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            try:
-                yield
-            finally:
-                file.seek(0)
-                with suppress(OSError):
-                    msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
-        else:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield

@@ -117,7 +117,7 @@ def test_region_picks_one_of_the_broker_s_endpoints() -> None:
 
 
 CASES: list[tuple[Behaviour, str, str]] = [
-    (bad_servers.silent, "http.open-timeout", "did not answer the WebSocket request"),
+    (bad_servers.silent, "http.open-timeout", "did not answer the request"),
     (bad_servers.garbage, "http.not-http", "does not speak HTTP"),
     (bad_servers.garbage_after_upgrade, "session.protocol-error", "not valid WebSocket"),
     (bad_servers.page, "http.200-not-101", "Just a moment..."),

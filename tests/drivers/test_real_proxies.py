@@ -80,24 +80,20 @@ def proxy(request: pytest.FixtureRequest) -> Callable[[str], str]:
 GOOD = f"{USER}:{PASSWORD}"
 
 
-def check(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, target: str, url: str
-) -> dict[str, Any]:
-    monkeypatch.setenv("TRADEPROBE_PROXY", url)
-    probe_command(["check", target, "--broker", "pocketoption", "--json"])
+def check(capsys: pytest.CaptureFixture[str], target: str, url: str) -> dict[str, Any]:
+    probe_command(["check", target, "--broker", "pocketoption", "--json", "--proxy", url])
     out, err = capsys.readouterr()
     assert PASSWORD not in out + err
-    assert err == ""
     told: dict[str, Any] = json.loads(out)
     return told
 
 
 def test_a_check_through_it_is_healthy_and_says_so(
-    proxy: Callable[[str], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    proxy: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = check(capsys, monkeypatch, "sim:pocketoption", proxy(GOOD))
+    told = check(capsys, "sim:pocketoption", proxy(GOOD))
     assert (told["verdict"], told["findings"]) == ("healthy", [])
-    assert told["proxy"] == {"url": proxy(""), "source": "the environment variable TRADEPROBE_PROXY"}
+    assert told["proxy"] == {"url": proxy(""), "source": "--proxy"}
     assert [phase["name"] for phase in told["phases"]][:4] == ["DNS", "TCP", "proxy", "upgrade"]
 
 
@@ -108,18 +104,17 @@ def test_a_login_it_does_not_take_is_named(
     proxy: Callable[[str], str],
     login: str,
     capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    told = check(capsys, monkeypatch, "sim:pocketoption", proxy(login))
+    told = check(capsys, "sim:pocketoption", proxy(login))
     assert told["findings"][0]["code"] == "tcp.proxy-auth"
     assert told["failure"]["blame"] == "the proxy"
     assert told["phases"][-1] == {"name": "proxy", "seconds": None, "finished": False}
 
 
 def test_a_server_it_cannot_reach_is_not_blamed_on_the_broker(
-    proxy: Callable[[str], str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    proxy: Callable[[str], str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = check(capsys, monkeypatch, f"ws://127.0.0.1:{closed_port()}/", proxy(GOOD))
+    told = check(capsys, f"ws://127.0.0.1:{closed_port()}/", proxy(GOOD))
     assert told["failure"]["kind"] == "tcp.proxy-no-target"
     assert told["failure"]["blame"] == "not known"
 
@@ -151,6 +146,6 @@ def test_the_wrong_scheme_for_a_proxy_is_named(
     microsocks: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = microsocks.format(login="").replace("socks5", "http")
-    told = check(capsys, monkeypatch, "ws://127.0.0.1:1/", url)
+    told = check(capsys, "ws://127.0.0.1:1/", url)
     assert told["failure"]["kind"] == "tcp.proxy-protocol"
     assert "it speaks SOCKS5" in told["findings"][0]["cause"]

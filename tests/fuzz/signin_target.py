@@ -1,7 +1,8 @@
 """Signing in and renewing under any pages: they end, in a session or a failure, and what was typed or won stays at the origin."""
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from html import escape
 from math import inf
 from urllib.parse import quote, quote_plus
@@ -17,12 +18,13 @@ from probe.model.failures import Failure
 from probe.session import refusal
 from probe.simulator.web import quotex_markup as markup
 from probe.wire import calls
-from probe.wire.calls import HttpCall, HttpReply, Question
+from probe.wire.calls import Flow, HttpCall, HttpReply, Question
 from tests.fuzz.credentials import own_words
 from tests.fuzz.messages import SEPARATOR
 
 # The first byte says what is asked of the pages, and what of the person; replies follow, used in a circle.
 SIGN_IN, WITHOUT_PIN, SILENTLY, RENEW = b"\0", b"\1", b"\2", b"\3"
+NO_REPLY = "-"
 ORIGIN = "https://market-qx.trade"  # the mirror, because its name holds the word that tells success
 MOST_CALLS = 5 * MOST_REDIRECTS + 1
 
@@ -69,8 +71,7 @@ def _written(secret: str) -> tuple[str, ...]:
 
 _ECHOES = [
     _reply(f"<title>{word} {_EMAIL} {_PIN} {_COOKIE}</title><p class='hint--danger'>no {word}</p>", status)
-    for word in _written(_PASSWORD)
-    for status in (200, 500)
+    for word, status in zip(_written(_PASSWORD), (200, 500, 403, 200, 500), strict=True)
 ]
 
 
@@ -80,6 +81,9 @@ def _seed(flow: bytes, *replies: bytes) -> bytes:
 
 SEEDS: list[bytes] = [
     _seed(SIGN_IN, *_ENTERED),
+    _seed(SIGN_IN, _SHOWN, _SHOWN, _TRADE, _DIGEST),
+    _seed(SIGN_IN, _SHOWN, _SHOWN, _PIN_PAGE, _TRADE),
+    _seed(SIGN_IN, _TRADE, _to("/en/trade", 308), _to("https://market-qx.trade/en/demo-trade?x", 303)),
     _seed(SIGN_IN, _WARM_UP, _SHOWN, _PIN_PAGE, _to("/en/trade"), _TRADE, _TRADE, _DIGEST),
     _seed(SIGN_IN, _WARM_UP, _SHOWN, _PIN_PAGE, _reply(markup.pin_page("en", _FORM, email="", password="", refused=True))),
     _seed(WITHOUT_PIN, _WARM_UP, _SHOWN, _PIN_PAGE),
@@ -90,7 +94,8 @@ SEEDS: list[bytes] = [
     _seed(SIGN_IN, _WARM_UP, _SHOWN, _to("https://evil.example/en/trade", 307)),
     _seed(SIGN_IN, _WARM_UP, _SHOWN, _to("//evil.example:443/", 308), _to("/en/trade", 307), _to("?a=b#c", 301)),
     _seed(SIGN_IN, _reply("<title>Just a moment...</title>", 403, "cf-mitigated: challenge", "Server: cloudflare")),
-    _seed(SIGN_IN, _reply("", 429, "Retry-After: 30"), b"-"),
+    _seed(SIGN_IN, _reply("", 429, "Retry-After: 30")),
+    _seed(SIGN_IN, _WARM_UP, _SHOWN, NO_REPLY.encode()),
     *(_seed(SIGN_IN, _WARM_UP, _SHOWN, echo) for echo in _ECHOES),
     *(_seed(SIGN_IN, _WARM_UP, _SHOWN, _PIN_PAGE, echo) for echo in _ECHOES),
     _seed(SIGN_IN, _WARM_UP, _SHOWN, _PIN_PAGE, *_ECHOES, _reply(f"<script>window.settings={{}}</script>{_TOKEN}")),
@@ -103,7 +108,7 @@ DICTIONARY: list[bytes] = [
     *(
         word.encode()
         for word in (
-            *("200", "302", "307", "401", "404", "419", "500", "-", "\n", "\n\n", "Location: ", "Server: ", "CF-RAY: "),
+            *("200", "302", "307", "401", "404", "419", "500", NO_REPLY, "\n", "\n\n", "Location: ", "Server: ", "CF-RAY: "),
             *("Set-Cookie: ", "=", "; ", "Max-Age=0", "Domain=", "expires=Thu, 01 Jan 1970 00:00:00 GMT", "Date: ", "Retry-After: "),
             *("https://", "//", "market-qx.trade", "MARKET-QX.TRADE", "evil.example", "@", ":", ":443", ":80", "\\", "/en/trade"),
             *("?", "#", "%2f", "\x00", "\t", "\r", "\xa0", "\u2028", "http:", "javascript:", "[", "]", "..", "\ud7ff", "É"),
@@ -123,17 +128,12 @@ def run(data: bytes) -> None:
     flow = WEB.renew(_SESSION, ORIGIN) if data[:1] == RENEW else WEB.sign_in(_LOGIN, ORIGIN)
     replies = [_read(piece) for piece in data[1:].split(SEPARATOR)]
     secrets = {_TOKEN, _COOKIE} if data[:1] == RENEW else {_EMAIL, _PASSWORD}
-    said, number = "", 0
+    number = 0
     came: HttpReply | Failure | Secret | None = None
-    while True:
-        try:
-            wanted = flow.send(came)
-        except StopIteration as end:
-            won = end.value
-            break
+    while not isinstance(wanted := _next(flow, came), WebSession | Failure):
         if isinstance(wanted, Question):
             assert len(wanted.prompt) <= SHOWN
-            said += wanted.prompt
+            _may_be_shown(wanted.prompt, secrets)
             came = {WITHOUT_PIN: None, SILENTLY: Failure(kind="local.timeout")}.get(data[:1], Secret(_PIN))
             secrets |= {_PIN} if isinstance(came, Secret) else set()
         else:
@@ -142,28 +142,40 @@ def run(data: bytes) -> None:
             came = replies[number % len(replies)]
             number += 1
             assert number <= MOST_CALLS
-    match won:
+    match wanted:
         case WebSession():
-            assert WEB.credentials(won, Account.LIVE).token == won.token
-            secrets |= {won.token.reveal(), *(value.reveal() for _, value in won.cookies)}
-            said += f"{won.facts}"
+            assert WEB.credentials(wanted, Account.LIVE).token == wanted.token
+            won = {wanted.token.reveal(), *(value.reveal() for _, value in wanted.cookies)}
+            _may_be_shown(f"{wanted.facts}", secrets | won)
         case Failure():
-            assert len(won.detail) < 1000
-            said += f"{won} {won!r}"
-        case _:
-            raise AssertionError(won)
+            assert len(wanted.detail) < 1000
+            _may_be_shown(f"{wanted} {wanted!r}", secrets)
+
+
+def _next(
+    flow: Flow[WebSession | Failure], came: HttpReply | Failure | Secret | None
+) -> HttpCall | Question | WebSession | Failure:
+    try:
+        return flow.send(came)
+    except StopIteration as end:
+        result: WebSession | Failure = end.value
+        return result
+
+
+def _may_be_shown(said: str, secrets: Iterable[str]) -> None:
     assert said.isprintable()
     for form in (form for secret in secrets for form in _written(secret)):
-        assert form.lower() not in said.lower() or form in _OWN or len(form) < SHORTEST, form
+        assert form not in said or form in _OWN or len(form) < SHORTEST
 
 
 def _read(piece: bytes) -> HttpReply | Failure:
     head, _, body = piece.partition(b"\n\n")
     status, *lines = head.decode("latin-1").split("\n")
-    if not (status.isascii() and status.isdigit() and 100 <= int(status[:9]) <= 999):
+    if status == NO_REPLY:
         return Failure(kind="tcp.timeout", detail="no answer")
     headers = tuple((name, value) for name, _, value in (line.partition(": ") for line in lines))
-    return HttpReply(url="", status=int(status), headers=headers, body=body, seconds=0.1)
+    number = int(status) if re.fullmatch("[1-9][0-9][0-9]", status) else 200
+    return HttpReply(url="", status=number, headers=headers, body=body, seconds=0.1)
 
 
 def _stays_at_the_origin(call: HttpCall) -> None:

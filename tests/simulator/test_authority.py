@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from probe.disk import replace_file
 from probe.faults.listener import BadCertificate
 from probe.model.errors import ConfigError
 from probe.simulator import authority
-from probe.simulator.authority import Authority, data_folder, open_authority
+from probe.simulator.authority import Authority, open_authority
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,8 +134,8 @@ def test_an_authority_near_its_end_is_renewed(days_old: int, kept: bool) -> None
     now = datetime.now(UTC)
     ca_file = open_authority().ca_file
     made = authority._make_authority(now - timedelta(days=days_old))
-    authority._replace(ca_file, made.certificate_pem, mode=0o644)
-    authority._replace(ca_file.with_name("key.pem"), made.key_pem, mode=0o600)
+    replace_file(ca_file, made.certificate_pem, mode=0o644)
+    replace_file(ca_file.with_name("key.pem"), made.key_pem, mode=0o600)
     assert (open_authority().ca_file.read_bytes() == made.certificate_pem) == kept
 
 
@@ -157,25 +158,3 @@ def test_a_folder_that_cannot_be_used_is_told_with_what_to_do(
         f"the simulator's certificates cannot be kept in {str(tmp_path / 'file' / 'ca')!r} (Not a directory). "
         "Name a folder that can be written with TRADEPROBE_HOME, or do without TLS: --no-tls."
     )
-
-
-@pytest.mark.parametrize(
-    ("platform", "variable", "folder"),
-    [
-        ("linux", "XDG_DATA_HOME", "tradeprobe"),
-        ("win32", "LOCALAPPDATA", "tradeprobe"),
-        ("linux", None, ".local/share/tradeprobe"),
-        ("darwin", None, "Library/Application Support/tradeprobe"),
-        ("win32", None, "AppData/Local/tradeprobe"),
-    ],
-)
-def test_each_platform_has_its_folder(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, variable: str | None, folder: str
-) -> None:
-    for name in ("TRADEPROBE_HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path))
-    assert data_folder() == tmp_path / folder

@@ -16,7 +16,7 @@ from probe.brokers.quotex.refusals import (
     refuse_pickle,
     wrong_frame,
 )
-from probe.model.credentials import Credentials, Secret
+from probe.model.credentials import Credentials, Redactor, Secret
 from probe.model.endpoint import Account, Address
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
@@ -146,7 +146,10 @@ def make_credentials(
         ("account", f"{kind}, {claim}"),
         *facts,
         ("cookies", f"{len(cookies)}, of the web session" if cookies else ""),
-        ("user agent", short_agent(user_agent or "")),
+        (
+            "user agent",
+            Redactor((secret,))(short_agent(user_agent or "")),
+        ),  # some paste it into the wrong field
         ("token length", f"{len(token)} characters"),
         ("fingerprint", secret.fingerprint()),
     ]

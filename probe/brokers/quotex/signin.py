@@ -198,7 +198,7 @@ def _digested(visitor: Visitor, session: WebSession) -> Steps[WebSession | None]
     token = _token(data) if isinstance(data, dict) else None
     if not isinstance(data, dict) or token is None:
         raise Stopped(visitor.failure("login.page-changed", DIGESTING, "it holds no token"))
-    return replace(session, token=token, cookies=visitor.cookies, facts=_facts(data))
+    return replace(session, token=token, cookies=visitor.cookies, facts=_facts(visitor, data))
 
 
 # -- reading --------------------------------------------------------------------------------------------------------------
@@ -220,10 +220,10 @@ _FACTS = (
 )
 
 
-def _facts(digest: dict[str, object]) -> tuple[tuple[str, str], ...]:
+def _facts(visitor: Visitor, digest: dict[str, object]) -> tuple[tuple[str, str], ...]:
     """What may be shown of an account. Its nickname and address are nobody else's business."""
     return tuple(
-        (name, f"{digest[key]}{unit}")
+        (name, visitor.words(f"{digest[key]}{unit}"))
         for key, name, look, unit in _FACTS
         if isinstance(digest.get(key), str | int | float) and re.fullmatch(look, str(digest[key]), re.ASCII)
     )

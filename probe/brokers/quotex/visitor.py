@@ -4,10 +4,10 @@ Nothing that was typed or won leaves the origin: a redirect to anywhere else end
 """
 
 import json
-from collections.abc import Collection, Generator
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import quote_plus, urldefrag, urljoin, urlsplit
 
 from probe.brokers.quotex.cookies import Cookies, Jar, cookie_header
 from probe.brokers.quotex.pages import Page
@@ -132,16 +132,18 @@ class Visitor:
         return came
 
     def _next(self, stage: str, url: str, reply: HttpReply) -> str:
+        here = urlsplit(self._origin)
         try:
             target = urldefrag(urljoin(url, reply.header("location"))).url
-            there, here = urlsplit(target), urlsplit(self._origin)
-            is_here = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
-            host = there.hostname or ""
+            there = urlsplit(target)
         except ValueError:
-            target, is_here, host = "", False, ""
+            target, there = "", urlsplit("")
+        is_here = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
         if is_here and target.isascii() and target.isprintable() and " " not in target:
             return target
-        where = self.words(host) or "an address that is none"
+        # The host as it was written: in small letters a secret in it would not be known.
+        host = there.netloc.rpartition("@")[2]
+        where = self.words(f"{there.scheme}://{host}") if host else "an address that is none"
         raise Stopped(
             self.failure("http.redirect", stage, f"it leads to {where}, where nothing of the login is sent")
         )
@@ -156,7 +158,7 @@ class Visitor:
 
     def words(self, text: str) -> str:
         """A page's own words, fit to be shown."""
-        text = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+        text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * SHOWN]).split())
         return self._redactor().shorten(text, SHOWN)
 
     def _judge(self, stage: str, reply: HttpReply) -> None:
@@ -174,13 +176,15 @@ class Visitor:
 
 
 class _ThoroughRedactor(Redactor):
-    """Also for secrets as short as a PIN, which elsewhere would blot out half of a text."""
+    """Also for secrets as they stand in a form, or as short as a PIN, which elsewhere would blot out half of a text."""
 
     __slots__ = ("_short",)
 
-    def __init__(self, secrets: Collection[Secret]) -> None:
-        super().__init__(secrets)
-        values = (secret.reveal() for secret in secrets)
+    def __init__(self, secrets: Iterable[Secret]) -> None:
+        values = [secret.reveal() for secret in secrets]
+        super().__init__(
+            Secret(form) for value in values for form in (value, quote_plus(value, errors="replace"))
+        )
         self._short = [value for value in values if 3 <= len(value) < SHORTEST]
         self.longest = max(self.longest, SHORTEST)
 

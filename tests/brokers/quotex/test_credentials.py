@@ -279,6 +279,12 @@ def test_session_files_of_public_clients_are_read_with_cookies_and_browser(
     assert not any(secret in f"{read!r} {read.facts}" for secret in SECRETS)
 
 
+def test_a_token_in_the_field_of_the_browser_is_not_told_as_its_name() -> None:
+    read = read_credentials(json.dumps({**FILE, "user_agent": TOKEN}))
+
+    assert dict(read.facts)["user agent"] == "***"
+
+
 @pytest.mark.parametrize(
     "text",
     [

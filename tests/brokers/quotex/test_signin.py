@@ -1,6 +1,8 @@
 import json
 import time
 from dataclasses import replace
+from html import escape
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import given, settings
@@ -281,6 +283,46 @@ def test_a_short_pin_is_not_repeated_either() -> None:
     assert "it says '*** is wrong'" in failure.detail
 
 
+SPOKEN = 'Pa55 "word&<;\u00e9'  # with a sign for every way of writing it
+
+
+@pytest.mark.parametrize(
+    "written",
+    [SPOKEN, escape(SPOKEN), quote(SPOKEN), quote_plus(SPOKEN), json.dumps(SPOKEN)[1:-1]],
+    ids=["as it is", "in HTML", "in an address", "in a form", "in JSON"],
+)
+@pytest.mark.parametrize("status", [200, 500])
+def test_a_title_that_repeats_the_password_does_not_make_us_show_it(written: str, status: int) -> None:
+    page = reply(f"<title>who has {written}</title>", status)
+
+    failure = refused(site(post=page), login=replace(LOGIN, password=Secret(SPOKEN)))
+
+    assert "page title 'who has ***'" in failure.detail
+
+
+def test_a_host_that_repeats_the_password_does_not_make_us_show_it() -> None:
+    pages = site(post=redirect("https://Pa55Word.evil.example/"))
+
+    failure = refused(pages, login=replace(LOGIN, password=Secret("Pa55Word")))
+
+    assert "it leads to https://***.evil.example" in failure.detail
+
+
+def test_a_balance_that_repeats_the_pin_does_not_make_us_show_it() -> None:
+    pages = site(post=reply(PIN_PAGE), digest=digest(demoBalance=PIN))
+
+    assert dict(signed_in(pages, pin=PIN).facts)["demo balance"] == "***"
+
+
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_title_that_repeats_a_short_pin_does_not_make_us_show_it(status: int) -> None:
+    pages = site(post=reply(PIN_PAGE), pin=reply("<title>4711 of pa4711ss</title>", status))
+
+    failure = refused(pages, pin="4711", login=replace(LOGIN, password=Secret("pa4711ss")))
+
+    assert "page title '*** of ***'" in failure.detail
+
+
 # -- refusals -----------------------------------------------------------------------------------------------------------
 
 TAB = '<div id="tab-1"><form><div>E-mail</div><div><div>{}</div></div></form></div>'
@@ -412,15 +454,15 @@ def test_an_answer_that_is_neither_success_nor_error_is_a_changed_page() -> None
 @pytest.mark.parametrize(
     ("location", "where"),
     [
-        ("https://evil.example/en/trade", "evil.example"),
-        ("//evil.example/en/trade", "evil.example"),
-        ("https://www.market-qx.trade/en/trade", "www.market-qx.trade"),
-        ("http://market-qx.trade/en/trade", "market-qx.trade"),
-        ("https://market-qx.trade:8443/en/trade", "market-qx.trade"),
-        (f"https://{EMAIL.lower()}@market-qx.trade/en/trade", "market-qx.trade"),
+        ("https://evil.example/en/trade", "https://evil.example"),
+        ("//evil.example/en/trade", "https://evil.example"),
+        ("https://www.market-qx.trade/en/trade", "https://www.market-qx.trade"),
+        ("http://market-qx.trade/en/trade", "http://market-qx.trade"),
+        ("https://market-qx.trade:8443/en/trade", "https://market-qx.trade:8443"),
+        (f"https://{EMAIL.lower()}@market-qx.trade/en/trade", "https://market-qx.trade"),
         ("javascript:alert(1)", "an address that is none"),
         ("https://[", "an address that is none"),
-        ("/en/trade\x00", "market-qx.trade"),
+        ("/en/trade\x00", "https://market-qx.trade"),
     ],
 )
 @pytest.mark.parametrize("status", [302, 307, 308])
@@ -559,6 +601,15 @@ def test_a_renewal_that_fails_says_why(came: Came, kind: str) -> None:
     assert failure.detail.startswith("account digest")
 
 
+def test_a_cookie_that_was_taken_back_is_still_not_shown() -> None:
+    took_back = cookie("laravel_session=; Max-Age=0")
+
+    failure, _ = renewed(reply("<title>cookie-planted-1</title>", 500, (took_back,)))
+
+    assert isinstance(failure, Failure)
+    assert "page title '***'" in failure.detail
+
+
 def test_a_session_becomes_a_credential_of_the_chosen_account() -> None:
     won = signed_in(site())
 
@@ -615,6 +666,8 @@ def test_other_texts_are_no_login(text: str) -> None:
         ('{"email":"a@b","password":"pa55-word"', "it is no JSON object, or not the whole of one"),
         ('{"email":"a@b","password":"pa55-word"} {}', "it is no JSON object, or not the whole of one"),
         ('{"email":"a@b","password":"pa55-w\udc80rd"}', "is half of a character pair"),
+        ('{"email":"a\\ud800@b","password":"pa55-word"}', "an escape in it stands for no character"),
+        ('{"email":"a@b","password":"pa55-word\\u0000"}', "an escape in it stands for no character"),
     ],
 )
 def test_a_damaged_login_is_refused_in_words_without_it(text: str, words: str) -> None:

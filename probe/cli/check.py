@@ -36,7 +36,11 @@ WORST_FIRST = (State.FAILED, State.UNKNOWN, State.DEGRADED, State.HEALTHY)
 )
 @click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
 @click.option("--broker", metavar="NAME", help="Who is behind it, when URL and credential do not say.")
-@click.option("--ssid", metavar="REF", help="The credential: -, env:NAME, file:PATH, keyring:NAME, or the value (warns).")
+@click.option(
+    "--ssid",
+    metavar="REF",
+    help="The credential: -, env:NAME, file:PATH, keyring:NAME, or the value (warns).",
+)
 @click.option(
     "--endpoint", "endpoints", multiple=True, metavar="URL", help="Where to go instead of the known hosts."
 )

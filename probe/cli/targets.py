@@ -10,9 +10,7 @@ from probe.model.errors import ConfigError, near_miss
 from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
 
-KINDS_OF_TARGET = (
-    "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), sim, sim:BROKER, or a ws:// or wss:// URL"
-)
+KINDS_OF_TARGET = "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), sim, sim:BROKER, or a ws:// or wss:// URL"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from probe.model.events import (
     HeartbeatAnswered,
     HeartbeatMissed,
     HeartbeatSent,
+    PeerBeat,
     Phase,
     PhaseFinished,
     QuoteArrived,
@@ -24,6 +25,8 @@ from probe.model.events import (
 from probe.model.intents import Watch
 from probe.model.meanings import Admitted, Assets, Balance, Meaning, Purses
 from probe.session.client import WEBSOCKET
+
+_HEARD = Told | RequestAnswered | QuoteArrived | HeartbeatAnswered | PeerBeat | Surprise
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,8 +48,11 @@ class Facts:
     surprises: list[Surprise] = field(default_factory=list)
     ended: Ended | None = None
     kernel: TcpFacts | None = None
+    heard_at: float | None = None  # anything after the greeting
 
     def add(self, event: Event) -> None:
+        if isinstance(event, _HEARD):
+            self.heard_at = event.at
         match event:
             case PhaseFinished():
                 self.phases.append(event)
@@ -111,11 +117,17 @@ class Facts:
 
     @property
     def seconds_without_pong(self) -> float:
-        """How long the first WebSocket ping had been waiting for its answer when the look ended."""
+        """How long the first WebSocket ping had been waiting for its answer when the look ended; 0: it was answered."""
         sent = next((beat for beat in self.heartbeats_sent if beat.name == WEBSOCKET), None)
         if sent is None or self.ended is None or self.websocket_round_trip is not None:
             return 0.0
         return self.ended.at - sent.at
+
+    @property
+    def fell_silent(self) -> bool:
+        """Nothing at all came after that ping."""
+        sent = next((beat for beat in self.heartbeats_sent if beat.name == WEBSOCKET), None)
+        return sent is not None and self.heard_at is not None and self.heard_at < sent.at
 
     @property
     def application_round_trip(self) -> float | None:

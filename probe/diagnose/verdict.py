@@ -4,10 +4,14 @@ from dataclasses import dataclass
 
 from probe.diagnose.facts import Facts
 from probe.measure.clocks import ClockOffset
+from probe.model.endpoint import Account
 from probe.model.events import Phase
 from probe.model.findings import Certainty, Finding, State, Withheld
 from probe.model.intents import AskHistory, Watch
 
+_SIGNED_IN = (
+    "Sign out in every browser, then sign in again with --login; the rejected token is not used any more."
+)
 LOOKED_LONG_ENOUGH = 3.0  # seconds; prices come twice a second in an open market
 SKEW_WORTH_SAYING = 2.0  # seconds; quote ages are wrong by as much
 
@@ -18,6 +22,8 @@ class Asked:
 
     login: bool
     symbol: str | None
+    account: Account | None = None  # as the credential claims
+    signed_in: bool = False  # the credential was won by a password, just now or before
     withheld: Withheld | None = None  # the credential was not sent
 
 
@@ -30,7 +36,14 @@ class Verdict:
 
 def judge(facts: Facts, asked: Asked, clock: ClockOffset | None) -> Verdict:
     by_code: dict[str, Finding] = {}  # the first of each, which is the gravest
-    for finding in (_failure(facts), _withheld(asked), _mute(facts, asked), *_small_things(facts, clock)):
+    findings_in_order = (
+        _failure(facts, asked),
+        _withheld(asked),
+        _other_account(facts, asked),
+        _mute(facts, asked),
+        *_small_things(facts, clock),
+    )
+    for finding in findings_in_order:
         if finding is not None:
             by_code.setdefault(finding.code, finding)
     findings = list(by_code.values())
@@ -47,7 +60,7 @@ def _state(facts: Facts, asked: Asked, findings: list[Finding]) -> State:
     return State.HEALTHY if reached else State.UNKNOWN
 
 
-def _failure(facts: Facts) -> Finding | None:
+def _failure(facts: Facts, asked: Asked) -> Finding | None:
     failure = facts.ended.failure if facts.ended else None
     if failure is None:
         return None
@@ -57,7 +70,26 @@ def _failure(facts: Facts) -> Finding | None:
         state=State.FAILED,
         certainty=kind.certainty,
         cause=str(failure),
-        next_step=kind.advise,
+        next_step=_SIGNED_IN if asked.signed_in and failure.kind == "auth.refused" else kind.advise,
+    )
+
+
+def _other_account(facts: Facts, asked: Asked) -> Finding | None:
+    """The server's word about the account contradicts the credential's."""
+    said = facts.balance.is_demo if facts.balance else None
+    if (
+        said is None
+        or asked.account not in (Account.DEMO, Account.LIVE)
+        or said == (asked.account is Account.DEMO)
+    ):
+        return None
+    claimed, real = ("demo", "live") if asked.account is Account.DEMO else ("live", "demo")
+    return Finding(
+        code="auth.demo-real-mismatch",
+        state=State.FAILED,
+        certainty=Certainty.LIKELY,
+        cause=f"this is a login for a {claimed} account, and the server says that the account is a {real} one",
+        next_step="Do not trade with it before you know why: look at the account in the browser, and copy the session anew.",
     )
 
 
@@ -87,6 +119,14 @@ def _mute(facts: Facts, asked: Asked) -> Finding | None:
             certainty=Certainty.CERTAIN,
             cause=f"no price can be expected: the broker says the market of {asked.symbol} is closed",
             next_step="Check again with an OTC symbol, or when the market is open.",
+        )
+    if facts.seconds_without_pong >= LOOKED_LONG_ENOUGH and facts.fell_silent:
+        return Finding(
+            code="session.half-open",
+            state=State.FAILED,
+            certainty=Certainty.LIKELY,
+            cause="the login was accepted, and then nothing came any more: no price, no answer, not even to a ping",
+            next_step="Try again, and from another network; a firewall or provider in between may have dropped the session.",
         )
     if facts.seconds_live < LOOKED_LONG_ENOUGH:
         return Finding(
@@ -124,14 +164,14 @@ def _small_things(facts: Facts, clock: ClockOffset | None) -> list[Finding]:
             )
             break
     unanswered = facts.missed or facts.seconds_without_pong >= LOOKED_LONG_ENOUGH
-    if unanswered and facts.ended is not None and facts.ended.failure is None:
+    if unanswered and not facts.fell_silent and facts.ended is not None and facts.ended.failure is None:
         findings.append(
             Finding(
                 code="session.peer-stopped-ponging",
                 state=State.DEGRADED,
                 certainty=Certainty.CERTAIN,
                 cause="a heartbeat was not answered while other data kept coming",
-                next_step="Watch it for longer with `probe monitor`.",
+                next_step="Check again for a few minutes; if it stays, a broken session will be noticed late.",
             )
         )
     if facts.surprises:

@@ -111,7 +111,7 @@ _PROXY = "Fix the proxy setting, add the host to no_proxy, or go without the pro
 _PATH = "Try from another network; if that works, a firewall, proxy or provider in between is the cause."
 _FRESH = "Log in with the browser again, copy the whole frame anew, and try it once from the same network."
 _OTHER_HOST = "Try another region with --region, and the same again in a few minutes."
-_VERSION = "Check the path and the EIO number in the URL against `probe targets`; the broker may have changed its protocol."
+_VERSION = "Check the path and the EIO number in the URL; the broker may have changed its protocol."
 _AGAIN = "Try again; if it repeats, compare with another region and another network."
 
 KINDS: dict[str, Kind] = {
@@ -450,7 +450,7 @@ KINDS: dict[str, Kind] = {
     ),
     "sio.connect-silent": _kind(
         Layer.ENGINE,
-        "the server did not answer the request to join its namespace",
+        "the server did not open its namespace: the 40 never came",
         _OTHER_HOST,
         "sio.connect-silent",
         Retry.OTHER_REGION,
@@ -483,7 +483,7 @@ KINDS: dict[str, Kind] = {
     "auth.closed": _kind(
         Layer.AUTH,
         "the server closed the connection during the login",
-        "Check that the account kind fits the host (a demo session needs a demo host); otherwise: " + _FRESH,
+        "Check that the account kind fits the host where the broker has one for each; otherwise: " + _FRESH,
         "auth.demo-real-mismatch",
         Retry.STOP,
         Blame.CREDENTIAL,

@@ -260,6 +260,7 @@ class Unrecognised:
 
     problem: str
     preview: str
+    tells_balance: bool = False  # it should have said what an account holds
 
 
 Meaning = (

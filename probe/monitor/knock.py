@@ -135,7 +135,13 @@ class _Look:
         through = self._proxy.proxy if self._proxy else None
         plan = DialPlan(address=address, proxy=through, tls=self._tls, deadlines=deadlines)
         await gaze.run(plan, timeout)
-        asked = Asked(login=credentials is not None, symbol=symbol, withheld=withheld)
+        asked = Asked(
+            login=credentials is not None,
+            symbol=symbol,
+            withheld=withheld,
+            account=credentials.account if credentials else None,
+            signed_in=entered is not None,
+        )
         clock = gaze.facts.clock(gaze.utc_at_zero)
         return self._judged(gaze.facts, asked, clock, entered, session.transcript())
 

@@ -22,15 +22,25 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.failures import Failure
-from probe.model.intents import AnswerBeat, Beat, ChooseAccount, Intent, Join, Leave, Login, Trading, Watch
+from probe.model.intents import (
+    AnswerBeat,
+    Beat,
+    Intent,
+    Join,
+    Leave,
+    Login,
+    Murmur,
+    PlaceOrder,
+    Trading,
+    UnknownIntent,
+    Watch,
+)
 from probe.model.meanings import (
-    Balance,
     BeatAnswered,
     BeatAsked,
     Goodbye,
     JoinRefused,
     Meaning,
-    Purses,
     Quotes,
     Refused,
     Unrecognised,
@@ -39,6 +49,7 @@ from probe.model.meanings import (
 from probe.session.codec import BeatRule, Codec, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, KIND_OF_GOODBYE, SessionCore, SocketEvent
 from probe.session.phases import Move
+from probe.session.proof import DemoProof
 from probe.session.refusal import failure_of_refusal
 from probe.session.requests import Requests, answer_key
 from probe.wire.websocket import (
@@ -59,6 +70,7 @@ REQUEST_DEADLINE = 10.0
 # ones keep this distance from the broker's own keep-alive: writing that would count as their time.
 FIRST_PING_AFTER = 0.5
 
+_NOT_ASKED = Join | Login | Beat | AnswerBeat | Murmur | UnknownIntent  # by whoever uses a session
 PEER_BEAT, REFUSAL = "peer beat", "refusal body"
 BEAT, ANSWER, REQUEST = "beat:", "answer:", "request:"
 
@@ -83,8 +95,8 @@ class ClientSession(SessionCore[ClientSocket]):
         "_beat_number",
         "_beats",
         "_credentials",
+        "_proof",
         "_requests",
-        "_server_says_demo",
         "_terms",
         "_unanswered",
         "plan",
@@ -117,7 +129,7 @@ class ClientSession(SessionCore[ClientSocket]):
         ] = {}  # name: payload, due, sent, messages in
         self._terms: Welcome | None = None
         self._asked_data_at: float | None = None
-        self._server_says_demo = False
+        self._proof = DemoProof()
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -126,7 +138,7 @@ class ClientSession(SessionCore[ClientSocket]):
 
         Raises:
             UnsafeTarget: an order, and the server has not said in this session that this is a demo account.
-            LocalProtocolError: the session is not live.
+            LocalProtocolError: the session is not live, or this is nothing that a user of a session asks.
         """
         if isinstance(intent, Leave):
             self.leave(now)
@@ -135,13 +147,16 @@ class ClientSession(SessionCore[ClientSocket]):
             raise LocalProtocolError(
                 f"{type(intent).__name__} asked while {self._phase.value}; wait until the session is live"
             )
+        if isinstance(intent, _NOT_ASKED):
+            raise LocalProtocolError(
+                f"{type(intent).__name__} is the session's own business, or the simulator's"
+            )
         if isinstance(intent, Trading):
-            self._refuse_unless_demo()
+            self._refuse_unless_demo(intent)
         messages = self._codec.encode_intent(intent)
+        self._proof.ask(intent)
         if isinstance(intent, Watch):
             self._asked_data_at = now
-        elif isinstance(intent, ChooseAccount):
-            self._server_says_demo = False  # until the next balance
         self._send(messages, now)
         key = answer_key(intent)
         if key is None:
@@ -167,7 +182,7 @@ class ClientSession(SessionCore[ClientSocket]):
         elif not self._ended and self._phase is not Phase.CONNECTING:
             self._on_deadline(now)
 
-    def _refuse_unless_demo(self) -> None:
+    def _refuse_unless_demo(self, intent: Trading) -> None:
         refused = "the order was"
         if self.plan.account is not Account.DEMO:
             raise UnsafeTarget(
@@ -175,7 +190,9 @@ class ClientSession(SessionCore[ClientSocket]):
                 f"this endpoint is for {self.plan.account.value} accounts",
                 "Orders go to demo endpoints only.",
             )
-        if not self._server_says_demo:
+        if isinstance(intent, PlaceOrder) and intent.account is not Account.DEMO:
+            raise UnsafeTarget(refused, "it is for a live account", "Orders go to demo accounts only.")
+        if not self._proof.given:
             raise UnsafeTarget(
                 refused,
                 "the server has not said in this session that this is a demo account (the credential's claim does not count)",
@@ -241,6 +258,7 @@ class ClientSession(SessionCore[ClientSocket]):
                 for symbol, broker_time, price in meaning.rows:
                     events.append(QuoteArrived(now, symbol, broker_time, price))
             elif type(meaning) is Unrecognised:
+                self._proof.hear(meaning)
                 self._surprise(meaning.problem, meaning.preview, now)
             else:
                 self._on_meaning(meaning, now)
@@ -248,6 +266,7 @@ class ClientSession(SessionCore[ClientSocket]):
                 return
 
     def _on_meaning(self, meaning: Meaning, now: float) -> None:
+        self._proof.hear(meaning)
         move = self._step(meaning, now)
         if move is Move.NEXT:
             if isinstance(meaning, Welcome):
@@ -269,10 +288,6 @@ class ClientSession(SessionCore[ClientSocket]):
             case BeatAnswered():
                 self._beat_answered(next((name for name in self._unanswered if name != WEBSOCKET), ""), now)
                 return
-            case Balance(is_demo=is_demo):
-                self._server_says_demo = is_demo is True
-            case Purses(demo=demo, live=live):
-                self._server_says_demo = demo is not None and live is None
             case _:
                 pass
         pending = self._requests.answered_by(meaning)

@@ -5,6 +5,7 @@ becomes `Unrecognised` or `UnknownIntent` in one place, so that broker code may 
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from probe.model.credentials import StrangersRedactor
 from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, UnknownIntent
@@ -31,6 +32,7 @@ class SocketIoCodec:
     __slots__ = ("_reader",)
 
     rules: DialectRules
+    balance_events: ClassVar[frozenset[str]]  # what a word about the account in use may come as
 
     def __init__(self, *, one_at_a_time: bool = False) -> None:
         self._reader = wire.SocketIoReader(one_at_a_time=one_at_a_time)
@@ -72,7 +74,13 @@ class SocketIoCodec:
             try:
                 told = self.told(packet.name, packet.arguments)
             except NOT_AS_EXPECTED as error:
-                return [Unrecognised(problem=_unlike(packet.name, error), preview=wire.preview(message))]
+                return [
+                    Unrecognised(
+                        problem=_unlike(packet.name, error),
+                        preview=wire.preview(message),
+                        tells_balance=packet.name in self.balance_events,
+                    )
+                ]
             if told is None:
                 return [Unrecognised(problem=_unknown(packet.name), preview=wire.preview(message))]
             return told

@@ -3,17 +3,21 @@
 import base64
 import contextlib
 import hashlib
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from urllib.parse import unquote_plus
+
+from tests.pretending import POCKETOPTION, Known
 
 Behaviour = Callable[[socket.socket], None]
 GREETING = b'0{"sid":"abc","upgrades":[],"pingInterval":25000,"pingTimeout":20000}'
 
 
 @contextlib.contextmanager
-def serving(behave: Behaviour) -> Iterator[str]:
-    """The URL of a server that treats every connection like that."""
+def serving(behave: Behaviour, known: Known = POCKETOPTION) -> Iterator[str]:
+    """The URL, as that broker's, of a server that treats every connection like that."""
     listener = socket.create_server(("127.0.0.1", 0))
     opened: list[socket.socket] = []
 
@@ -31,7 +35,7 @@ def serving(behave: Behaviour) -> Iterator[str]:
     threading.Thread(target=accept, daemon=True).start()
     port = listener.getsockname()[1]
     try:
-        yield f"ws://127.0.0.1:{port}/socket.io/?EIO=4&transport=websocket"
+        yield f"ws://127.0.0.1:{port}{known.path}"
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
@@ -39,11 +43,18 @@ def serving(behave: Behaviour) -> Iterator[str]:
             connection.close()
 
 
-def upgrade(connection: socket.socket) -> None:
-    """Open the WebSocket in order."""
-    head = b""
-    while b"\r\n\r\n" not in head:
-        head += connection.recv(65536)
+def read_head(connection: socket.socket) -> tuple[bytes, bytes]:
+    """A request's head, and what came behind it."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += connection.recv(65536)
+    head, _, behind = data.partition(b"\r\n\r\n")
+    return head, behind
+
+
+def upgrade(connection: socket.socket) -> bytes:
+    """Open the WebSocket in order; the request's head."""
+    head, _ = read_head(connection)
     key = next(
         line.split(b": ")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"sec-websocket-key")
     )
@@ -53,6 +64,7 @@ def upgrade(connection: socket.socket) -> None:
         + accept
         + b"\r\n\r\n"
     )
+    return head
 
 
 def frame(payload: bytes, opcode: int = 1) -> bytes:
@@ -88,10 +100,7 @@ def garbage_after_upgrade(connection: socket.socket) -> None:
 
 def page(connection: socket.socket) -> None:
     connection.recv(65536)
-    body = b"<html><head><title>Just a moment...</title></head></html>"
-    connection.sendall(
-        b"HTTP/1.1 200 OK\r\nServer: cloudflare\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    )
+    connection.sendall(_page(b"200 OK", b"<title>Just a moment...</title>", b"Server: cloudflare"))
     linger(connection)
 
 
@@ -127,18 +136,47 @@ def hundred_megabytes(connection: socket.socket) -> None:
 
 def echoing(connection: socket.socket) -> None:
     """Refuses, and repeats the login it was sent in its refusal, its close reason and everywhere else."""
-    upgrade(connection)
+    head = upgrade(connection)
     connection.sendall(frame(GREETING))
-    connection.recv(65536)
-    connection.sendall(frame(b'40{"sid":"x"}'))
+    if b"EIO=4" in head:  # whose clients ask to join
+        connection.recv(65536)
+        connection.sendall(frame(b'40{"sid":"x"}'))
+    else:
+        connection.sendall(frame(b"40"))
     data = bytearray(connection.recv(65536))
     mask, length = data[2:6], data[1] & 127
     start = 6
     if length == 126:
-        mask, start = data[4:8], 8
-    login = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data[start:]))
+        mask, start, length = data[4:8], 8, int.from_bytes(data[2:4], "big")
+    login = bytes(byte ^ mask[at % 4] for at, byte in enumerate(data[start : start + length]))
     connection.sendall(frame(b'42["odd",' + login[2:] + b"]"))
     connection.sendall(frame(b"not a packet " + login))
     connection.sendall(frame(b'42["NotAuthorized",{"reason":' + login[2:].split(b",", 1)[1][:-1] + b"}]"))
     connection.sendall(frame(b"\x03\xf0" + login[:60], opcode=8))
     linger(connection)
+
+
+def echoing_page(connection: socket.socket) -> None:
+    """Repeats the cookies it was sent, in its reason, its headers and its title."""
+    head, _ = read_head(connection)
+    cookies = next(line[8:] for line in head.split(b"\r\n") if line.startswith(b"Cookie: "))
+    connection.sendall(_page(b"403 " + cookies, b"<title>%b</title>" % cookies, b"Server: " + cookies))
+    linger(connection)
+
+
+def echoing_form(connection: socket.socket) -> None:
+    """A sign-in page that repeats what was typed, as it came and as it was meant, and calls that an error of its own."""
+    head, typed = read_head(connection)
+    if length := re.search(rb"(?i)content-length: (\d+)", head):
+        while len(typed) < int(length[1]):
+            typed += connection.recv(65536)
+        meant = unquote_plus(typed.decode()).encode()
+        connection.sendall(_page(b"500 No", b"<title>%b %b</title>" % (meant, typed), b"Server: " + typed))
+    else:
+        connection.sendall(_page(b"200 OK", b'<input name="_token" value="planted0form">', b"Server: x"))
+    linger(connection)
+
+
+def _page(status: bytes, body: bytes, header: bytes) -> bytes:
+    length = b"Content-Length: %d" % len(body)
+    return b"\r\n".join((b"HTTP/1.1 " + status, header, length, b"Connection: close", b"", body))

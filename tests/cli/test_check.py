@@ -8,7 +8,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ import pytest
 from probe.cli.main import run as probe_command
 from tests.cli import bad_servers
 from tests.cli.bad_servers import Behaviour, serving
-from tests.pretending import SSID, TOKEN
+from tests.pretending import KNOWN, QUOTEX, QUOTEX_TOKEN, SSID, Known
 
 REPLY_LIMIT = 100 * 1024  # of memory beyond a healthy check, KiB
 
@@ -52,7 +54,7 @@ def run(*arguments: str, stdin: str = "", environment: dict[str, str] | None = N
     return Ran(process.returncode, out, err, time.monotonic() - began, 0)
 
 
-def run_measured(*arguments: str) -> Ran:
+def run_measured(*arguments: str, environment: dict[str, str] | None = None) -> Ran:
     """The same, with the peak memory of the process."""
     code = (
         "import re, sys\n"
@@ -63,22 +65,71 @@ def run_measured(*arguments: str) -> Ran:
     )
     began = time.monotonic()
     process = subprocess.run(
-        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={**os.environ, **(environment or {})},
     )
     *err, memory = process.stderr.splitlines()
     return Ran(process.returncode, process.stdout, "\n".join(err), time.monotonic() - began, int(memory))
 
 
+def at_once(commands: Iterable[Sequence[str]], environment: dict[str, str] | None = None) -> list[Ran]:
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(lambda command: run_measured(*command, environment=environment), commands))
+
+
 @pytest.fixture(scope="module")
-def ssid_file(tmp_path_factory: pytest.TempPathFactory) -> str:
-    path = tmp_path_factory.mktemp("ssid") / "ssid.txt"
-    path.write_text(SSID + "\n")
-    path.chmod(0o600)
-    return f"file:{path}"
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """For the name of each broker a reference to a file with its credential."""
+    folder = tmp_path_factory.mktemp("ssid")
+    for known in KNOWN:
+        path = folder / known.broker.name
+        path.write_text(known.ssid + "\n")
+        path.chmod(0o600)
+    return {known.broker.name: f"file:{folder / known.broker.name}" for known in KNOWN}
 
 
-def test_the_simulator_is_healthy_and_says_so_in_words() -> None:
-    ran = run("check", "sim:pocketoption")
+def checks_of(
+    behave: Behaviour,
+    files: dict[str, str],
+    *options: Sequence[str],
+    environment: dict[str, str] | None = None,
+) -> list[tuple[Known, Ran]]:
+    """A check with each of the options of a server that does this to each broker's clients; all at once."""
+    each = [(known, more) for known in KNOWN for more in options]
+    with ExitStack() as opened:
+        urls = [opened.enter_context(serving(behave, known)) for known, _ in each]
+        ran = at_once(
+            [
+                ("check", url, "--ssid", files[known.broker.name], *more)
+                for url, (known, more) in zip(urls, each, strict=True)
+            ],
+            environment,
+        )
+    return [(known, one) for (known, _), one in zip(each, ran, strict=True)]
+
+
+@dataclass
+class Healthy:
+    words: Ran
+    json: Ran
+
+
+@pytest.fixture(scope="module")
+def healthy() -> dict[str, Healthy]:
+    """For the name of each broker what checks of its simulator say."""
+    names = [known.broker.name for known in KNOWN]
+    ran = at_once([("check", f"sim:{name}", *more) for name in names for more in ((), ("--json",))])
+    return {
+        name: Healthy(*pair) for name, pair in zip(names, zip(ran[::2], ran[1::2], strict=True), strict=True)
+    }
+
+
+def test_the_simulator_is_healthy_and_says_so_in_words(known: Known, healthy: dict[str, Healthy]) -> None:
+    ran = healthy[known.broker.name].words
     assert (ran.code, ran.err) == (0, "")
     assert "HEALTHY" in ran.out
     for step in (
@@ -90,15 +141,15 @@ def test_the_simulator_is_healthy_and_says_so_in_words() -> None:
         "login",
         "first price",
         "WebSocket ping",
-        "UTC+2 h",
+        f"UTC{known.broker.zone_seconds / 3600:+g} h",
     ):
         assert step in ran.out
     assert max(len(line) for line in ran.out.splitlines()) <= 80
     assert "\x1b" not in ran.out  # no colours where nobody looks
 
 
-def test_json_says_the_same_to_programs() -> None:
-    told = run("check", "sim:pocketoption", "--json").told
+def test_json_says_the_same_to_programs(known: Known, healthy: dict[str, Healthy]) -> None:
+    told = healthy[known.broker.name].json.told
     assert list(told)[:3] == ["schema_version", "kind", "at"]
     assert (told["verdict"], told["exit_code"], told["account"], told["findings"]) == (
         "healthy",
@@ -109,11 +160,15 @@ def test_json_says_the_same_to_programs() -> None:
     assert [phase["name"] for phase in told["phases"]] == [
         "DNS", "TCP", "upgrade", "greeting", "namespace", "login", "first price",
     ]  # fmt: skip
-    assert told["clock"]["zone_seconds"] == 7200
+    assert told["clock"]["zone_seconds"] == known.broker.zone_seconds
 
 
 def test_region_picks_one_of_the_broker_s_endpoints() -> None:
-    assert run("check", "sim:pocketoption", "--region", "demo-asia", "--json").told["region"] == "demo-asia"
+    names = [known.broker.name for known in KNOWN]
+    ran = at_once([("check", f"sim:{name}", "--region", "demo-asia", "--json") for name in names])
+    assert [(one.told["broker"], one.told["region"]) for one in ran] == [
+        (name, "demo-asia") for name in names
+    ]
 
 
 CASES: list[tuple[Behaviour, str, str]] = [
@@ -132,33 +187,93 @@ CASES: list[tuple[Behaviour, str, str]] = [
     ("behave", "code", "words"), CASES, ids=lambda value: getattr(value, "__name__", None)
 )
 def test_a_bad_server_ends_in_time_in_one_clear_sentence_and_bounded_memory(
-    behave: Behaviour, code: str, words: str, ssid_file: str
+    behave: Behaviour, code: str, words: str, files: dict[str, str]
 ) -> None:
-    with serving(behave) as url:
-        ran = run_measured("check", url, "--ssid", ssid_file, "--timeout", "1s", "--json")
-    finding = ran.told["findings"][0]
-    assert (ran.code, finding["code"]) == (1, code)
-    assert words in finding["cause"]
-    assert finding["next_step"]
-    assert ran.seconds < 5 * (1 + 2)  # the time given, and the closing's
-    assert ran.memory < REPLY_LIMIT
-    assert TOKEN not in ran.out + ran.err
+    for known, ran in checks_of(behave, files, ("--timeout", "1s", "--json")):
+        finding = ran.told["findings"][0]
+        assert (ran.told["broker"], ran.code, finding["code"]) == (known.broker.name, 1, code)
+        assert words in finding["cause"]
+        assert finding["next_step"]
+        assert ran.seconds < 5 * (1 + 2)  # the time given, and the closing's
+        assert ran.memory < REPLY_LIMIT
+        assert known.token not in ran.out + ran.err
 
 
-def test_a_server_that_repeats_the_credential_cannot_make_us_print_it(ssid_file: str) -> None:
-    with serving(bad_servers.echoing) as url:
-        for options in ((), ("--json",)):
-            ran = run("check", url, "--ssid", ssid_file, *options, environment={"TRADEPROBE_DEBUG": "1"})
-            assert ran.code == 1
-            assert "refused the credential" in ran.out
-            assert TOKEN not in ran.out + ran.err
-            assert TOKEN[:12] not in ran.out + ran.err
+DEBUGGING = {"TRADEPROBE_DEBUG": "1"}
 
 
+def test_a_server_that_repeats_the_credential_cannot_make_us_print_it(files: dict[str, str]) -> None:
+    for known, ran in checks_of(bad_servers.echoing, files, (), ("--json",), environment=DEBUGGING):
+        assert ran.code == 1
+        assert "refused the credential" in ran.out
+        assert known.token not in ran.out + ran.err
+        assert known.token[:12] not in ran.out + ran.err
+
+
+def test_a_page_that_repeats_what_it_was_sent_cannot_make_us_print_it() -> None:
+    credentials = {"A_SESSION": json.dumps(SESSION_FILE), "A_LOGIN": json.dumps(PASSWORD)}
+    with (
+        serving(bad_servers.echoing_page, QUOTEX) as socket,
+        serving(bad_servers.echoing_form, QUOTEX) as form,
+    ):
+        with_cookies = ("check", "env:A_SESSION", "--endpoint", socket)
+        by_password = (
+            "check",
+            "env:A_LOGIN",
+            "--broker",
+            "quotex",
+            "--endpoint",
+            form,
+            "--login",
+            "--sessions=none",
+        )
+        commands = [
+            (*command, *more) for command in (with_cookies, by_password) for more in ((), ("--json",))
+        ]
+        ran = at_once(commands, {**credentials, **DEBUGGING})
+    for one in ran:
+        assert one.code == 1
+        assert "***" in one.out
+        assert "planted" not in one.out + one.err
+    assert ["HTTP 403" in one.out for one in ran] == [True, True, False, False]
+
+
+SESSION_FILE = {
+    "cookies": "laravel_session=planted0cookie0000000001; lang=en",
+    "token": QUOTEX_TOKEN,
+    "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+}
+PASSWORD = {"email": "planted0.Someone@Example.org", "password": 'planted0 "Pass&w<;ord'}
+AT_QUOTEX = ("--broker", "quotex")
 BAD_INPUT: list[tuple[Sequence[str], str]] = [
     (("check", '42["auth",{"session":"planted0secret0token000001","isDemo":1'), "damaged"),
     (("check", "planted0secret0token000001", "--broker", "pocketoption"), "only a part of the login"),
     (("check", "planted0secret0token000001"), "Say which with one of: --broker pocketoption"),
+    (("check", QUOTEX_TOKEN), "Say which with one of: --broker pocketoption, --broker quotex"),
+    (("check", QUOTEX_TOKEN, "--broker", "pocketoption"), "a single word of 40 characters"),
+    (("check", QUOTEX_TOKEN[:30], *AT_QUOTEX), "a single word of 30 characters; a token has 40"),
+    (("check", QUOTEX.ssid[:50]), "the rest was cut off, or a quote is missing"),
+    (("check", QUOTEX.ssid[:72]), "it has no isDemo"),
+    (
+        ("check", QUOTEX.ssid.replace(QUOTEX_TOKEN[8:], "…")),
+        "a part of it is left out where three dots stand",
+    ),
+    (("check", QUOTEX.ssid + QUOTEX.ssid), "2 login frames are in it"),
+    (("check", SSID, *AT_QUOTEX), "another broker's login: --broker pocketoption"),
+    (("check", QUOTEX.ssid, "--broker", "pocketoption"), "Quotex's login (--broker quotex)"),
+    (
+        ("check", json.dumps({"a@example.org": SESSION_FILE, "b@example.org": SESSION_FILE})),
+        "2 accounts are in this file",
+    ),
+    (("check", json.dumps({**SESSION_FILE, "token": None})), "its token is empty"),
+    (("check", json.dumps(SESSION_FILE)[:90], *AT_QUOTEX), "not the whole of one"),
+    (("check", "planted0=1; laravel_session=planted0", *AT_QUOTEX), "the token is in none of them"),
+    (("check", json.dumps({**PASSWORD, "email": "planted0"}), *AT_QUOTEX), "its email is no e-mail address"),
+    (
+        ("check", "wss://127.0.0.1:9/socket.io/?EIO=3&transport=websocket", "--ssid", QUOTEX_TOKEN[:30]),
+        "a token has 40",
+    ),
+    (("check", "sim:quotex", "--dialect", "engine=5"), "It is one of 3, 4"),
     (("check", "sim:pocketoptoin"), "did you mean 'pocketoption'"),
     (("check", "sim", "--broker", "nobody"), "unknown broker 'nobody'"),
     (("check", "http://127.0.0.1:9/socket.io/?EIO=4&transport=websocket"), "not ws or wss"),
@@ -176,9 +291,7 @@ BAD_INPUT: list[tuple[Sequence[str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"), BAD_INPUT, ids=lambda value: None if isinstance(value, str) else value[-1][:24]
-)
+@pytest.mark.parametrize(("arguments", "words"), BAD_INPUT, ids=[words for _, words in BAD_INPUT])
 def test_bad_input_is_answered_in_one_sentence_with_exit_code_2(
     arguments: Sequence[str],
     words: str,
@@ -190,8 +303,50 @@ def test_bad_input_is_answered_in_one_sentence_with_exit_code_2(
     out, err = capsys.readouterr()
     assert (code, out) == (2, "")
     assert words in err
-    assert TOKEN not in err
+    assert "planted" not in err
     assert "Traceback" not in err
+
+
+def test_a_pickle_is_refused_and_never_opened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / ".session.pkl"
+    # Opening it would leave a file behind.
+    file.write_bytes(b"\x80\x04cbuiltins\nopen\n(V%s\nVw\ntR." % str(tmp_path / "opened").encode())
+    code = probe_command(["check", f"file:{file}", *AT_QUOTEX])
+    out, err = capsys.readouterr()
+    assert (code, out) == (2, "")
+    assert "it is a pickle" in err
+    assert not (tmp_path / "opened").exists()
+
+
+CURLY = QUOTEX.ssid.replace('"', "“")
+ASSUMED = "it does not say which account, so demo is assumed"
+
+
+@pytest.mark.parametrize(
+    ("credential", "warning"),
+    [
+        (SSID, ""),
+        (QUOTEX.ssid, ""),
+        (QUOTEX_TOKEN, ASSUMED),
+        (CURLY, "curly quotes or invisible signs"),
+        (QUOTEX.ssid[:-1], "the closing ] was missing"),
+        (json.dumps(SESSION_FILE), ASSUMED),
+        (json.dumps({"someone@example.org": SESSION_FILE}), ASSUMED),
+    ],
+    ids=["PocketOption", "Quotex", "token", "curly quotes", "cut", "session file", "session file by e-mail"],
+)
+def test_a_credential_that_can_be_read_is_taken_to_the_network(
+    credential: str, warning: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_CREDENTIAL", credential)
+    named = () if credential != QUOTEX_TOKEN else AT_QUOTEX
+    with serving(bad_servers.silent, QUOTEX) as url:
+        pass  # closed again: nobody listens there now
+    code = probe_command(["check", "env:A_CREDENTIAL", *named, "--endpoint", url, "--json"])
+    out, err = capsys.readouterr()
+    assert (code, json.loads(out)["findings"][0]["code"]) == (1, "tcp.refused")
+    assert warning in err
+    assert "planted" not in out + err
 
 
 def test_a_port_nobody_listens_on_is_called_refused() -> None:
@@ -202,12 +357,12 @@ def test_a_port_nobody_listens_on_is_called_refused() -> None:
     assert ran.told["not_checked"] == ["login", "prices"]
 
 
-def test_a_credential_as_an_argument_works_and_warns() -> None:
-    with serving(bad_servers.page) as url:
-        ran = run("check", SSID, "--endpoint", url)
+def test_a_credential_as_an_argument_works_and_warns(known: Known) -> None:
+    with serving(bad_servers.page, known) as url:
+        ran = run("check", known.ssid, "--endpoint", url)
     assert ran.code == 1
     assert "other users of this machine can read it" in ran.err
-    assert TOKEN not in ran.out + ran.err
+    assert known.token not in ran.out + ran.err
 
 
 def test_ctrl_c_leaves_quietly_with_130() -> None:

@@ -21,6 +21,7 @@ _DOWN: list[list[Message]] = [
     [*_LOGIN, *_attached("updateHistoryNewFast", '{"asset":"EURUSD_otc","period":60,"history":[[1,2]],"candles":[]}')],
     [*_LOGIN, *_attached("loadHistoryPeriodFast", '{"asset":"EURUSD_otc","index":42,"period":60,"data":[]}'), "41"],
     [*_LOGIN, *_attached("successcloseOrder", '{"profit":0,"deals":[]}'), '42["NotAuthorized"]', "41"],
+    [*_LOGIN, *_attached("successupdateBalance", '{"isDemo":0,"balance":7}'), *_attached("updateBalance", '{"isDemo":1,"balance":7}')],
     ['40{"sid":"k3Vn"}', f'42["NotAuthorized",{{"reason":"no such session {TOKEN}"}}]', "41"],
     [f'44{{"message":"who is {TOKEN}"}}'],
     [*_LOGIN, f'42["{TOKEN}"]', f'42["whoIs",["{TOKEN}"', f"x{TOKEN}", TOKEN.encode(), f'42["chafor","{TOKEN}"]'],

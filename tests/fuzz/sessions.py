@@ -1,20 +1,24 @@
-"""Both ends of a session under any bytes after the greeting: no exception, one `Ended`, no timer after it, few events.
+"""Both ends of a session under any bytes after the greeting: no exception, one `Ended`, nothing after it, few events.
 
-The client's secret must stay with the client, whatever the server says to it.
+Whatever the server says, the client's secret stays with the client, which logs in once, and orders only where the newest
+balance is a demo account's.
 """
 
+import contextlib
 import random
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from probe.model.errors import UnsafeTarget
 from probe.model.events import Ended, Event, Heard, Phase, QuoteArrived, RequestAnswered, Told
-from probe.model.intents import AskBalance, AskHistory
+from probe.model.intents import AskBalance, AskHistory, PlaceOrder
+from probe.model.meanings import Balance, Direction, Purses
 from probe.session.behaviour import Misbehaviour
 from probe.session.client import ClientSession
 from probe.session.codec import Message
 from probe.session.served import ServedSession
 from probe.wire.drivable import Signal
-from probe.wire.frames import FrameStream
+from probe.wire.frames import Broken, FrameStream, Text
 from probe.wire.websocket import ServedSocket
 from tests.fuzz.messages import PACKETS, joined, split
 from tests.fuzz.websocket_target import chunks
@@ -26,6 +30,8 @@ CLIENT_RAW, SERVER_RAW, CLIENT, SERVER = b"\0", b"\1", b"\2", b"\3"
 PAUSE = "\x10"  # a message of these lets 7 s pass for each
 GREETING = '0{"sid":"Qn2Y","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}'
 _ASKED = AskHistory(symbol="EURUSD_otc", period=60, until=1789230980.0, span=600.0, index=42)
+_ORDER = PlaceOrder(symbol="EURUSD_otc", direction=Direction.CALL, amount=1.0, duration=60, request_id=7)
+PONG = "3"  # repeats what its ping said
 _REPEATS_WHAT_THE_PEER_SAID = Told | RequestAnswered | QuoteArrived | Heard
 
 
@@ -80,19 +86,29 @@ class _Run:
         self.session = session
         self.now = 0.0
         self.told: list[Event] = []
-        self.asked = False
+        self.said: list[bytes | Signal] = []
+        self._asked = False
 
     def after(self) -> None:
-        self.told += self.session.events()
-        for item in self.session.outgoing():
-            assert isinstance(item, bytes | Signal)
+        news = self.session.events()
+        self.told += news
+        self.said += self.session.outgoing()
         if self.told and isinstance(self.told[-1], Ended):
             assert self.session.next_wake() is None
-        if isinstance(self.session, ClientSession) and self.session.phase is Phase.LIVE and not self.asked:
-            self.asked = True
-            self.session.ask(_ASKED, self.now)
-            self.session.ask(AskBalance(), self.now)
-            self.after()
+        if isinstance(self.session, ClientSession) and self.session.phase is Phase.LIVE:
+            if not self._asked:
+                self._asked = True
+                self.session.ask(_ASKED, self.now)
+                self.session.ask(AskBalance(), self.now)
+                self._order(self.session)
+            elif any(map(_balance_in, news)):
+                self._order(self.session)
+
+    def _order(self, session: ClientSession) -> None:
+        with contextlib.suppress(UnsafeTarget):
+            session.ask(_ORDER, self.now)
+            assert _says_demo(self.told)
+        self.after()
 
     def receive(self, data: bytes) -> None:
         self.session.receive(data, self.now)
@@ -100,12 +116,35 @@ class _Run:
 
     def wait(self, seconds: float) -> None:
         until = self.now + seconds
+        wakes = 0
         while (due := self.session.next_wake()) is not None and due <= until:
             assert due >= self.now - 1e-6
+            assert (wakes := wakes + 1) <= 20 + 5 * seconds
             self.now = max(self.now, due)
             self.session.wake(self.now)
             self.after()
         self.now = until
+
+
+def _balance_in(event: Event) -> Balance | Purses | None:
+    match event:
+        case (
+            Told(meaning=Balance() | Purses() as told) | RequestAnswered(answer=Balance() | Purses() as told)
+        ):
+            return told
+        case _:
+            return None
+
+
+def _says_demo(told: list[Event]) -> bool:
+    """Whether the newest balance that was told is a demo account's."""
+    match next(filter(None, map(_balance_in, reversed(told))), None):
+        case Balance(is_demo=is_demo):
+            return is_demo is True
+        case Purses(demo=demo, live=live):
+            return demo is not None and live is None
+        case _:
+            return False
 
 
 def check(known: Known, data: bytes) -> None:
@@ -132,11 +171,26 @@ def check(known: Known, data: bytes) -> None:
 
     assert [type(event) for event in play.told].count(Ended) == 1
     assert isinstance(play.told[-1], Ended)
-    quiet = len(play.told)
+    quiet = len(play.told), len(play.said)
     play.receive(b"\x81\x00")
     play.wait(100.0)
-    assert len(play.told) == quiet
+    assert (len(play.told), len(play.said)) == quiet
     _keeps_the_secret(known.token, play, data)
+    _speaks_websocket(known, play, is_server=is_server)
+
+
+def _speaks_websocket(known: Known, play: _Run, *, is_server: bool) -> None:
+    """What was written can be read, nothing follows a signal to close, and a client logs in once at most."""
+    last = next((at for at, item in enumerate(play.said) if isinstance(item, Signal)), len(play.said))
+    assert not any(isinstance(item, bytes) for item in play.said[last:])
+    _, _, frames = b"".join(item for item in play.said if isinstance(item, bytes)).partition(b"\r\n\r\n")
+    reader = FrameStream(rng=random.Random(1), max_message=10**6, is_client=is_server)
+    read = reader.receive_frames(frames)
+    assert not any(isinstance(event, Broken) for event in read)
+    if not is_server:
+        texts = [event.text for event in read if isinstance(event, Text)]
+        logins = [text for text in texts if known.token in text and not text.startswith(PONG)]
+        assert logins in ([], [known.ssid])
 
 
 def _keeps_the_secret(token: str, play: _Run, data: bytes) -> None:

@@ -65,6 +65,8 @@ TROUBLES = [
     Trouble("false-success", "session.silent-stall", "mute", seconds=4.5),
     Trouble("extra-element", "cfg.client-outdated", "does not know", State.DEGRADED),
     Trouble("rename-event", "cfg.client-outdated", "V2", seconds=4.5),
+    Trouble("half-open:at=0s", "session.half-open", "nothing came any more", seconds=4.5),
+    Trouble("lying-balance", "auth.demo-real-mismatch", "says that the account is a live one"),
     Trouble("clock-skew", "data.clock-offset", "clock", State.DEGRADED),
 ]
 SLOW = [

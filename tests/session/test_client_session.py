@@ -24,13 +24,12 @@ from probe.model.intents import (
     AskBalance,
     AskHistory,
     CancelPending,
-    ChooseAccount,
     Intent,
     PlaceOrder,
     PlacePending,
     Unwatch,
 )
-from probe.model.meanings import Balance, Direction, History, OrderOpened, OrderRejected, Purses
+from probe.model.meanings import Balance, Direction, History, OrderOpened, OrderRejected
 from tests.pretending import QUOTEX, Known, Pair, ScriptedDesk, client_session
 
 ORDER = PlaceOrder(symbol="EURUSD_otc", direction=Direction.CALL, amount=5, duration=60, request_id=7)
@@ -85,30 +84,6 @@ def test_a_server_that_only_listens_closes_when_its_client_falls_silent() -> Non
     client._timers.clear()
     pair.run(60)
     assert (pair.kind, pair.ended.at) == ("session.closed-normal", 30.001)
-
-
-@pytest.mark.parametrize(
-    ("said", "proven"),
-    [
-        (Purses(demo=1.0, live=None), True),
-        (Purses(demo=1.0, live=2.0), False),
-        (Purses(demo=None, live=2.0), False),
-    ],
-)
-def test_only_a_purse_that_stands_alone_proves_which_account_this_is(said: Purses, proven: bool) -> None:
-    pair = Pair(QUOTEX).run(5)
-    pair.server._say(said, 5)
-    pair.run(5)
-    pair.wire.act(lambda _: None)
-    pair.run(6)
-    assert pair.client._server_says_demo is proven
-
-
-def test_choosing_an_account_forgets_which_one_it_was() -> None:
-    pair = Pair(QUOTEX).run(5)
-    ask(pair, ChooseAccount(account=Account.DEMO))
-    with pytest.raises(UnsafeTarget, match="the server has not said"):
-        pair.client.ask(ORDER, 5)
 
 
 def test_first_data_is_timed_from_the_subscription(known: Known) -> None:

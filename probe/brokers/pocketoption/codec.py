@@ -89,6 +89,7 @@ class PocketOptionCodec(SocketIoCodec):
     __slots__ = ("_fast_history",)
 
     rules = RULES
+    balance_events = frozenset(("successupdateBalance",))
 
     def __init__(self) -> None:
         super().__init__()

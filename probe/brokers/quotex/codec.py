@@ -84,6 +84,8 @@ class QuotexCodec(SocketIoCodec):
 
     __slots__ = ("_dialect", "_last_prices", "_opened", "_tournament", "_user", "rules")
 
+    balance_events = frozenset(("s_balance", "s_balance/list", "balance"))
+
     def __init__(self, dialect: Dialect = DEFAULT) -> None:
         super().__init__(one_at_a_time=dialect.engine == "3")
         self.rules = rules_of(dialect)

@@ -18,7 +18,7 @@ pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED
 test: lint types imports pytest
 
 demo: .venv/.runtime
-	.venv/bin/probe check sim:pocketoption --timeout 20s
+	.venv/bin/probe check sim --timeout 20s
 
 lint: .venv/.dev
 	$(python) -m ruff format --check --quiet .
@@ -38,7 +38,7 @@ pytest: .venv/.dev clients
 	$(pytest) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m long --timeout 3600 $(ARGS)
+	$(pytest) -m long --timeout 3600 -n 2 --dist worksteal $(ARGS)
 
 bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)

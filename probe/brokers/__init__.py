@@ -3,6 +3,7 @@
 import importlib
 import pkgutil
 from functools import cache
+from urllib.parse import parse_qsl
 
 from probe.model.endpoint import read_websocket_url
 from probe.model.errors import UnknownBroker
@@ -37,15 +38,27 @@ def broker_of_credential(text: str) -> Broker | None:
     return found[0] if len(found) == 1 else None
 
 
+def broker_of_host(host: str) -> Broker | None:
+    for broker in all_brokers():
+        if any(endpoint.address.host == host for endpoint in broker.endpoints):
+            return broker
+    return None
+
+
 def broker_of_url(url: str) -> Broker | None:
     """The one broker that has this host, or whose dialect this URL's query asks for."""
-    address = read_websocket_url(url)
-    for broker in all_brokers():
-        if any(endpoint.address.host == address.host for endpoint in broker.endpoints):
-            return broker
-    fitting = [
-        broker
-        for broker in all_brokers()
-        if all(f"{key}={value}" in address.path for key, value in broker.rules.query.items())
-    ]
+    if owner := broker_of_host(read_websocket_url(url).host):
+        return owner
+    asked = _query(url).items()
+    fitting = [broker for broker in all_brokers() if broker.rules.query.items() <= asked]
     return fitting[0] if len(fitting) == 1 and fitting[0].rules.query else None
+
+
+def unmet_query(broker: Broker, url: str) -> dict[str, str]:
+    """What the broker's dialect wants in the URL's query where that says something else; silence is no contradiction."""
+    asked = _query(url)
+    return {name: value for name, value in broker.rules.query.items() if asked.get(name, value) != value}
+
+
+def _query(url: str) -> dict[str, str]:
+    return dict(parse_qsl(read_websocket_url(url).path.partition("?")[2], keep_blank_values=True))

@@ -82,10 +82,12 @@ def sim(
     seconds = None if duration is None else parse_duration(duration, where="--for")
     chosen = speaking([find_broker(name) for name in brokers or broker_names()], dialect)
     simulator = Simulator(chosen, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True)
-    asyncio.run(_serve(simulator, seconds, as_json=as_json))
+    asyncio.run(_serve(simulator, dialect, seconds, as_json=as_json))
 
 
-async def _serve(simulator: Simulator, seconds: float | None, *, as_json: bool) -> None:
+async def _serve(
+    simulator: Simulator, dialect: Sequence[str], seconds: float | None, *, as_json: bool
+) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in STOPPED_BY:  # the plain way, for it works on Windows too
         signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
@@ -94,7 +96,7 @@ async def _serve(simulator: Simulator, seconds: float | None, *, as_json: bool) 
         from probe.simulator.control import controlling  # last: a port that is taken is told before
 
         control = await stack.enter_async_context(controlling(simulator))
-        lines = _as_json(simulator, control) if as_json else _as_text(simulator, control)
+        lines = _as_json(simulator, control) if as_json else _as_text(simulator, control, dialect)
         click.echo("\n".join(lines))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -135,7 +137,7 @@ def _line(kind: str, **fields: object) -> str:
     return json.dumps({"schema_version": 1, "kind": kind, "at": at, **fields})
 
 
-def _as_text(simulator: Simulator, control: "Control") -> Iterator[str]:
+def _as_text(simulator: Simulator, control: "Control", dialect: Sequence[str] = ()) -> Iterator[str]:
     first, endpoints = simulator.endpoints[0], simulator.endpoints
     yield "Simulated, all of it: prices, accounts and orders are made up, and nothing leaves this machine."
     yield ""
@@ -154,17 +156,19 @@ def _as_text(simulator: Simulator, control: "Control") -> Iterator[str]:
     yield from _sign_in_as_text(simulator)
     yield ""
     yield "Look at it from another terminal:"
-    yield f"  {_check_command(first)}"
+    yield f"  {_check_command(first, dialect)}"
     if simulator.ca_file is not None:
         secure = next(each for each in endpoints if each.ca_file is not None)
-        yield f"  {_check_command(secure)}"
+        yield f"  {_check_command(secure, dialect)}"
         yield f"TLS is signed by {simulator.ca_file}. Give it to your client; do not add it to a trust store."
     yield ""
-    yield "Switch faults while it runs:"
+    yield "Switch a fault on while it runs, and off again by the id that was answered:"
     bearer = f"-H 'Authorization: Bearer {control.token.reveal()}'"
+    orders = simulator.board.orders
     yield f"""  curl {bearer} --json '{{"fault": "silent-stall"}}' {control.url}/faults"""
-    for order in simulator.board.orders.values():
-        yield f"On already: {order}"
+    yield f"  curl {bearer} -X DELETE {control.url}/faults/{len(orders) + 1}"
+    for number, order in orders.items():
+        yield f"On already, with id {number}: {order}"
     yield "Ctrl-C ends it."
 
 
@@ -179,9 +183,15 @@ def _sign_in_as_text(simulator: Simulator) -> Iterator[str]:
         yield f"  {broker}: {login['email']}, password {login['password']}, PIN {login['pin']}"
 
 
-def _check_command(endpoint: SimEndpoint) -> str:
-    command = f"echo {shlex.quote(endpoint.credential.reveal())} | probe check - --endpoint {shlex.quote(endpoint.url)}"
-    return command if endpoint.ca_file is None else f"{command} --ca {shlex.quote(str(endpoint.ca_file))}"
+def _check_command(endpoint: SimEndpoint, dialect: Sequence[str]) -> str:
+    known = {choice.name for choice in find_broker(endpoint.broker).choices}
+    options = ["--endpoint", endpoint.url]
+    for choice in dialect:
+        if choice.partition("=")[0] in known:
+            options += ["--dialect", choice]
+    if endpoint.ca_file is not None:
+        options += ["--ca", str(endpoint.ca_file)]
+    return f"echo {shlex.quote(endpoint.credential.reveal())} | probe check - {shlex.join(options)}"
 
 
 def _faults_as_json() -> str:

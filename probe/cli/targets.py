@@ -3,9 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from probe.brokers import all_brokers, broker_names, broker_of_credential, broker_of_url, find_broker
+from probe.brokers import (
+    all_brokers,
+    broker_names,
+    broker_of_credential,
+    broker_of_host,
+    broker_of_url,
+    find_broker,
+    unmet_query,
+)
 from probe.model.credentials import Credentials, PasswordLogin
-from probe.model.endpoint import Account, Endpoint, Sureness
+from probe.model.endpoint import Account, Endpoint, Sureness, read_websocket_url
 from probe.model.errors import ConfigError, near_miss
 from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
@@ -44,9 +52,13 @@ def resolve(text: str, options: TargetOptions) -> list[Target]:
         ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for the person who typed it.
     """
     named = find_broker(options.broker) if options.broker else None
-    targets = _understood(text, named, options)
-    spoken = speaking([target.broker for target in targets], options.dialect)
-    return [replace(target, broker=broker) for target, broker in zip(targets, spoken, strict=True)]
+    if text == "sim" or text.startswith("sim:"):
+        return _simulated(text, options)
+    if "://" in text and not text.lstrip().startswith(("4", "[", "{", '"', "'")):
+        return [_from_url(text, named, options)]
+    if not is_reference(text) and _is_a_word(text) and named is None:
+        raise ConfigError(f"{text!r} is not a target", next_step=f"A target is {KINDS_OF_TARGET}.")
+    return [_from_credential(read_secret(text), named, options)]
 
 
 def speaking(brokers: Sequence[Broker], dialect: Iterable[str]) -> list[Broker]:
@@ -75,16 +87,6 @@ def speaking(brokers: Sequence[Broker], dialect: Iterable[str]) -> list[Broker]:
     return spoken
 
 
-def _understood(text: str, named: Broker | None, options: TargetOptions) -> list[Target]:
-    if text == "sim" or text.startswith("sim:"):
-        return _simulated(text, options)
-    if "://" in text and not text.lstrip().startswith(("4", "[", "{", '"', "'")):
-        return [_from_url(text, named, options)]
-    if not is_reference(text) and _is_a_word(text) and named is None:
-        raise ConfigError(f"{text!r} is not a target", next_step=f"A target is {KINDS_OF_TARGET}.")
-    return [_from_credential(read_secret(text), named, options)]
-
-
 def _is_a_word(text: str) -> bool:
     """Short and plain: more likely a misspelt name than a credential, so it may be repeated to the user."""
     return len(text) <= 20 and all(char.isalnum() or char in "-_." for char in text)
@@ -103,20 +105,15 @@ def _simulated(text: str, options: TargetOptions) -> list[Target]:
         raise ConfigError(
             "sim brings its own credential and endpoints", next_step="Leave out --ssid and --endpoint."
         )
-    brokers = [find_broker(name)] if name else list(all_brokers())
     return [
         Target(name=f"sim:{broker.name}", broker=broker, credentials=None, endpoints=(), simulated=True)
-        for broker in brokers
+        for broker in speaking([find_broker(name)] if name else all_brokers(), options.dialect)
     ]
 
 
 def _from_url(url: str, named: Broker | None, options: TargetOptions) -> Target:
     found = read_secret(options.ssid) if options.ssid else None
-    broker = named or broker_of_url(url)
-    if broker is None and found is not None:
-        broker = broker_of_credential(found.secret.reveal())
-    if broker is None:
-        raise _undecided("the URL does not tell which broker this is")
+    broker = _whose(found, named, (url, *options.endpoints), options.dialect)
     key = _read(broker, found) if found else None
     urls = options.endpoints or (url,)
     endpoints = tuple(_named_endpoint(broker, each, key.account if key else Account.NONE) for each in urls)
@@ -124,9 +121,7 @@ def _from_url(url: str, named: Broker | None, options: TargetOptions) -> Target:
 
 
 def _from_credential(found: Found, named: Broker | None, options: TargetOptions) -> Target:
-    broker = named or broker_of_credential(found.secret.reveal())
-    if broker is None:
-        raise _undecided(f"the credential from {found.source} does not tell which broker it is for")
+    broker = _whose(found, named, options.endpoints, options.dialect)
     key = _read(broker, found)
     what = f"login {key.key}" if isinstance(key, PasswordLogin) else f"session {key.token.fingerprint()}"
     if options.endpoints:
@@ -137,13 +132,75 @@ def _from_credential(found: Found, named: Broker | None, options: TargetOptions)
     return _target(f"{broker.name} {key.account.value} {what}", broker, found, key, endpoints)
 
 
+def _whose(found: Found | None, named: Broker | None, urls: Sequence[str], dialect: Sequence[str]) -> Broker:
+    """The broker behind it all, in the dialect chosen: the one named, else the credential's, else the URLs'.
+
+    Raises:
+        ConfigError: nothing tells, or a URL is another broker's, to whom no credential of this one may be sent.
+    """
+    by_credential = broker_of_credential(found.secret.reveal()) if found else None
+    by_url = next(filter(None, map(broker_of_url, urls)), None)
+    broker = named or by_credential or by_url
+    if broker is None:
+        silent = [f"the credential from {found.source}"] if found else []
+        silent += ["the URL"] if urls else []
+        choices = ", ".join(f"--broker {name}" for name in broker_names())
+        raise ConfigError(
+            f"{' and '.join(silent)} {'do' if silent[1:] else 'does'} not tell which broker this is",
+            next_step=f"Say which with one of: {choices}.",
+        )
+    (spoken,) = speaking([broker], dialect)
+    told_by = "--broker" if named else "credential" if by_credential else "URL"
+    for url in urls:
+        _compare(url, spoken, told_by, dialect)
+    return spoken
+
+
+def _compare(url: str, broker: Broker, told_by: str, dialect: Sequence[str]) -> None:
+    """Refuses a URL that is not this broker's."""
+    address, other = read_websocket_url(url), broker_of_url(url)
+    said = f"--broker says {broker.title}" if told_by == "--broker" else f"this {told_by} is {broker.title}'s"
+    instead = []
+    if other is not None and other.name != broker.name:
+        said += f", and the endpoint is {other.title}'s"
+        instead.append(f"--broker {other.name}" if told_by == "--broker" else f"{other.title}'s credential")
+        if broker_of_host(address.host):
+            raise ConfigError(
+                said, where=address.host_header, next_step=f"Give {broker.title}'s URL or {instead[0]}."
+            )
+    unmet = unmet_query(broker, url)
+    if not unmet:
+        return
+    choices = [f"{each.name}={value}" for each in broker.choices for value in (each.default, *each.others)]
+    link = ":" if instead else ", and"
+    instead += [
+        f"--dialect {choice}"
+        for choice in choices
+        if not unmet_query(speaking([broker], (*dialect, choice))[0], url)
+    ]
+    wanted = "&".join(f"{name}={value}" for name, value in unmet.items())
+    raise ConfigError(
+        f"{said}{link} the URL asks for something else than {wanted}",
+        where=address.host_header,
+        next_step=f"Write {wanted} in it" + (f", or give {' or '.join(instead)}." if instead else "."),
+    )
+
+
 Key = Credentials | PasswordLogin
 
 
 def _read(broker: Broker, found: Found) -> Key:
     text = found.secret.reveal()
     login = broker.web.read_login(text) if broker.web else None
-    return login or broker.read_credentials(text)
+    key = login or broker.read_credentials(text)
+    owner = broker_of_credential(text)
+    if owner is not None and owner.name != broker.name:  # its words may fit by chance
+        raise ConfigError(
+            f"this credential is {owner.title}'s",
+            where=f"--broker {broker.name}",
+            next_step=f"Leave --broker out, or give {broker.title}'s credential.",
+        )
+    return key
 
 
 def _target(
@@ -203,8 +260,3 @@ def _named_endpoint(broker: Broker, url: str, account: Account) -> Endpoint:
     )
     endpoint.address  # noqa: B018 - complains now about what is wrong with the URL
     return endpoint
-
-
-def _undecided(problem: str) -> ConfigError:
-    choices = ", ".join(f"--broker {name}" for name in broker_names())
-    return ConfigError(problem, next_step=f"Say which with one of: {choices}.")

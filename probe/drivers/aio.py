@@ -1,7 +1,7 @@
 """Runs any `Drivable` on asyncio, at either end of a connection.
 
-A protocol, not streams: the time is taken first thing in `data_received`. After every call into the session all outgoing
-is written in order, the events are handed out, and one timer is set.
+A protocol, not streams: the time is taken first thing in `data_received`. After every call into the session it is pumped
+empty, and one timer is set.
 """
 
 import asyncio
@@ -9,19 +9,18 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import Generic, TypeVar, assert_never, cast
+from math import inf
+from typing import TypeVar, assert_never, cast
 
 from probe.drivers.aio_dial import find, in_time, pass_through, reach
 from probe.drivers.dial import DialPlan, HasOptions, NotDialled, Stopwatch, failure_of, tcp_facts
 from probe.drivers.limits import FLUSH_SECONDS, GIVEN_UP, UNSENT_LIMIT, peer_not_reading, reset_when_closed
+from probe.drivers.pump import OnEvent, Pump, S
 from probe.drivers.tls import tls_facts
-from probe.model.errors import LocalProtocolError
 from probe.model.events import Dialled, Ended, Event, Phase, TcpFacts
 from probe.model.failures import Failure
 from probe.wire.drivable import Drivable, Signal
 
-OnEvent = Callable[[Event], None]
-S = TypeVar("S", bound=Drivable)
 T = TypeVar("T")
 
 
@@ -29,49 +28,36 @@ def _ignore(event: Event) -> None:
     pass
 
 
-class Connection(asyncio.Protocol, Generic[S]):
+class Connection(Pump[S], asyncio.Protocol):
     """One session and its transport, from before there is one until it is gone. Made by `connect` and `adopt`."""
 
     __slots__ = (
-        "_acted",
-        "_bug",
         "_closing",
         "_done",
-        "_end_told",
-        "_ended",
-        "_flushing",
         "_greet",
         "_last_resort",
         "_loop",
         "_lost",
-        "_now",
-        "_on_event",
-        "_session",
         "_socket",
         "_timer",
         "_transport",
+        "_wakes_at",
         "_writing_paused",
     )
 
     def __init__(self, session: S, on_event: OnEvent) -> None:
-        self._session = session
-        self._on_event = on_event
         self._loop = asyncio.get_running_loop()
-        self._now = self._loop.time
+        super().__init__(session, on_event, self._loop.time)
         self._done: asyncio.Future[Ended] = self._loop.create_future()
         self._transport: asyncio.Transport | None = None
         self._socket: HasOptions | None = None
         self._greet: Callable[[asyncio.Transport], None] | None = None  # says what the dialler knows by then
         self._timer: asyncio.TimerHandle | None = None
+        self._wakes_at = inf
         self._last_resort: asyncio.TimerHandle | None = None
         self._writing_paused = False
-        self._flushing = False
-        self._acted = False  # somebody used the session while its events were handed out
         self._closing = False  # nothing more will be written
         self._lost = False  # the transport is gone
-        self._end_told = False
-        self._ended: Ended | None = None
-        self._bug: Exception | None = None
 
     # -- for whoever uses the session ----------------------------------------------------------------------------------
 
@@ -148,63 +134,32 @@ class Connection(asyncio.Protocol, Generic[S]):
         self._flush()
 
     def _wake(self) -> None:
-        self._timer = None
+        self._timer, self._wakes_at = None, inf
         now = self._now()
         due = self._session.next_wake()
         if due is not None and due <= now:
             self._session.wake(now)
         self._flush()
 
-    def _tell_end(self, failure: Failure | None) -> None:
-        if not self._end_told:
-            self._end_told = True
-            self._session.receive_end(self._now(), failure)
-        self._flush()
-
-    def _flush(self) -> None:
-        if self._flushing:  # an event's receiver acts: its turn comes when all events before are told
-            self._acted = True
+    def _settle(self) -> None:
+        """Set the timer; if the session ended or was told to, see that nothing waits for ever."""
+        due = self._session.next_wake()
+        if (
+            due is None or due < self._wakes_at
+        ):  # one that is too early stays: a new one for each tick would cost more
+            self._set_timer(due)
+        if not (self._end_told or self._ended):
             return
-        self._flushing = True
-        session = self._session
-        while True:
-            self._acted = False
-            outgoing = session.outgoing()
-            if outgoing:
-                self._write(outgoing)
-            for event in session.events():
-                self._on_event(event)
-                if type(event) is Ended:
-                    self._ended = event
-            if not self._acted:
-                break
-        self._flushing = False
-        self._set_timer(session.next_wake())
-        if self._end_told or self._ended is not None:
-            self._settle()
+        if self._lost and (self._ended is not None or self._timer is None):
+            self._finish()
+        elif self._timer is None:
+            self._close()
 
     def _set_timer(self, due: float | None) -> None:
-        """A timer that is too early stays: it costs one idle wake-up, a new one for each tick would cost more."""
-        timer = self._timer
-        if due is None:
-            if timer is not None:
-                timer.cancel()
-                self._timer = None
-        elif timer is None or due < timer.when():
-            if timer is not None:
-                timer.cancel()
-            self._timer = self._loop.call_at(due, self._drive, self._wake)
-
-    def _write(self, outgoing: list[bytes | Signal]) -> None:
-        joined: list[bytes] = []
-        for item in outgoing:
-            if isinstance(item, Signal):
-                self._write_bytes(joined)
-                joined = []
-                self._obey(item)
-            else:
-                joined.append(item)
-        self._write_bytes(joined)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if due is None else self._loop.call_at(due, self._drive, self._wake)
+        self._wakes_at = inf if due is None else due
 
     def _write_bytes(self, joined: list[bytes]) -> None:
         transport = self._transport
@@ -235,13 +190,6 @@ class Connection(asyncio.Protocol, Generic[S]):
         self._lost = self._transport is None  # else asyncio has yet to say so
         self._drive(self._tell_end, failure)
 
-    def _settle(self) -> None:
-        """The session ended, or was told to: see that nothing waits for ever."""
-        if self._lost and (self._ended is not None or self._timer is None):
-            self._finish()
-        elif self._timer is None:
-            self._close()
-
     def _close(self) -> None:
         if self._closing or self._transport is None:
             return
@@ -270,12 +218,10 @@ class Connection(asyncio.Protocol, Generic[S]):
             self._last_resort.cancel()
         if self._done.done():
             return
-        if self._bug is not None:
-            self._done.set_exception(self._bug)
-        elif self._ended is not None:
-            self._done.set_result(self._ended)
-        else:
-            self._done.set_exception(LocalProtocolError("the session was told of its end and did not end"))
+        try:
+            self._done.set_result(self._outcome())
+        except Exception as bug:  # noqa: BLE001 - see data_received
+            self._done.set_exception(bug)
 
 
 # -- serving -----------------------------------------------------------------------------------------------------------

@@ -8,19 +8,17 @@ thread's action made may be noticed that much late; such deadlines only give up,
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar, assert_never
+from typing import TypeVar, assert_never
 
 from probe.drivers.blocking_dial import SLICE_SECONDS, dial
 from probe.drivers.blocking_transport import Transport
 from probe.drivers.dial import DialPlan, NotDialled, Stopwatch, failure_of, tcp_facts
 from probe.drivers.limits import FLUSH_SECONDS, GIVEN_UP, UNSENT_LIMIT, peer_not_reading
-from probe.model.errors import LocalProtocolError
+from probe.drivers.pump import OnEvent, Pump, S
 from probe.model.events import Ended, Event, Phase, TcpFacts
 from probe.model.failures import Failure
-from probe.wire.drivable import Drivable, Signal
+from probe.wire.drivable import Signal
 
-OnEvent = Callable[[Event], None]
-S = TypeVar("S", bound=Drivable)
 T = TypeVar("T")
 
 
@@ -28,34 +26,17 @@ class _NobodyWaits(Exception):
     """The session has ended or was told to, while it was being dialled for."""
 
 
-class Connection(Generic[S]):
+class Connection(Pump[S]):
     """One attempt, from before it is dialled until its transport is gone. Events are handed out under the lock: who gets
     them must not wait for another thread that acts."""
 
-    __slots__ = (
-        "_acted",
-        "_bug",
-        "_end_told",
-        "_ended",
-        "_flushing",
-        "_lock",
-        "_on_event",
-        "_plan",
-        "_session",
-        "_transport",
-    )
+    __slots__ = ("_lock", "_plan", "_transport")
 
     def __init__(self, session: S, plan: DialPlan, *, on_event: OnEvent) -> None:
-        self._session = session
+        super().__init__(session, on_event, time.monotonic)
         self._plan = plan
-        self._on_event = on_event
         self._lock = threading.RLock()
         self._transport: Transport | None = None
-        self._flushing = False
-        self._acted = False  # somebody used the session while its events were handed out
-        self._end_told = False
-        self._ended: Ended | None = None
-        self._bug: Exception | None = None
 
     # -- for any thread ------------------------------------------------------------------------------------------------
 
@@ -100,11 +81,7 @@ class Connection(Generic[S]):
             raise
         finally:
             self._hang_up()
-        if self._bug is not None:
-            raise self._bug
-        if self._ended is None:
-            raise LocalProtocolError("the session was told of its end and did not end")
-        return self._ended
+        return self._outcome()
 
     def _dial(self, watch: Stopwatch) -> None:
         try:
@@ -169,12 +146,8 @@ class Connection(Generic[S]):
                 step(*args)
             except Exception as bug:  # noqa: BLE001 - ours or the callback's: `run` raises it
                 self._bug = bug
-                self._flushing = True  # the session is not used again
                 if self._transport is not None:
                     self._transport.drop()
-            except BaseException:  # an interruption is nobody's bug
-                self._flushing = False
-                raise
 
     def _begin(self, transport: Transport) -> None:
         if self._is_ending:
@@ -206,47 +179,10 @@ class Connection(Generic[S]):
                 self._hang_up()
                 self._tell_end(None)
 
-    def _tell_end(self, failure: Failure | None) -> None:
-        if not self._end_told:
-            self._end_told = True
-            self._session.receive_end(time.monotonic(), failure)
-        self._flush()
-
-    def _flush(self) -> None:
-        if self._flushing:  # an event's receiver acts: its turn comes when all events before are told
-            self._acted = True
-            return
-        self._flushing = True
-        session = self._session
-        while True:
-            self._acted = False
-            outgoing = session.outgoing()
-            if outgoing:
-                self._write(outgoing)
-            for event in session.events():
-                self._on_event(event)
-                if type(event) is Ended:
-                    self._ended = event
-            if not self._acted:
-                break
-        self._flushing = False
-        self._settle()
-
     def _settle(self) -> None:
         """The session ended, or was told to: see that nothing waits for ever."""
         if self._is_ending and self._transport is not None and self._session.next_wake() is None:
             self._try(self._transport.close, time.monotonic() + FLUSH_SECONDS)
-
-    def _write(self, outgoing: list[bytes | Signal]) -> None:
-        joined: list[bytes] = []
-        for item in outgoing:
-            if isinstance(item, Signal):
-                self._write_bytes(joined)
-                joined = []
-                self._obey(item)
-            else:
-                joined.append(item)
-        self._write_bytes(joined)
 
     def _write_bytes(self, joined: list[bytes]) -> None:
         transport = self._transport

@@ -54,13 +54,19 @@ def _chosen(url: str, source: str) -> ChosenProxy:
 
 
 def _is_exempt(target: Address, settings: Mapping[str, str]) -> bool:
-    where = f"{target.host}:{target.port}"
-    if urllib.request.proxy_bypass_environment(where, settings):  # type: ignore[attr-defined]  # typeshed forgot it
+    entries = [_as_urllib_reads_it(entry) for entry in settings.get("no", "").split(",")]
+    where, exceptions = f"{target.host}:{target.port}", {"no": ",".join(entries)}
+    if "*" in entries or urllib.request.proxy_bypass_environment(where, exceptions):  # type: ignore[attr-defined]  # typeshed forgot it
         return True
     with suppress(ValueError):  # a name is in no network
         address = ipaddress.ip_address(target.host)
-        for entry in settings.get("no", "").split(","):
+        for entry in entries:
             with suppress(ValueError):
-                if address in ipaddress.ip_network(entry.strip(), strict=False):
+                if address in ipaddress.ip_network(entry, strict=False):
                     return True
     return False
+
+
+def _as_urllib_reads_it(entry: str) -> str:
+    """It knows neither `*.broker.example` nor `[2001:db8::1]`."""
+    return entry.strip().removeprefix("*.").replace("[", "").replace("]", "")

@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NoReturn, Self
 from urllib.parse import quote
@@ -16,6 +16,7 @@ _TOKEN_LOOK = re.compile(
     r"[0-9A-Za-z]{24,}|[0-9A-Za-z]{12,}\Z"
 )  # 26 or 32 characters, the last one perhaps cut
 SHORTEST = 6  # pieces of a secret below this many characters tell nothing
+SHORTEST_WORD = 3  # a whole secret below this many protects nothing; masking it would hide the text
 
 
 class Secret:
@@ -106,9 +107,10 @@ class WebSession:
 
 
 class Redactor:
-    """Replaces known secrets in a text by ``***``, one that a cut left at the end included."""
+    """Replaces known secrets in a text by ``***``, one that a cut left at the end included. A short one, as a PIN is, may
+    be part of any word or number: it is replaced where no letter or digit touches it."""
 
-    __slots__ = ("_values", "longest")
+    __slots__ = ("_values", "_words", "longest")
 
     def __init__(self, secrets: Iterable[Secret]) -> None:
         forms: set[str] = set()
@@ -116,13 +118,18 @@ class Redactor:
             value = secret.reveal()
             escaped = json.dumps(value)[1:-1]
             forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="", errors="replace")}
-        self._values = tuple(sorted((form for form in forms if len(form) >= SHORTEST), key=len, reverse=True))
-        self.longest = len(self._values[0]) if self._values else 0
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._values = tuple(form for form in longest_first if len(form) >= SHORTEST)
+        words = [re.escape(form) for form in longest_first if SHORTEST_WORD <= len(form) < SHORTEST]
+        self._words = re.compile(rf"(?<![^\W_])(?:{'|'.join(words)})(?![^\W_])") if words else None
+        self.longest = next((len(form) for form in longest_first if len(form) >= SHORTEST_WORD), 0)
 
     def __call__(self, text: str) -> str:
         for value in self._values:
             if value in text:
                 text = text.replace(value, MASK)
+        if self._words is not None:
+            text = self._words.sub(MASK, text)
         for value in self._values:
             tail = max(0, len(text) - len(value))
             while (tail := text.find(value[:SHORTEST], tail)) >= 0:
@@ -157,7 +164,12 @@ def redactor_for(credentials: Credentials | PasswordLogin | WebSession | None) -
         case PasswordLogin():
             return Redactor((credentials.user, credentials.password))
         case WebSession():
-            return Redactor((credentials.token, *(value for _, value in credentials.cookies)))
+            return Redactor((credentials.token, *_telling(value for _, value in credentials.cookies)))
         case Credentials():
-            cookies = (value for _, value in credentials.cookies)
-            return Redactor((credentials.frame, credentials.token, *credentials.parts, *cookies))
+            pieces = (*credentials.parts, *(value for _, value in credentials.cookies))
+            return Redactor((credentials.frame, credentials.token, *_telling(pieces)))
+
+
+def _telling(pieces: Iterable[Secret]) -> Iterator[Secret]:
+    """Not the cookies that are settings: ``en`` or ``demo``."""
+    return (piece for piece in pieces if len(piece.reveal()) >= SHORTEST)

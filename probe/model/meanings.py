@@ -217,6 +217,14 @@ class PendingRejected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PendingFailed:
+    """An order that waited could not be opened when its time or price came. It answers no request."""
+
+    error: str
+    ticket: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingList:
     orders: tuple[PendingOrder, ...]
 
@@ -266,6 +274,6 @@ class Unrecognised:
 Meaning = (
     Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Purses | Assets
     | History | OrderOpened | OrderRejected | OrderSold | SaleRejected | OrdersClosed | OrderList | PendingPlaced
-    | PendingCancelled | PendingRejected | PendingList | AccountChosen | AccountNotChosen | BrokerClock | Sentiment
-    | Notice | Goodbye | Unrecognised
+    | PendingCancelled | PendingRejected | PendingFailed | PendingList | AccountChosen | AccountNotChosen | BrokerClock
+    | Sentiment | Notice | Goodbye | Unrecognised
 )  # fmt: skip

@@ -1,11 +1,11 @@
 """Single values out of a broker's JSON. They trust nothing: what does not fit raises ValueError or TypeError."""
 
-from itertools import chain
 from typing import Any
 
 LARGEST = 2.0**64  # no broker's number needs more than 64 bits
 MILLISECONDS = 1e11  # a time beyond the year 5000 was not counted in seconds
 YES = (1, "1")  # and True, which is 1
+NO = (0, "0")
 NUMBERS = (float, int)
 
 
@@ -40,17 +40,3 @@ def seconds(value: Any) -> float:
 def any_id(value: Any) -> str | int | None:
     """Clients number their requests with what they like, and it is echoed."""
     return value if value is None or type(value) in (str, int) else str(value)
-
-
-def ticks(rows: Any) -> tuple[tuple[float, float], ...]:
-    """Time and price, whatever a row has besides.
-
-    More than a thousand rows follow each subscription: checked in bulk, one by one only where something is unusual.
-    """
-    pairs: Any = tuple(map(tuple, rows))
-    if not set(map(len, pairs)) <= {2}:
-        pairs = tuple((row[0], row[1]) for row in pairs)
-    flat = tuple(chain.from_iterable(pairs))
-    if set(map(type, flat)) <= {float, int} and flat and max(flat) < MILLISECONDS and min(flat) >= 0:
-        return pairs  # type: ignore[no-any-return]
-    return tuple((seconds(at), number(price)) for at, price in pairs)

@@ -95,6 +95,10 @@ class SocketIoCodec:
                 return [
                     Welcome(sid=sid, ping_interval=interval, ping_timeout=timeout, max_payload=max_payload)
                 ]
+            case wire.Connected(name, _) | wire.Disconnected(name) | wire.ConnectRefused(name, _) if (
+                not _is_ours(name)
+            ):
+                return [Unrecognised(problem=_elsewhere(name), preview=wire.preview(message))]
             case wire.Connected(_, sid):
                 return [Joined(sid=sid)]
             case wire.Disconnected():
@@ -123,6 +127,8 @@ class SocketIoCodec:
                 return [Beat(name=ENGINE_BEAT, payload=payload)]
             case wire.EnginePong(payload):
                 return [AnswerBeat(payload=payload)]
+            case wire.Connected(name, _) | wire.Disconnected(name) if not _is_ours(name):
+                return [_strange(_elsewhere(name), message)]
             case wire.Connected():
                 return [Join()]
             case wire.Disconnected() | wire.EngineClose():
@@ -155,6 +161,15 @@ class SocketIoCodec:
                 return ["41"]
             case _:
                 return self.write_told(meaning)
+
+
+def _is_ours(namespace: str) -> bool:
+    """Brokers use the default one alone; a query may stand behind it."""
+    return namespace.partition("?")[0] == "/"
+
+
+def _elsewhere(namespace: str) -> str:
+    return f"a packet of another namespace, {wire.quoted(namespace)}"
 
 
 def _unknown(name: str) -> str:

@@ -29,6 +29,7 @@ from probe.model.meanings import (
     OrdersClosed,
     OrderSold,
     PendingCancelled,
+    PendingFailed,
     PendingList,
     PendingOrder,
     PendingPlaced,
@@ -275,7 +276,7 @@ class SimAccount:
         if problem is None:
             self._open(waiting, at, id_=ticket)
         elif problem not in self._house.silent_about:
-            self._tell(at, PendingRejected(error=self._words(problem)))
+            self._tell(at, PendingFailed(error=self._words(problem), ticket=ticket))
         self._tell(at, self.pending_orders())
 
     def _new_id(self, rng: random.Random) -> str:

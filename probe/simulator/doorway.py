@@ -12,6 +12,9 @@ from probe.wire.heads import BadHead, Head
 
 HEAD_WITHIN_SECONDS = 10.0
 UPLOAD_LIMIT_BYTES = 256 * 1024  # of one request: the pages take no uploads
+BACKLOG_LIMIT_BYTES = 1024 * 1024  # of requests; who sends more than are answered may not read at all
+REFUSED_WITHIN_SECONDS = 2.0
+_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 
 
 def _over(now: float) -> Ended:
@@ -107,26 +110,36 @@ class PagesConnection(asyncio.Protocol):
         self._arrived: list[bytes | Signal] = []
         self._events: list[Event] = []
         self._over = False
+        self._refused_until: float | None = None
 
     def begin(self, now: float) -> None:
         self._dialling = self._loop.create_task(self._dial())
 
     def receive(self, item: bytes, now: float) -> None:
+        if self._over or self._refused_until is not None:
+            return
         folded = self._folding.receive(item)
         if self._folding.request_bytes > UPLOAD_LIMIT_BYTES:
-            self._end(Signal.ABORT)
-        elif self._transport is None:
+            self._refuse(now)
+            return
+        if self._transport is None:
             self._waiting += folded
+            backlog = len(self._waiting)
         else:
             self._transport.write(folded)
+            backlog = self._transport.get_write_buffer_size()
+        if backlog > BACKLOG_LIMIT_BYTES:
+            self._end(Signal.ABORT)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
         self._end(Signal.CLOSE)
 
-    def wake(self, now: float) -> None: ...
+    def wake(self, now: float) -> None:
+        if self._refused_until is not None and self._refused_until <= now:
+            self._end(Signal.CLOSE)
 
     def next_wake(self) -> float | None:
-        return None
+        return None if self._over else self._refused_until
 
     def outgoing(self) -> list[bytes | Signal]:
         arrived, self._arrived = self._arrived, []
@@ -152,8 +165,16 @@ class PagesConnection(asyncio.Protocol):
         self._changed()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._end(Signal.CLOSE)
-        self._changed()
+        if self._refused_until is None:
+            self._end(Signal.CLOSE)
+            self._changed()
+
+    def _refuse(self, now: float) -> None:
+        """What still comes is heard and forgotten until the client closes: before that a close may be a reset, which
+        overtakes the answer."""
+        self._refused_until = now + REFUSED_WITHIN_SECONDS
+        self._arrived.append(_TOO_LARGE)
+        self._hang_up()
 
     def _end(self, signal: Signal) -> None:
         if self._over:
@@ -161,6 +182,9 @@ class PagesConnection(asyncio.Protocol):
         self._over = True
         self._arrived.append(signal)
         self._events.append(_over(self._loop.time()))
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._transport is not None:
             self._transport.abort()
         elif self._dialling is not None:

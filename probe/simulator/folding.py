@@ -20,7 +20,7 @@ class Folding:
     """All requests of one connection, one after the other. What cannot be read is passed on as it is, to be refused."""
 
     def __init__(self) -> None:
-        self.request_bytes = 0  # of the request that is on its way
+        self.request_bytes = 0  # of the request that is on its way, with all that it announces
         self._reader = request_reader()
         self._head = bytearray()  # as it came
         self._body_left = 0
@@ -32,7 +32,6 @@ class Folding:
             if self._body_left:
                 piece = data[: self._body_left]
                 self._body_left -= len(piece)
-                self.request_bytes += len(piece)
                 out += piece
                 data = data[len(piece) :]
                 continue
@@ -59,7 +58,7 @@ class Folding:
         self._reader = request_reader()
         self._head.clear()
         folded = head_bytes(head.first_line, headers)
-        self.request_bytes = len(folded)
+        self.request_bytes = len(folded) + self._body_left
         return folded
 
 

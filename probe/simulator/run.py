@@ -13,7 +13,6 @@ from typing import Self
 
 from probe.brokers import broker_names, find_broker
 from probe.faults.board import MisbehaviourBoard
-from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
 from probe.faults.pages import PageBoard
 from probe.model.credentials import Secret
@@ -21,7 +20,7 @@ from probe.model.endpoint import Account, Endpoint
 from probe.session.broker import Broker, SimulatedAccount
 from probe.simulator.listen import HOST, Listener, Region, ServerContext, SignIn, SimEndpoint
 from probe.simulator.sessions import Counters, SessionLog
-from probe.simulator.switchboard import Switchboard
+from probe.simulator.switchboard import Switchboard, can_have
 from probe.simulator.world import World
 
 REGIONS = (
@@ -74,7 +73,7 @@ class Simulator:
             find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
         ]
         self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
-        self.board = Switchboard([read_fault(fault) for fault in faults], self._apply)
+        self.board = Switchboard(faults, self._brokers, self._apply)
         self.sessions = SessionLog()
         self.endpoints: list[SimEndpoint] = []
         self.ca_file: Path | None = None
@@ -231,7 +230,7 @@ def _inside(cleanup: AsyncExitStack) -> socket.socket:
 
 
 def _meant_for(broker: Broker, orders: Iterable[FaultOrder]) -> list[FaultOrder]:
-    return [order for order in orders if not order.spec.brokers or broker.name in order.spec.brokers]
+    return [order for order in orders if can_have(broker, order)]
 
 
 def _of(kind: FaultKind, orders: Iterable[FaultOrder], broker: Broker) -> list[FaultOrder]:

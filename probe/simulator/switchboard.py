@@ -1,21 +1,33 @@
 """The faults of a running simulator, each with a number: switched on and off while sessions are open."""
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import count
 from types import MappingProxyType
 
+from probe.brokers import all_brokers
 from probe.faults.catalogue import read_fault
-from probe.faults.grammar import FaultOrder
+from probe.faults.grammar import FaultKind, FaultOrder
+from probe.faults.pages import Challenge, SlowPages, page_fault
+from probe.model.errors import ConfigError
+from probe.session.broker import Broker
 
 
 class Switchboard:
-    """`apply` is told all orders that are on whenever they change."""
+    """`apply` is told all orders that are on whenever they change.
+
+    Raises:
+        ConfigError: it says what is wrong with one of the faults.
+    """
 
     def __init__(
-        self, orders: Iterable[FaultOrder], apply: Callable[[tuple[FaultOrder, ...]], Awaitable[None]]
+        self,
+        faults: Iterable[str],
+        brokers: Sequence[Broker],
+        apply: Callable[[tuple[FaultOrder, ...]], Awaitable[None]],
     ) -> None:
+        self._brokers = brokers
         self._numbers = count(1)
-        self._on = {next(self._numbers): order for order in orders}
+        self._on = {next(self._numbers): self._read(fault) for fault in faults}
         self._apply = apply
 
     @property
@@ -28,7 +40,7 @@ class Switchboard:
         Raises:
             ConfigError: it says what is wrong with the fault.
         """
-        order, number = read_fault(fault), next(self._numbers)
+        order, number = self._read(fault), next(self._numbers)
         self._on[number] = order
         await self._apply(tuple(self._on.values()))
         return number
@@ -37,3 +49,24 @@ class Switchboard:
         """Nothing happens if it is not on."""
         if self._on.pop(number, None) is not None:
             await self._apply(tuple(self._on.values()))
+
+    def _read(self, fault: str) -> FaultOrder:
+        order = read_fault(fault)
+        if not any(can_have(broker, order) for broker in self._brokers):
+            others = " or ".join(broker.name for broker in all_brokers() if can_have(broker, order))
+            raise ConfigError(
+                f"no broker that is simulated here can have {order.spec.name}",
+                where=f"fault {fault!r}",
+                next_step=f"It is for {others}: name it when you start the simulator.",
+            )
+        return order
+
+
+def can_have(broker: Broker, order: FaultOrder) -> bool:
+    """Whether the fault changes anything at this broker."""
+    if order.spec.brokers:
+        return broker.name in order.spec.brokers
+    is_of_sign_in = order.spec.kind is FaultKind.PAGES and not isinstance(
+        page_fault(order), Challenge | SlowPages
+    )
+    return broker.web is not None or not is_of_sign_in

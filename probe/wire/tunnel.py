@@ -109,8 +109,9 @@ class HttpConnect(_Tunnel):
         there = f"{host}:{self._target.port}"
         headers = [("Host", there)]
         if login := self._proxy.login:
-            basic = Secret(b64encode(f"{login.user.reveal()}:{login.password.reveal()}".encode()).decode())
-            self._redact = Redactor((*login, basic))
+            both = Secret(f"{login.user.reveal()}:{login.password.reveal()}")
+            basic = Secret(b64encode(both.reveal().encode()).decode())
+            self._redact = Redactor((*login, both, basic))
             headers.append(("Proxy-Authorization", f"Basic {basic.reveal()}"))
         return head_bytes(f"CONNECT {there} HTTP/1.1", headers)
 

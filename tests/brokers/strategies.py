@@ -100,6 +100,7 @@ MEANINGS: Strategies = {
     meanings.PendingPlaced: st.builds(meanings.PendingPlaced, order=PENDING_ORDERS),
     meanings.PendingCancelled: st.builds(meanings.PendingCancelled, ticket=TEXTS),
     meanings.PendingRejected: st.builds(meanings.PendingRejected, error=TEXTS, ticket=st.none() | TEXTS),
+    meanings.PendingFailed: st.builds(meanings.PendingFailed, error=TEXTS, ticket=st.none() | TEXTS),
     meanings.PendingList: st.builds(
         meanings.PendingList, orders=st.lists(PENDING_ORDERS, max_size=3).map(tuple)
     ),

@@ -20,7 +20,7 @@ import pytest
 from probe.cli.main import run as probe_command
 from tests.cli import bad_servers
 from tests.cli.bad_servers import Behaviour, serving
-from tests.pretending import KNOWN, QUOTEX, QUOTEX_TOKEN, SSID, Known
+from tests.pretending import KNOWN, POCKETOPTION, QUOTEX, QUOTEX_TOKEN, SSID, Known
 
 REPLY_LIMIT = 100 * 1024  # of memory beyond a healthy check, KiB
 
@@ -123,9 +123,8 @@ def healthy() -> dict[str, Healthy]:
     """For the name of each broker what checks of its simulator say."""
     names = [known.broker.name for known in KNOWN]
     ran = at_once([("check", f"sim:{name}", *more) for name in names for more in ((), ("--json",))])
-    return {
-        name: Healthy(*pair) for name, pair in zip(names, zip(ran[::2], ran[1::2], strict=True), strict=True)
-    }
+    found = zip(names, ran[::2], ran[1::2], strict=True)
+    return {name: Healthy(words, told) for name, words, told in found}
 
 
 def test_the_simulator_is_healthy_and_says_so_in_words(known: Known, healthy: dict[str, Healthy]) -> None:
@@ -178,7 +177,7 @@ CASES: list[tuple[Behaviour, str, str]] = [
     (bad_servers.page, "http.200-not-101", "Just a moment..."),
     (bad_servers.endless_page, "http.bad-gateway", "HTTP 503"),
     (bad_servers.endless_head, "http.handshake-invalid", "handshake is wrong"),
-    (bad_servers.endless_events, "sio.connect-silent", "did not answer the request to join"),
+    (bad_servers.endless_events, "sio.connect-silent", "its namespace"),
     (bad_servers.hundred_megabytes, "session.message-too-big", "larger than any a broker sends"),
 ]
 
@@ -217,16 +216,7 @@ def test_a_page_that_repeats_what_it_was_sent_cannot_make_us_print_it() -> None:
         serving(bad_servers.echoing_form, QUOTEX) as form,
     ):
         with_cookies = ("check", "env:A_SESSION", "--endpoint", socket)
-        by_password = (
-            "check",
-            "env:A_LOGIN",
-            "--broker",
-            "quotex",
-            "--endpoint",
-            form,
-            "--login",
-            "--sessions=none",
-        )
+        by_password = ("check", "env:A_LOGIN", *AT_QUOTEX, "--endpoint", form, "--login", "--sessions=none")
         commands = [
             (*command, *more) for command in (with_cookies, by_password) for more in ((), ("--json",))
         ]
@@ -340,7 +330,7 @@ def test_a_credential_that_can_be_read_is_taken_to_the_network(
 ) -> None:
     monkeypatch.setenv("A_CREDENTIAL", credential)
     named = () if credential != QUOTEX_TOKEN else AT_QUOTEX
-    with serving(bad_servers.silent, QUOTEX) as url:
+    with serving(bad_servers.silent, POCKETOPTION if credential == SSID else QUOTEX) as url:
         pass  # closed again: nobody listens there now
     code = probe_command(["check", "env:A_CREDENTIAL", *named, "--endpoint", url, "--json"])
     out, err = capsys.readouterr()

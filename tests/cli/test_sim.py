@@ -1,8 +1,10 @@
 """`probe sim` as a person and a program meet it."""
 
+import asyncio
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -16,8 +18,11 @@ import httpx
 import pytest
 
 from probe.cli import main
-from probe.cli.sim import sim
+from probe.cli.sim import _as_text, _check_command, sim
 from probe.faults.catalogue import FAULTS
+from probe.simulator.control import controlling
+from probe.simulator.listen import SimEndpoint
+from probe.simulator.run import REGIONS, Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0
@@ -44,6 +49,16 @@ def lines_until_ready(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
         lines.append(json.loads(line))
         if lines[-1].get("ready"):
             return lines
+    raise AssertionError(process.communicate()[1])
+
+
+def text_until_ready(process: subprocess.Popen[str]) -> str:
+    assert process.stdout
+    text = ""
+    for line in process.stdout:
+        text += line
+        if line == "Ctrl-C ends it.\n":
+            return text
     raise AssertionError(process.communicate()[1])
 
 
@@ -89,12 +104,7 @@ def test_programs_get_a_line_per_endpoint_and_a_last_one_that_says_ready(tmp_pat
 @pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")
 def test_people_get_a_table_and_commands_that_work(tmp_path: Path) -> None:
     with running(tmp_path, "--seed", "7") as process:
-        assert process.stdout
-        text = ""
-        for line in process.stdout:
-            text += line
-            if line == "Ctrl-C ends it.\n":
-                break
+        text = text_until_ready(process)
         assert re.search(
             r"^  pocketoption  demo-eu +demo +5 ms +ws://127.0.0.1:\d+/socket.io/", text, re.MULTILINE
         )
@@ -106,6 +116,48 @@ def test_people_get_a_table_and_commands_that_work(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert re.fullmatch(r"ended: 1 sessions, \d+ messages in, \d+ out\n", err)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")
+def test_the_command_printed_speaks_the_dialects_chosen(tmp_path: Path) -> None:
+    chosen = ("--dialect", "engine=4", "--dialect", "quote_fields=3")
+    with running(tmp_path, "quotex", "--no-tls", *chosen) as process:
+        (command,) = re.findall(r"^  (echo .*)$", text_until_ready(process), re.MULTILINE)
+        code, out = check(tmp_path, command)
+    assert command.endswith(" ".join(chosen))
+    assert (code, "HEALTHY" in out) == (0, True)
+
+
+def test_the_command_printed_has_the_dialects_of_its_broker_only() -> None:
+    endpoints = asyncio.run(endpoints_of("pocketoption", "quotex"))
+    commands = [_check_command(each, ("engine=4", "quote_fields=3")) for each in endpoints]
+    assert ["--dialect" in command for command in commands] == [False, True]
+    assert commands[1].endswith(" --dialect engine=4 --dialect quote_fields=3")
+
+
+async def endpoints_of(*brokers: str) -> list[SimEndpoint]:
+    async with Simulator(brokers, regions=REGIONS[:1]) as simulator:
+        return simulator.endpoints
+
+
+def test_the_lines_printed_switch_a_fault_on_and_off() -> None:
+    async def scenario() -> None:
+        async with (
+            Simulator(["pocketoption"], faults=["delay"], regions=REGIONS[:1]) as simulator,
+            controlling(simulator) as control,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            lines = list(_as_text(simulator, control))
+            on, off = (shlex.split(line) for line in lines if line.startswith("  curl "))
+            header = dict([on[2].split(": ")])
+            answer = await client.post(on[-1], headers=header, json=json.loads(on[4]), timeout=PATIENCE)
+            assert (answer.status_code, len(simulator.board.orders)) == (201, 2)
+            answer = await client.request(off[4], off[-1], headers=header, timeout=PATIENCE)
+            assert answer.status_code == 204
+            assert list(map(str, simulator.board.orders.values())) == ["delay"]
+            assert "On already, with id 1: delay" in lines
+
+    asyncio.run(scenario())
 
 
 def test_a_port_that_is_taken_ends_with_2_and_a_sentence(tmp_path: Path) -> None:
@@ -126,13 +178,26 @@ def test_a_port_that_is_taken_ends_with_2_and_a_sentence(tmp_path: Path) -> None
         (["pocketopton"], "error: unknown broker 'pocketopton'; did you mean 'pocketoption'? "),
         (["--fault", "silent-stal"], "error: fault 'silent-stal': there is no fault 'silent-stal' (did you "),
         (["--for", "soon"], "error: --for: 'soon' is not a duration."),
+        (
+            ["quotex", "--fault", "demo-trade-cap"],
+            "error: fault 'demo-trade-cap': no broker that is simulated here can have demo-trade-cap. "
+            "It is for pocketoption: name it when you start the simulator.\n",
+        ),
+        (
+            ["pocketoption", "--fault", "history-by-word@5s"],
+            "error: fault 'history-by-word@5s': no broker that ",
+        ),
+        (
+            ["pocketoption", "--fault", "signin-pin"],
+            "error: fault 'signin-pin': no broker that is simulated here can have signin-pin. It is for quotex: ",
+        ),
         (["--port", "70000"], "error: Invalid value for '--port': 70000 is not in the range 1<=x<=65535."),
     ],
 )
 def test_a_wrong_word_ends_with_2_before_anything_starts(
     capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
 ) -> None:
-    assert main.run(["sim", *arguments]) == 2
+    assert main.run(["sim", "--for", "1s", *arguments]) == 2
     out, err = capsys.readouterr()
     assert (out, err[: len(sentence)]) == ("", sentence)
 

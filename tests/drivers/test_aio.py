@@ -298,6 +298,45 @@ def test_a_session_that_never_ends_is_a_bug_and_not_a_hang(dialled: bool) -> Non
     run(scenario)
 
 
+# -- interruptions -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interrupted", [0, 1, 2], ids=["first", "second", "end"])
+@pytest.mark.parametrize("by_an_action", [False, True], ids=["received", "action"])
+def test_an_interruption_among_events_loses_none_of_them(interrupted: int, by_an_action: bool) -> None:
+    def two_beats_and_the_end(session: Scripted, now: float) -> None:
+        session.beat(1)
+        session.beat(2)
+        session.end(now)
+
+    class Brief(Scripted):
+        def on_bytes(self, now: float) -> None:
+            two_beats_and_the_end(self, now)
+
+    told: list[Event] = []
+
+    def stumble(event: Event) -> None:
+        if isinstance(event, PeerBeat | Ended):
+            told.append(event)
+            if len(told) == interrupted + 1:
+                raise asyncio.CancelledError
+
+    async def scenario() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+        with peer(echo) as port:
+            says = [] if by_an_action else [b"hello"]
+            connection = await aio.connect(Brief(says), plan_for(port), on_event=stumble)
+            if by_an_action:
+                with pytest.raises(asyncio.CancelledError):
+                    connection.act(two_beats_and_the_end)
+            ended = await connection.ended()
+        assert told[-1] is ended
+        assert ended.failure is None
+
+    run(scenario)
+    assert [type(event) for event in told] == [PeerBeat, PeerBeat, Ended]
+
+
 # -- timers, closing and the kernel's view -----------------------------------------------------------------------------
 
 

@@ -468,6 +468,51 @@ def test_a_session_that_never_ends_is_a_bug_and_not_a_hang(dialled: bool) -> Non
         Connection(Deaf(), plan_for(port if dialled else 1), on_event=ignore).run()
 
 
+# -- interruptions -----------------------------------------------------------------------------------------------------
+
+
+class Interruption(BaseException):
+    """As KeyboardInterrupt and GreenletExit are."""
+
+
+def two_beats_and_the_end(session: Scripted, now: float) -> None:
+    session.beat(1)
+    session.beat(2)
+    session.end(now)
+
+
+@pytest.mark.parametrize("interrupted", [1, 2, 3], ids=["first", "second", "end"])
+def test_an_interruption_among_events_loses_none_of_them(interrupted: int) -> None:
+    class Brief(Scripted):
+        def on_bytes(self, now: float) -> None:
+            two_beats_and_the_end(self, now)
+
+    told: list[Event] = []
+
+    def stumble(event: Event) -> None:
+        if isinstance(event, PeerBeat | Ended):
+            told.append(event)
+            if len(told) == interrupted:
+                raise Interruption
+
+    with peer(echo) as port, pytest.raises(Interruption):
+        Connection(Brief([b"hello"]), plan_for(port), on_event=stumble).run()
+    assert [type(event) for event in told] == [PeerBeat, PeerBeat, Ended]
+
+
+def test_an_interruption_in_another_threads_action_does_not_keep_the_end_from_run() -> None:
+    def stumble(event: Event) -> None:
+        if isinstance(event, PeerBeat) and event.at == 1:
+            raise Interruption
+
+    with peer(say_nothing) as port:
+        run = Run(Scripted(), plan_for(port), stumble)
+        with pytest.raises(Interruption):
+            run.dialled().act(two_beats_and_the_end)
+        assert run.ended().failure is None
+    assert [type(event) for event in run.events[-3:]] == [PeerBeat, PeerBeat, Ended]
+
+
 # -- closing -----------------------------------------------------------------------------------------------------------
 
 

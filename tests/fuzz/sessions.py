@@ -63,7 +63,10 @@ def dictionary(known: Known, *further: bytes) -> list[bytes]:
 
 def _server(known: Known) -> ServedSession:
     return ServedSession(
-        codec=known.broker.codec(), desk=ScriptedDesk(), misbehaviour=Misbehaviour(), rng=random.Random(2)
+        codec=known.broker.codec(),
+        desk=ScriptedDesk(zone=known.broker.zone_seconds),
+        misbehaviour=Misbehaviour(),
+        rng=random.Random(2),
     )
 
 

@@ -170,9 +170,8 @@ def _next(
 
 def _may_be_shown(said: str, secrets: Iterable[str]) -> None:
     assert said.isprintable()
-    said = re.sub(
-        r"\\+x[0-9a-f]{2}", "", said
-    )  # a flipped bit can make such an escape end in the digit it was
+    # A flipped bit can make such an escape end in the digit it was.
+    said = re.sub(r"\\+x[0-9a-f]{2}", " ", said)
     for form in (form for secret in secrets for form in _written(secret)):
         assert form not in said or form in _OWN or len(form) < SHORTEST
 

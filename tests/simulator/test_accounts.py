@@ -16,6 +16,7 @@ from probe.model.meanings import (
     OrderRejected,
     OrdersClosed,
     PendingCancelled,
+    PendingFailed,
     PendingList,
     PendingPlaced,
     PendingRejected,
@@ -418,12 +419,12 @@ def test_a_pending_order_that_cannot_open_is_dropped_with_a_reason(
     broker: Broker, fields: dict[str, Any], problem: OrderProblem
 ) -> None:
     visit = Visit(a_world(broker=broker))
-    visit.ask(pending(broker, **fields))
+    placed = only(PendingPlaced, visit.ask(pending(broker, **fields)))
     visit.ask(order(amount=10_000.0))
     visit.forget()
     visit.run(50)
-    rejected = PendingRejected(error=words(broker, problem))
-    assert visit.said == [(40.0, rejected), (40.0, PendingList(orders=()))]
+    failed = PendingFailed(error=words(broker, problem), ticket=placed.order.ticket)
+    assert visit.said == [(40.0, failed), (40.0, PendingList(orders=()))]
 
 
 def test_a_pending_order_for_a_market_that_has_opened_by_then_is_fine(broker: Broker) -> None:

@@ -118,6 +118,13 @@ def test_what_cannot_be_switched_is_said_in_words(play: Play) -> None:
             "`probe sim --list-faults` lists them all.",
         )
         assert (await api.post("/faults", json={"falt": "silent-stall"})).status_code == 422
+        for fault in ("history-by-word", "signin-pin"):
+            of_others = await api.post("/faults", json={"fault": fault})
+            assert (of_others.status_code, of_others.json()["detail"]) == (
+                422,
+                f"fault {fault!r}: no broker that is simulated here can have {fault}. "
+                "It is for quotex: name it when you start the simulator.",
+            )
         missing = await api.delete("/faults/7")
         assert (missing.status_code, missing.json()["detail"]) == (404, "fault 7 is not switched on")
         assert (await api.get("/faults")).json() == []

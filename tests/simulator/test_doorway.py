@@ -109,3 +109,24 @@ def test_an_upgrade_may_carry_headers_twice() -> None:
         assert answer.startswith(b"HTTP/1.1 101 ")
 
     asyncio.run(scenario())
+
+
+def test_a_client_that_asks_on_and_on_and_reads_nothing_is_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doorway, "BACKLOG_LIMIT_BYTES", 64 * 1024)
+    request = b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 1000 + b"\r\n\r\n"
+
+    async def scenario() -> None:
+        async with asyncio.timeout(PATIENCE), simulator(pages=True) as sim:
+            port = read_websocket_url(sim.endpoints[0].url).port
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+
+            async def ask_on_and_on() -> None:
+                for _ in range(200):
+                    writer.write(request * 64)
+                    await writer.drain()
+
+            with pytest.raises(ConnectionError):
+                await ask_on_and_on()
+            writer.transport.abort()
+
+    asyncio.run(scenario())

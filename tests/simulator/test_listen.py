@@ -252,12 +252,35 @@ def test_pages_suffer_stream_faults_too() -> None:
     asyncio.run(scenario())
 
 
-def test_pages_take_no_endless_upload() -> None:
+@pytest.mark.parametrize("tls", [False, True])
+def test_pages_take_no_endless_upload(tls: bool) -> None:
     async def scenario() -> None:
-        head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n"
+        async with simulator(tls=True, pages=True) as sim:
+            endpoint = sim.endpoints[tls]
+            trust = ssl.create_default_context(cafile=endpoint.ca_file) if endpoint.ca_file else False
+            async with httpx.AsyncClient(verify=trust, trust_env=False, timeout=PATIENCE) as client:
+                url = f"{'https' if tls else 'http'}://127.0.0.1:{port_of(endpoint)}/"
+                answer = await client.post(url, content=bytes(16 * doorway.UPLOAD_LIMIT_BYTES))
+            assert (answer.status_code, answer.headers["Connection"]) == (413, "close")
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [("Content-Length: 99999999", b""), ("Transfer-Encoding: chunked", bytes(doorway.UPLOAD_LIMIT_BYTES))],
+)
+def test_a_client_that_does_not_close_after_a_refused_upload_is_not_waited_for(
+    framing: str, body: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doorway, "REFUSED_WITHIN_SECONDS", 0.05)
+
+    async def scenario() -> None:
+        head = f"POST / HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode()
         async with simulator(pages=True) as sim:
-            with pytest.raises(ConnectionError):
-                await said_to(sim.endpoints[0], head, b"x" * doorway.UPLOAD_LIMIT_BYTES)
+            answer = await said_to(sim.endpoints[0], head, body)
+            assert answer.startswith(b"HTTP/1.1 413 ")
+            assert answer.count(b"HTTP/1.1") == 1
 
     asyncio.run(scenario())
 
@@ -436,6 +459,23 @@ def test_an_impossible_fault_is_told_before_anything_starts(fault: str) -> None:
 
 
 # -- the ports ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("broker", "fault"),
+    [("quotex", "demo-trade-cap"), ("pocketoption", "history-by-word"), ("pocketoption", "signin-expired")],
+)
+def test_a_fault_that_no_simulated_broker_can_have_is_refused(broker: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=f"no broker that is simulated here can have {fault}"):
+        Simulator([broker], faults=[fault])
+    assert list(map(str, Simulator(["pocketoption", "quotex"], faults=[fault]).board.orders.values())) == [
+        fault
+    ]
+
+
+@pytest.mark.parametrize("fault", ["signin-challenge", "signin-slow"])
+def test_the_edge_s_faults_are_for_the_pages_of_every_broker(fault: str) -> None:
+    assert list(map(str, simulator(fault).board.orders.values())) == [fault]
 
 
 def test_it_listens_on_loopback_only() -> None:

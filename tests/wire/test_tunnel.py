@@ -136,6 +136,21 @@ def test_a_proxy_that_repeats_the_login_cannot_make_us_show_it() -> None:
     assert not any(secret in detail for secret in (BASIC, "somebody", "correct-horse"))
 
 
+@pytest.mark.parametrize(
+    ("user", "password", "said", "shown"),
+    [
+        ("u", "pw", "you said u:pw", "you said ***"),
+        ("bob", "x1!", "no bob with x1! here", "no *** with *** here"),
+        ("bob", "12345", "12345 of bobby", "*** of bobby"),
+    ],
+)
+def test_a_short_login_is_not_shown_either(user: str, password: str, said: str, shown: str) -> None:
+    login = Login(Secret(user), Secret(password))
+    proxy = Proxy(scheme=Scheme.HTTP, host="proxy.example", port=3128, login=login)
+    detail = failure_after(proxy, f"HTTP/1.1 407 {said}\r\n\r\n".encode()).detail
+    assert f"HTTP 407 {shown};" in detail
+
+
 def test_bytes_that_nobody_asked_for_are_no_tunnel() -> None:
     tunnel = tunnel_through(HTTP, TARGET)
     play(tunnel, [YES + b"hello"])

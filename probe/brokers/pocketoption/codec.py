@@ -24,6 +24,7 @@ from probe.model.meanings import (
     OrderRejected,
     OrdersClosed,
     PendingCancelled,
+    PendingFailed,
     PendingList,
     PendingPlaced,
     PendingRejected,
@@ -33,6 +34,7 @@ from probe.model.meanings import (
 )
 from probe.session.codec import BeatRule, DialectRules, IdleRule, Message, Role
 from probe.session.reading import number, seconds, text
+from probe.session.rows import Sieve, read_quotes, read_rows
 from probe.session.socketio import SocketIoCodec
 from probe.wire.socketio import write_binary_event, write_event
 
@@ -99,10 +101,14 @@ class PocketOptionCodec(SocketIoCodec):
 
     def told(self, name: str, arguments: Sequence[Any]) -> list[Meaning] | None:
         if name == "updateStream":
-            return payloads.read_quotes(arguments[0])
+            return read_quotes(arguments[0], name, (3,))
+        payload: Any = arguments[0] if arguments else None
+        of_rows = _READERS_OF_ROWS.get(name)
+        if of_rows is not None:
+            return read_rows(name, of_rows, payload)
         read = _READERS.get(name)
         if read is not None:
-            return [read(arguments[0] if arguments else None)]
+            return [read(payload)]
         return [Notice(name=name)] if name in NOTICES else None
 
     def write_told(self, meaning: Meaning) -> list[Message]:
@@ -148,7 +154,7 @@ class PocketOptionCodec(SocketIoCodec):
                 return write_binary_event(
                     "successopenPendingOrder", {"data": payloads.write_pending(pending)}
                 )
-            case PendingRejected(error=error, ticket=None):
+            case PendingRejected(error=error, ticket=None) | PendingFailed(error=error):  # one event for both
                 return write_binary_event("failopenPendingOrder", {"error": error})
             case PendingRejected(error=error, ticket=ticket):
                 return write_binary_event("failcancelPendingOrder", {"error": error, "ticket": ticket})
@@ -230,19 +236,23 @@ class PocketOptionCodec(SocketIoCodec):
         return [intents.Murmur(name=name, payload=payload)] if name in MURMURS else None
 
 
-_READERS: dict[str, Callable[[Any], Meaning]] = {
-    "successauth": payloads.read_success,
-    "auth/success": lambda _: Admitted(rights="chart"),
-    "NotAuthorized": payloads.read_refusal,
-    "successupdateBalance": payloads.read_balance,
+_READERS_OF_ROWS: dict[str, Callable[[Any, Sieve], Meaning]] = {
     "updateAssets": payloads.read_assets,
     "updateHistoryNewFast": payloads.read_recent,
     "updateHistoryNew": payloads.read_recent,
     "loadHistoryPeriodFast": payloads.read_page,
     "loadHistoryPeriod": payloads.read_page,
+    "successcloseOrder": lambda payload, sieve: OrdersClosed(
+        orders=sieve.through(payloads.read_order, payload["deals"])
+    ),
+}
+_READERS: dict[str, Callable[[Any], Meaning]] = {
+    "successauth": payloads.read_success,
+    "auth/success": lambda _: Admitted(rights="chart"),
+    "NotAuthorized": payloads.read_refusal,
+    "successupdateBalance": payloads.read_balance,
     "successopenOrder": lambda deal: OrderOpened(order=payloads.read_order(deal)),
     "failopenOrder": payloads.read_rejection,
-    "successcloseOrder": lambda payload: OrdersClosed(orders=payloads.read_orders(payload["deals"])),
     "updateOpenedDeals": lambda payload: OrderList(orders=payloads.read_orders(payload), closed=False),
     "updateClosedDeals": lambda payload: OrderList(orders=payloads.read_orders(payload), closed=True),
     "successopenPendingOrder": lambda payload: PendingPlaced(order=payloads.read_pending(payload["data"])),

@@ -18,19 +18,15 @@ from probe.model.meanings import (
     Candle,
     Direction,
     History,
-    Meaning,
     Order,
     OrderRejected,
     PendingOrder,
     PendingRejected,
-    Quote,
-    Quotes,
     Refused,
     Sentiment,
-    Unrecognised,
 )
-from probe.session.reading import LARGEST, MILLISECONDS, NUMBERS, YES, any_id, number, seconds, text, ticks
-from probe.wire.socketio import PREVIEW
+from probe.session.reading import YES, any_id, number, seconds, text
+from probe.session.rows import Sieve, read_ticks
 
 TIMEFRAMES = (60, 120, 180, 300, 600, 900, 1800, 2700, 3600, 7200, 10800, 14400)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,29 +39,6 @@ def clock_text(at: float) -> str:
 
 def clock_seconds(written: Any) -> float:
     return datetime.strptime(text(written), "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC).timestamp()
-
-
-def read_quotes(payload: Any) -> list[Meaning]:
-    rows = payload if type(payload[0]) is list else [payload]
-    quotes = []
-    drift = 0
-    for row in rows:
-        symbol, at, price = row[:3]
-        usual = type(symbol) is str and type(at) in NUMBERS and type(price) in NUMBERS
-        if not (usual and 0 <= at < MILLISECONDS and 0 <= price < LARGEST):
-            symbol, at, price = text(symbol), seconds(at), number(price)
-        if len(row) != 3:
-            drift = len(row)
-        quotes.append(Quote(symbol, at, price))
-    told: list[Meaning] = [Quotes(tuple(quotes))]
-    if drift:
-        told.append(
-            Unrecognised(
-                problem=f"'updateStream' rows have {drift} elements instead of 3",
-                preview=repr(rows[:3])[:PREVIEW],
-            )
-        )
-    return told
 
 
 def read_success(payload: Any) -> Admitted:
@@ -131,25 +104,26 @@ def write_asset(asset: Asset) -> list[object]:
     ]
 
 
-def read_assets(payload: Any) -> Assets:
+def read_assets(payload: Any, sieve: Sieve) -> Assets:
     if not isinstance(payload, list):
         raise TypeError("expected a list of assets")
-    return Assets(rows=tuple(read_asset(row) for row in payload))
+    return Assets(rows=sieve.through(read_asset, payload))
 
 
-def read_recent(payload: Any) -> History:
-    """The burst after a subscription. Candles come newest first, as open, close, high, low."""
-    candles = [
-        Candle(seconds(start), number(opened), number(high), number(low), number(closed))
-        for start, opened, closed, high, low in (row[:5] for row in payload.get("candles") or ())
-    ]
+def read_recent(payload: Any, sieve: Sieve) -> History:
+    """The burst after a subscription. Candles come newest first."""
     return History(
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=None,
-        ticks=ticks(payload.get("history") or []),
-        candles=tuple(sorted(candles)),
+        ticks=read_ticks(payload.get("history") or [], sieve),
+        candles=tuple(sorted(sieve.through(_candle, payload.get("candles") or ()))),
     )
+
+
+def _candle(row: Any) -> Candle:
+    start, opened, closed, high, low = row[:5]
+    return Candle(seconds(start), number(opened), number(high), number(low), number(closed))
 
 
 def write_recent(history: History) -> dict[str, object]:
@@ -161,22 +135,23 @@ def write_recent(history: History) -> dict[str, object]:
     }
 
 
-def read_page(payload: Any) -> History:
-    ticks, candles = [], []
-    for row in payload["data"]:
-        if "price" in row:
-            ticks.append((seconds(row["time"]), number(row["price"])))
-        else:
-            prices = (number(row[name]) for name in ("open", "high", "low", "close"))
-            candles.append(Candle(seconds(row["time"]), *prices))
+def read_page(payload: Any, sieve: Sieve) -> History:
     index = payload.get("index")
+    rows = sieve.through(_row_of_page, payload["data"])
     return History(
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=0 if index is None else int(number(index)),
-        ticks=tuple(ticks),
-        candles=tuple(sorted(candles)),
+        ticks=tuple(row for row in rows if not isinstance(row, Candle)),
+        candles=tuple(sorted(row for row in rows if isinstance(row, Candle))),
     )
+
+
+def _row_of_page(row: Any) -> Candle | tuple[float, float]:
+    if "price" in row:
+        return seconds(row["time"]), number(row["price"])
+    prices = (number(row[name]) for name in ("open", "high", "low", "close"))
+    return Candle(seconds(row["time"]), *prices)
 
 
 def write_page(history: History) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Quotex's messages, read and written by both ends. Where each frame was seen is in NOTES.md and transcripts/."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from probe.brokers.quotex import orders, payloads, pending
@@ -26,6 +27,7 @@ from probe.model.meanings import (
     OrdersClosed,
     OrderSold,
     PendingCancelled,
+    PendingFailed,
     PendingList,
     PendingPlaced,
     PendingRejected,
@@ -37,6 +39,7 @@ from probe.model.meanings import (
 )
 from probe.session.codec import Message
 from probe.session.reading import number, text
+from probe.session.rows import Sieve, read_quotes, read_rows
 from probe.session.socketio import SocketIoCodec
 from probe.wire.socketio import read_json, write_binary_event, write_event
 
@@ -82,7 +85,7 @@ MURMURS = frozenset(
 class QuotexCodec(SocketIoCodec):
     """The trading dialect, on Engine.IO 3 unless it is told otherwise."""
 
-    __slots__ = ("_dialect", "_last_prices", "_opened", "_tournament", "_user", "rules")
+    __slots__ = ("_dialect", "_last_prices", "_opened", "_tournament", "_tournament_asked", "_user", "rules")
 
     balance_events = frozenset(("s_balance", "s_balance/list", "balance"))
 
@@ -91,7 +94,8 @@ class QuotexCodec(SocketIoCodec):
         self.rules = rules_of(dialect)
         self._dialect = dialect
         self._opened = orders.Opened()
-        self._tournament = 0  # of this session, as its client chose
+        self._tournament = 0  # of this session, as its client chose and the broker agreed
+        self._tournament_asked = 0  # the newest; an answer does not say which it is about
         self._user: str | None = None  # the served end says it with every balance
         self._last_prices: dict[str, float] = {}
 
@@ -99,40 +103,60 @@ class QuotexCodec(SocketIoCodec):
 
     def told(self, name: str, arguments: Sequence[Any]) -> list[Meaning] | None:
         if name == "quotes/stream":
-            return payloads.read_quotes(arguments[0])
+            return read_quotes(arguments[0], name, (3, 4))
         payload: Any = arguments[0] if arguments else None
         match name:
             case "s_authorization":
                 return payloads.read_verdict(payload)
             case "history/list/v2":
-                return [payloads.read_recent(payload, self._dialect)]
+                return read_rows(name, partial(payloads.read_recent, dialect=self._dialect), payload)
+            case "history/load":
+                return read_rows(name, payloads.read_page, payload)
+            case "instruments/list":
+                return read_rows(name, payloads.read_assets, payload)
             case "s_orders/open" | "s_pending/opened":
                 order = orders.read_order(payload)
                 self._opened.note(order)
                 return [OrderOpened(order=order)]
             case "s_orders/close":
                 return self._settled(payload["deals"])
-            case "orders/opened/list" | "orders/closed/list":
-                return [self._listed(payload, is_closed=name == "orders/closed/list")]
+            case "orders/opened/list":
+                return [self._listed(payload)]
+            case "orders/closed/list":  # of days: a stranger's deal of the same second may be among them
+                deals = tuple(self._opened.known(orders.read_order(deal)) for deal in payload)
+                return [OrderList(orders=deals, closed=True)]
+            case "s_account/change":
+                self._tournament = self._tournament_asked
+                return [AccountChosen()]
+            case "f_account/change":
+                self._tournament_asked = self._tournament
+                return [AccountNotChosen(error=str(payload.get("error")))]
             case _:
                 read = _READERS.get(name)
                 if read is not None:
                     return [read(payload)]
                 return [Notice(name=name)] if _is_notice(name, payload) else None
 
-    def _listed(self, deals: Any, *, is_closed: bool) -> OrderList:
-        listed = tuple(self._opened.named(orders.read_order(deal)) for deal in deals)
-        if not is_closed:
-            for order in listed:
-                self._opened.note(order)
-        return OrderList(orders=listed, closed=is_closed)
+    def _listed(self, deals: Any) -> OrderList:
+        read = tuple(orders.read_order(deal) for deal in deals)
+        self._opened.renamed(read)
+        listed = tuple(map(self._opened.known, read))
+        for order in listed:
+            self._opened.note(order)
+        return OrderList(orders=listed, closed=False)
 
     def _settled(self, deals: Any) -> list[Meaning]:
         """A deal without a closing price is not final: the settlement that counts is yet to come."""
-        read = tuple(self._opened.named(orders.read_order(deal)) for deal in deals)
-        final = tuple(order for order in read if order.close_price is not None)
+        sieve = Sieve()
+        read = sieve.through(orders.read_order, deals)
+        if not sieve:  # an odd row may be the one whose id another seems to have changed to
+            self._opened.renamed(read)
+        final = tuple(self._opened.known(order) for order in read if order.close_price is not None)
+        self._opened.settled(final)
         told: list[Meaning] = [OrdersClosed(orders=final)] if final or not read else []
-        return told if len(final) == len(read) else [*told, Notice(name="s_orders/close")]
+        if len(final) < len(read):
+            told.append(Notice(name="s_orders/close"))
+        return told + sieve.complaint("s_orders/close")
 
     def write_told(self, meaning: Meaning) -> list[Message]:
         match meaning:
@@ -178,6 +202,8 @@ class QuotexCodec(SocketIoCodec):
             case PendingRejected(ticket=ticket):
                 name = "f_pending/create" if ticket is None else "f_pending/cancel"
                 return self._event(name, orders.write_refusal(meaning))
+            case PendingFailed():
+                return self._event("f_pending/opened", orders.write_refusal(meaning))
             case PendingList(orders=waiting):
                 return self._event(
                     "pending/list", [pending.write_pending(order, self._user) for order in waiting]
@@ -238,7 +264,7 @@ class QuotexCodec(SocketIoCodec):
             case intents.CancelPending(ticket=ticket):
                 return [write_event("pending/cancel", {"ticket": ticket})]
             case intents.ChooseAccount(account=account, tournament=tournament):
-                self._tournament = tournament
+                self._tournament_asked = tournament
                 chosen = {"demo": int(account is Account.DEMO), "tournamentId": tournament}
                 return [write_event("account/change", chosen)]
             case intents.Murmur(name=name, payload=payload):
@@ -251,7 +277,7 @@ class QuotexCodec(SocketIoCodec):
         frame = login.frame.reveal()
         event = read_json(frame[2:])
         said = read_login_event(event[1]) if isinstance(event, list) and len(event) > 1 else None
-        self._tournament = said.tournament if said is not None else 0
+        self._tournament = self._tournament_asked = said.tournament if said is not None else 0
         if self._dialect.login == "tournament":
             return frame
         plain = {"session": login.token.reveal(), "isDemo": int(login.account is Account.DEMO)}
@@ -282,13 +308,10 @@ def _is_notice(name: str, payload: object) -> bool:
 _READERS: dict[str, Callable[[Any], Meaning]] = {
     REJECT: lambda payload: payloads.read_refusal(REJECT, payload),
     NOT_AUTHORIZED: lambda payload: payloads.read_refusal(NOT_AUTHORIZED, payload),
-    "instruments/list": payloads.read_assets,
     "depth/change": payloads.read_sentiment,
-    "history/load": payloads.read_page,
     "s_balance/list": payloads.read_money,
     "s_balance": payloads.read_money,
     "balance": payloads.read_money,
-    "s_demo/refill": payloads.read_money,
     "f_orders/open": orders.read_rejection,
     "s_orders/cancel": lambda payload: OrderSold(ticket=text(payload["ticket"])),
     "f_orders/cancel": lambda payload: SaleRejected(**orders.read_refusal(payload)),
@@ -298,8 +321,6 @@ _READERS: dict[str, Callable[[Any], Meaning]] = {
     "f_pending/cancel": lambda payload: PendingRejected(**orders.read_refusal(payload)),
     "f_pending/opened": pending.read_failed_opening,
     "pending/list": lambda payload: PendingList(orders=tuple(map(pending.read_pending, payload))),
-    "s_account/change": lambda _: AccountChosen(),
-    "f_account/change": lambda payload: AccountNotChosen(error=str(payload.get("error"))),
 }
 
 

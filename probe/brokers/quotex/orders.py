@@ -4,6 +4,8 @@ A settlement names orders by ids alone, and ids were seen to change between open
 which request opened what.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -17,6 +19,7 @@ from probe.model.meanings import (
     OptionKind,
     Order,
     OrderRejected,
+    PendingFailed,
     PendingRejected,
     SaleRejected,
 )
@@ -31,34 +34,69 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class _Opening(NamedTuple):
     request_id: str | int | None
     option: OptionKind
+    symbol: str
+    second: int
 
 
 class Opened:
-    """Which requests opened the last orders, by the order's id, and by symbol and second of opening."""
+    """What the last openings said of their orders: found by the order's id or, if that changed, by symbol and second."""
 
-    __slots__ = ("_by_id", "_by_start")
+    __slots__ = ("_by_id", "_unsettled")
 
     def __init__(self) -> None:
-        self._by_id: dict[str, _Opening] = {}
-        self._by_start: dict[tuple[str, int], _Opening | None] = {}  # None: more than one
+        self._by_id: dict[str, _Opening] = {}  # by every id an order had
+        self._unsettled: dict[tuple[str, int], set[_Opening]] = {}  # only openings that are in `_by_id`
 
     def note(self, order: Order) -> None:
-        start = (order.symbol, int(order.opened_at))
-        opening = _Opening(order.request_id, order.option)
-        if order.id not in self._by_id:
-            self._by_start[start] = None if start in self._by_start else opening
-        self._by_id[order.id] = opening
-        if len(self._by_id) > REMEMBERED:
-            del self._by_id[next(iter(self._by_id))]
-        if len(self._by_start) > REMEMBERED:
-            del self._by_start[next(iter(self._by_start))]
+        opening = _opening(order)
+        self._remember(order.id, opening)
+        self._unsettled.setdefault(opening[2:], set()).add(opening)
 
-    def named(self, order: Order) -> Order:
-        """The order with what its opening said of it."""
-        opening = self._by_id.get(order.id) or self._by_start.get((order.symbol, int(order.opened_at)))
+    def known(self, order: Order) -> Order:
+        """The order with what the opening under its id said of it."""
+        opening = self._by_id.get(order.id)
         if opening is None or order.request_id is not None:
             return order
         return replace(order, request_id=opening.request_id, option=opening.option)
+
+    def renamed(self, orders: Sequence[Order]) -> None:
+        """Find the openings of ids that changed, given all orders of one message.
+
+        Where several could be meant nobody is: neither the one of two openings nor the one of two orders.
+        """
+        strangers = {
+            order.id: (order.symbol, int(order.opened_at))
+            for order in orders
+            if order.id not in self._by_id and order.request_id is None
+        }
+        taken = {self._by_id.get(order.id, _opening(order)) for order in orders if order.id not in strangers}
+        rivals = Counter(strangers.values())
+        for id_, start in strangers.items():
+            left = self._unsettled.get(start, set()) - taken
+            if len(left) == 1 and rivals[start] == 1:
+                self._remember(id_, *left)
+
+    def settled(self, orders: Sequence[Order]) -> None:
+        """Their openings serve no other id any more."""
+        for order in orders:
+            self._close(self._by_id.get(order.id))
+
+    def _remember(self, id_: str, opening: _Opening) -> None:
+        if self._by_id.get(id_, opening) != opening:
+            self._close(self._by_id[id_])
+        self._by_id[id_] = opening
+        if len(self._by_id) > REMEMBERED:
+            self._close(self._by_id.pop(next(iter(self._by_id))))
+
+    def _close(self, opening: _Opening | None) -> None:
+        if opening is not None and opening in (alike := self._unsettled.get(opening[2:], set())):
+            alike.remove(opening)
+            if not alike:
+                del self._unsettled[opening[2:]]
+
+
+def _opening(order: Order) -> _Opening:
+    return _Opening(order.request_id, order.option, order.symbol, int(order.opened_at))
 
 
 def clock_text(at: float) -> str:
@@ -212,6 +250,6 @@ def read_refusal(payload: Any) -> dict[str, Any]:
     return {"error": str(payload.get("error")), "ticket": None if ticket is None else str(ticket)}
 
 
-def write_refusal(refused: SaleRejected | PendingRejected) -> dict[str, object]:
+def write_refusal(refused: SaleRejected | PendingRejected | PendingFailed) -> dict[str, object]:
     said: dict[str, object] = {"error": refused.error}
     return said if refused.ticket is None else said | {"ticket": refused.ticket}

@@ -18,13 +18,13 @@ from probe.model.meanings import (
     History,
     Meaning,
     Purses,
-    Quote,
     Quotes,
     Refused,
     Sentiment,
     Unrecognised,
 )
-from probe.session.reading import LARGEST, MILLISECONDS, NUMBERS, YES, any_id, number, seconds, text, ticks
+from probe.session.reading import NO, YES, any_id, number, seconds, text
+from probe.session.rows import Sieve, read_ticks
 from probe.session.socketio import NOT_AS_EXPECTED
 from probe.wire.socketio import PREVIEW
 
@@ -64,7 +64,9 @@ def read_refusal(name: str, payload: Any) -> Refused:
 def read_money(payload: Any) -> Balance | Purses:
     """What one purse holds, or what both do; nothing is a balance too."""
     if isinstance(payload, list):
-        held = {row["isDemo"] in YES: number(row["balance"]) for row in payload}
+        held = {_says_demo(row["isDemo"]): number(row["balance"]) for row in payload}
+        if None in held:
+            raise ValueError("expected demo or not")
         return _purses(held.get(True), held.get(False))
     if payload.get("balance") is None:
         demo, live = (
@@ -72,8 +74,11 @@ def read_money(payload: Any) -> Balance | Purses:
             for name in ("demoBalance", "liveBalance")
         )
         return _purses(demo, live)
-    said = payload.get("isDemo")
-    return Balance(amount=number(payload["balance"]), is_demo=bool(said) if said in (0, 1) else None)
+    return Balance(amount=number(payload["balance"]), is_demo=_says_demo(payload.get("isDemo")))
+
+
+def _says_demo(flag: Any) -> bool | None:
+    return True if flag in YES else False if flag in NO else None
 
 
 def _purses(demo: float | None, live: float | None) -> Purses:
@@ -104,29 +109,6 @@ def read_choice(payload: Any) -> intents.ChooseAccount:
 # -- prices -------------------------------------------------------------------------------------------------------------
 
 
-def read_quotes(payload: Any) -> list[Meaning]:
-    rows = payload if type(payload[0]) is list else [payload]
-    quotes = []
-    drift = 0
-    for row in rows:
-        symbol, at, price = row[:3]
-        usual = type(symbol) is str and type(at) in NUMBERS and type(price) in NUMBERS
-        if not (usual and 0 <= at < MILLISECONDS and 0 <= price < LARGEST):
-            symbol, at, price = text(symbol), seconds(at), number(price)
-        if len(row) > 4:
-            drift = len(row)
-        quotes.append(Quote(symbol, at, price))
-    told: list[Meaning] = [Quotes(tuple(quotes))]
-    if drift:
-        told.append(
-            Unrecognised(
-                problem=f"'quotes/stream' rows have {drift} elements instead of 3 or 4",
-                preview=repr(rows[:3])[:PREVIEW],
-            )
-        )
-    return told
-
-
 def write_quotes(quotes: Quotes, dialect: Dialect, last: dict[str, float]) -> list[list[object]]:
     """`last` remembers the price before, for the flag that says whether this one rose."""
     rows: list[list[object]] = []
@@ -139,19 +121,21 @@ def write_quotes(quotes: Quotes, dialect: Dialect, last: dict[str, float]) -> li
     return rows
 
 
-def read_recent(payload: Any, dialect: Dialect) -> History:
+def read_recent(payload: Any, sieve: Sieve, dialect: Dialect) -> History:
     """What follows a subscription."""
-    candles = []
-    for start, *prices in (row[:5] for row in payload.get("candles") or ()):
+
+    def candle(row: Any) -> Candle:
+        start, *prices = row[:5]
         opened, second, high, fourth = map(number, prices)
         closed, low = (second, fourth) if dialect.candle_columns == "ochl" else (fourth, second)
-        candles.append(Candle(seconds(start), opened, high, low, closed))
+        return Candle(seconds(start), opened, high, low, closed)
+
     return History(
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=None,
-        ticks=ticks(payload.get("history") or ()),
-        candles=tuple(sorted(candles)),
+        ticks=read_ticks(payload.get("history") or (), sieve),
+        candles=tuple(sorted(sieve.through(candle, payload.get("candles") or ()))),
     )
 
 
@@ -169,22 +153,23 @@ def write_recent(history: History, dialect: Dialect) -> dict[str, object]:
     }
 
 
-def read_page(payload: Any) -> History:
-    prices, candles = [], []
-    for row in payload["data"]:
-        if "price" in row:
-            prices.append((seconds(row["time"]), number(row["price"])))
-        else:
-            opened, high, low, closed = (number(row[name]) for name in ("open", "high", "low", "close"))
-            candles.append(Candle(seconds(row["time"]), opened, high, low, closed))
+def read_page(payload: Any, sieve: Sieve) -> History:
     index = payload.get("index")
+    rows = sieve.through(_row_of_page, payload["data"])
     return History(
         symbol=text(payload["asset"]),
         period=int(number(payload["period"])),
         index=0 if index is None else int(number(index)),
-        ticks=tuple(prices),
-        candles=tuple(sorted(candles)),
+        ticks=tuple(row for row in rows if not isinstance(row, Candle)),
+        candles=tuple(sorted(row for row in rows if isinstance(row, Candle))),
     )
+
+
+def _row_of_page(row: Any) -> Candle | tuple[float, float]:
+    if "price" in row:
+        return seconds(row["time"]), number(row["price"])
+    prices = (number(row[name]) for name in ("open", "high", "low", "close"))
+    return Candle(seconds(row["time"]), *prices)
 
 
 def write_page(history: History) -> dict[str, object]:
@@ -229,10 +214,10 @@ def read_sentiment(payload: Any) -> Sentiment:
 _FIRST_TYPES = [int, str, str, str, int, int]
 
 
-def read_assets(payload: Any) -> Assets:
+def read_assets(payload: Any, sieve: Sieve) -> Assets:
     if not isinstance(payload, list):
         raise TypeError("expected a list of instruments")
-    return Assets(rows=tuple(map(read_asset, payload)))
+    return Assets(rows=sieve.through(read_asset, payload))
 
 
 def read_asset(row: Any) -> Asset:

@@ -3,9 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from probe.brokers.quotex.orders import EPOCH, read_direction
+from probe.brokers.quotex.orders import EPOCH, read_direction, read_refusal
 from probe.model import intents
-from probe.model.meanings import Direction, Meaning, Notice, PendingOrder, PendingRejected
+from probe.model.meanings import Direction, Meaning, Notice, PendingFailed, PendingOrder
 from probe.session.reading import MILLISECONDS, number, text
 
 
@@ -76,5 +76,4 @@ def read_failed_opening(payload: Any) -> Meaning:
     """Without an error it only announces that the order is about to be opened."""
     if payload.get("error") is None:
         return Notice(name="f_pending/opened")
-    # Never without a ticket: that would answer whoever asks for a new one.
-    return PendingRejected(error=str(payload["error"]), ticket=str(payload.get("ticket", "")))
+    return PendingFailed(**read_refusal(payload))

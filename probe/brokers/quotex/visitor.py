@@ -4,14 +4,14 @@ Nothing that was typed or won leaves the origin: a redirect to anywhere else end
 """
 
 import json
-from collections.abc import Generator, Iterable
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import NoReturn, TypeVar
-from urllib.parse import quote_plus, urldefrag, urljoin, urlsplit
+from urllib.parse import SplitResult, quote_plus, urldefrag, urljoin, urlsplit
 
 from probe.brokers.quotex.cookies import Cookies, Jar, cookie_header
 from probe.brokers.quotex.pages import Page
-from probe.model.credentials import MASK, SHORTEST, Redactor, Secret
+from probe.model.credentials import Redactor, Secret
 from probe.model.errors import LocalProtocolError
 from probe.model.failures import Failure, Speaker
 from probe.session.refusal import failure_of_reply, title_of
@@ -24,6 +24,7 @@ Form = tuple[tuple[str, str | Secret], ...]
 MOST_REDIRECTS = 8
 SHOWN = 160  # characters of a page's own words
 _PAGE = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"
+_OWN_PORTS = {"http": ":80", "https": ":443"}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _KEEPS_THE_FORM = (307, 308)
 _NOT_WHAT_IT_WAS = (404, 405, 410, 419)  # the last is Laravel's word for a form token it does not know
@@ -138,12 +139,14 @@ class Visitor:
             there = urlsplit(target)
         except ValueError:
             target, there = "", urlsplit("")
-        is_here = (there.scheme, there.netloc.lower()) == (here.scheme, here.netloc.lower())
+        is_here = _place(there) == _place(here)
         if is_here and target.isascii() and target.isprintable() and " " not in target:
             return target
         # The host as it was written: in small letters a secret in it would not be known.
         host = there.netloc.rpartition("@")[2]
         where = self.words(f"{there.scheme}://{host}") if host else "an address that is none"
+        if (there.scheme, here.scheme) == ("http", "https"):
+            where += " over unencrypted http"
         raise Stopped(
             self.failure("http.redirect", stage, f"it leads to {where}, where nothing of the login is sent")
         )
@@ -172,24 +175,13 @@ class Visitor:
         return Failure(kind=kind, spoke_last=Speaker.REMOTE, detail=f"{stage}: {problem}", http_status=status)
 
     def _redactor(self) -> Redactor:
-        return _ThoroughRedactor(self._secrets)
-
-
-class _ThoroughRedactor(Redactor):
-    """Also for secrets as they stand in a form, or as short as a PIN, which elsewhere would blot out half of a text."""
-
-    __slots__ = ("_short",)
-
-    def __init__(self, secrets: Iterable[Secret]) -> None:
-        values = [secret.reveal() for secret in secrets]
-        super().__init__(
+        """Also for secrets as they stand in a form."""
+        values = [secret.reveal() for secret in self._secrets]
+        return Redactor(
             Secret(form) for value in values for form in (value, quote_plus(value, errors="replace"))
         )
-        self._short = [value for value in values if 3 <= len(value) < SHORTEST]
-        self.longest = max(self.longest, SHORTEST)
 
-    def __call__(self, text: str) -> str:
-        text = super().__call__(text)
-        for value in self._short:
-            text = text.replace(value, MASK)
-        return text
+
+def _place(url: SplitResult) -> tuple[str, str]:
+    """Scheme, host and port; the scheme's own port need not be said."""
+    return url.scheme, url.netloc.lower().removesuffix(_OWN_PORTS.get(url.scheme, ""))

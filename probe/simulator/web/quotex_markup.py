@@ -47,6 +47,12 @@ _PIN = """<main class="auth__body"><p>Please enter the PIN-code we've just sent 
 <button type="submit">Confirm</button>
 </form></main>"""
 
+# What clients look for is the script and the empty place; the rest is for people.
+_TRADE = """<div id="root"></div>
+<p>You are signed in to the built-in simulator of tradeprobe, not to the broker: there is nothing to trade here, and the
+socket is at <code>/socket.io/</code> on this host and port (<a href="/">its whole address</a>).</p>
+<p><a href="/{lang}/logout">Sign out</a></p>"""
+
 
 def sign_in_page(lang: str, form_token: str, *, refused: bool = False) -> str:
     error = _ERROR.format(words="These credentials do not match our records.") if refused else ""
@@ -65,17 +71,22 @@ def pin_page(lang: str, form_token: str, *, email: str, password: str, refused: 
 
 
 def trade_page(lang: str, *, token: str, form_token: str) -> str:
-    script = _settings({"token": token, "csrf": form_token})
-    return _page(lang, "Trading", '<div id="root"></div>', script=script)
+    return _trade_page(lang, _settings({"token": token, "csrf": form_token}))
 
 
 def trade_page_with_broken_settings(lang: str) -> str:
-    script = '<script type="text/javascript">window.settings = {"token": undefined};</script>\n'
-    return _page(lang, "Trading", '<div id="root"></div>', script=script)
+    return _trade_page(
+        lang, '<script type="text/javascript">window.settings = {"token": undefined};</script>\n'
+    )
+
+
+def _trade_page(lang: str, script: str) -> str:
+    return _page(lang, "Trading", _TRADE.format(lang=escape(lang)), script=script)
 
 
 def bare_page(lang: str, title: str) -> str:
-    return _page(lang, title, f"<h1>{title}</h1>")
+    back = f'<p><a href="/{escape(lang)}/sign-in">To the sign-in page</a></p>'
+    return _page(lang, title, f"<h1>{title}</h1>\n{back}")
 
 
 def _page(lang: str, title: str, body: str, *, script: str = "") -> str:

@@ -27,6 +27,9 @@ from probe.model.meanings import (
     Order,
     OrderOpened,
     OrderRejected,
+    OrdersClosed,
+    PendingFailed,
+    PendingRejected,
     Quote,
     Quotes,
     Refused,
@@ -91,8 +94,17 @@ ALL_TOLD, ALL_ASKED = (st.lists(st.one_of(*kinds.values()), max_size=8) for kind
 
 
 def as_heard(told: Iterable[Any]) -> list[object]:
-    """What arrives: a refusal comes with the server's goodbye."""
-    return [one for meaning in told for one in ([meaning, Goodbye(reason="41")] if isinstance(meaning, Refused) else [meaning])]  # fmt: skip
+    """What arrives: a refusal comes with the server's goodbye, and a failed opening looks like a refused request."""
+    heard: list[object] = []
+    for meaning in told:
+        match meaning:
+            case Refused():
+                heard += [meaning, Goodbye(reason="41")]
+            case PendingFailed(error=error):
+                heard.append(PendingRejected(error=error))
+            case _:
+                heard.append(meaning)
+    return heard
 
 
 def hear(messages: Iterable[Message], codec: PocketOptionCodec | None = None) -> list[Meaning]:
@@ -425,6 +437,33 @@ def test_a_renamed_event_is_unknown_by_its_new_name(side: str, name: str) -> Non
 def test_an_event_that_lost_its_payload_is_never_an_exception(name: str) -> None:
     for decoded in hear([f'42["{name}"]', f'450-["{name}"]']):
         assert misfits(decoded) == []
+
+
+def test_a_waiting_order_that_could_not_open_is_told_as_before_without_its_ticket() -> None:
+    header, attachment = PocketOptionCodec().encode_meaning(PendingFailed(error="OPEN_TIME", ticket="t-1"))
+    assert header == '451-["failopenPendingOrder",{"_placeholder":true,"num":0}]'
+    assert attachment == b'{"error":"OPEN_TIME"}'
+
+
+ASSET = [5, "#AAPL", "Apple", "stock", 2, 50, 60, 30, 3, 1, 170, 0, [], 0, True, [], -1, 60, -1]
+
+
+@pytest.mark.parametrize(
+    ("event", "payload", "counted"),
+    [
+        ("successcloseOrder", {"deals": [DEAL | {"closePrice": 1, "profit": 1}, {"id": "odd"}]}, "1 of 2"),
+        ("updateAssets", [ASSET, ASSET[:14], ASSET], "1 of 3"),
+        ("updateStream", [["E", 1, None], ["E", 2, 1.5], None], "2 of 3"),
+        ("loadHistoryPeriod", {"asset": "E", "period": 60, "data": [{"time": 1, "price": 2}, {}]}, "1 of 2"),
+        ("updateHistoryNew", {"asset": "E", "period": 60, "history": [[1, 2], [2]]}, "1 of 2"),
+        ("updateHistoryNew", {"asset": "E", "period": 60, "candles": [[60, 1, 2, 3, 0], 7]}, "1 of 2"),
+    ],
+)
+def test_an_odd_row_does_not_cost_the_others(event: str, payload: object, counted: str) -> None:
+    told, strange = hear(attached(event, payload))
+    assert isinstance(told, Quotes | Assets | OrdersClosed | History)
+    assert isinstance(strange, Unrecognised)
+    assert strange.problem.startswith(f"{counted} rows of '{event}' do not look as expected (the first: ")
 
 
 @pytest.mark.parametrize(

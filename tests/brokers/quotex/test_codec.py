@@ -48,7 +48,7 @@ from probe.model.meanings import (
     OrderOpened,
     OrderRejected,
     OrdersClosed,
-    PendingRejected,
+    PendingFailed,
     Purses,
     Quote,
     Quotes,
@@ -57,6 +57,7 @@ from probe.model.meanings import (
     Unrecognised,
 )
 from probe.session.codec import Message
+from probe.session.requests import answered_key
 from tests.brokers.conforming import misfits
 from tests.brokers.delivery import Delivery, connected, deliveries, through
 from tests.brokers.drift import drifted
@@ -347,9 +348,11 @@ def test_a_login_without_a_session_is_named() -> None:
         ),
         ("s_balance", {"uid": 1, "balance": 0, "isDemo": 1}, Balance(amount=0, is_demo=True)),
         ("s_balance", {"uid": 1, "balance": "5", "isDemo": False}, Balance(amount=5, is_demo=False)),
-        ("s_balance", {"uid": 1, "balance": 5, "isDemo": "1"}, Balance(amount=5, is_demo=None)),
+        ("s_balance", {"uid": 1, "balance": 5, "isDemo": "1"}, Balance(amount=5, is_demo=True)),
+        ("s_balance", {"uid": 1, "balance": 5, "isDemo": "0"}, Balance(amount=5, is_demo=False)),
+        ("s_balance", {"uid": 1, "balance": 5, "isDemo": 2}, Balance(amount=5, is_demo=None)),
+        ("s_balance", {"uid": 1, "balance": 5, "isDemo": "true"}, Balance(amount=5, is_demo=None)),
         ("s_balance", {"balance": 5}, Balance(amount=5, is_demo=None)),
-        ("s_demo/refill", {"isDemo": 1, "balance": 10000}, Balance(amount=10000, is_demo=True)),
     ],
 )
 def test_balances_are_read_in_all_their_forms_and_nothing_is_a_balance_too(
@@ -359,8 +362,23 @@ def test_balances_are_read_in_all_their_forms_and_nothing_is_a_balance_too(
     assert hear([event(name, payload)]) == [told]
 
 
+@pytest.mark.parametrize("payload", [{"balance": 10000, "isDemo": 1}, {"demoBalance": 10000}, None], ids=repr)
+def test_a_refilled_demo_purse_does_not_say_which_purse_this_session_uses(payload: object) -> None:
+    assert hear(attached("s_demo/refill", payload)) == [Notice(name="s_demo/refill")]
+
+
 @pytest.mark.parametrize(
-    "payload", [{}, [], {"uid": 1}, {"demoBalance": None, "liveBalance": None}, None, 7], ids=repr
+    "payload",
+    [
+        {},
+        [],
+        {"uid": 1},
+        {"demoBalance": None, "liveBalance": None},
+        [{"isDemo": 1, "balance": 10000}, {"isDemo": None, "balance": 3}],
+        None,
+        7,
+    ],
+    ids=repr,
 )
 def test_a_balance_without_a_number_is_not_recognised(payload: object) -> None:
     (told,) = hear(attached("s_balance/list", payload))
@@ -628,8 +646,24 @@ def test_orders_name_the_tournament_of_their_session() -> None:
     assert tournament() == 0
     client.encode_intent(a_login("t" * 40, Account.DEMO, 7, fast=False))
     assert tournament() == 7
+
+
+def test_a_tournament_counts_once_the_broker_agreed_to_it() -> None:
+    client = QuotexCodec()
+    order = PlaceOrder(symbol="E", direction=Direction.CALL, amount=1, duration=60, request_id=1)
+
+    def after(name: str, payload: object = None) -> object:
+        hear(attached(name, payload), client)
+        return json.loads(str(client.encode_intent(order)[0])[2:])[1]["tournamentId"]
+
     client.encode_intent(ChooseAccount(account=Account.DEMO, tournament=9))
-    assert tournament() == 9
+    assert after("quotes/stream", [["E", 1, 1]]) == 0
+    assert after("s_account/change") == 9
+    client.encode_intent(ChooseAccount(account=Account.LIVE, tournament=0))
+    assert after("f_account/change", {"error": "no"}) == 9
+    assert after("s_account/change") == 9  # not asked for here
+    client.encode_intent(a_login("t" * 40, Account.DEMO, 7, fast=False))
+    assert after("s_account/change") == 7
 
 
 # -- settlements -------------------------------------------------------------------------------------------------------
@@ -681,6 +715,91 @@ def test_two_orders_of_one_second_are_not_mistaken_for_each_other() -> None:
     assert [order.request_id for order in the_closed(told)] == [None]
 
 
+A, B, A2, A3 = "our order", "a stranger's", "ours, renamed", "ours, renamed again"
+LISTED, SETTLED, PAST = "orders/opened/list", "s_orders/close", "orders/closed/list"
+
+
+@pytest.mark.parametrize(
+    ("came", "requests"),
+    [
+        # the id stays
+        ([(SETTLED, [A])], [[7]]),
+        ([(LISTED, [A]), (SETTLED, [A])], [[7], [7]]),
+        ([(SETTLED, [A, B])], [[7, None]]),
+        ([(SETTLED, [B, A])], [[None, 7]]),
+        ([(SETTLED, [A]), (SETTLED, [B])], [[7], [None]]),
+        ([(SETTLED, [A]), (PAST, [A, B])], [[7], [7, None]]),
+        ([(SETTLED, [A]), (SETTLED, [A])], [[7], [7]]),  # told twice
+        ([(PAST, [B]), (SETTLED, [A])], [[None], [7]]),
+        ([(LISTED, [A, B]), (SETTLED, [A, B])], [[7, None], [7, None]]),
+        # it changed once
+        ([(SETTLED, [A2])], [[7]]),
+        ([(SETTLED, [A2]), (SETTLED, [A2])], [[7], [7]]),
+        ([(SETTLED, [A2]), (PAST, [A2, B])], [[7], [7, None]]),
+        ([(SETTLED, [A2]), (SETTLED, [B])], [[7], [None]]),
+        ([(SETTLED, [A2, B])], [[None, None]]),  # nobody can tell
+        ([(LISTED, [A2]), (SETTLED, [A2])], [[7], [7]]),
+        ([(LISTED, [A2]), (SETTLED, [A2, B])], [[7], [7, None]]),
+        ([(LISTED, [A2]), (SETTLED, [A])], [[7], [7]]),  # and back
+        # and again
+        ([(LISTED, [A2]), (SETTLED, [A3])], [[7], [7]]),
+        ([(LISTED, [A2]), (SETTLED, [A3, B])], [[7], [None, None]]),
+        ([(LISTED, [A2]), (LISTED, [A2]), (SETTLED, [A3])], [[7], [7], [7]]),
+        ([(LISTED, [A2]), (SETTLED, [A3]), (PAST, [A3, A2, B])], [[7], [7], [7, 7, None]]),
+        # another opening of that second
+        ([(LISTED, [A, B]), (SETTLED, [A3])], [[7, None], [None]]),
+        ([(LISTED, [A, B]), (SETTLED, [B]), (SETTLED, [A3])], [[7, None], [None], [7]]),
+    ],
+)  # fmt: skip
+def test_a_request_goes_to_its_own_order_whatever_became_of_the_id(
+    came: list[tuple[str, list[str]]], requests: list[list[int | None]]
+) -> None:
+    codec = QuotexCodec()
+    hear(attached("s_orders/open", DEAL | {"id": A, "requestId": 7}), codec)
+    told = []
+    for name, ids in came:
+        unnamed = {field: value for field, value in DEAL.items() if field != "requestId"}
+        deals = [(unnamed if name == LISTED else final(unnamed)) | {"id": id_} for id_ in ids]
+        (meaning,) = hear(attached(name, {"profit": 0, "deals": deals} if name == SETTLED else deals), codec)
+        assert isinstance(meaning, OrderList | OrdersClosed)
+        told.append([order.request_id for order in meaning.orders])
+    assert told == requests
+
+
+def test_an_opening_told_again_under_another_id_is_the_same_opening() -> None:
+    again = [*attached("s_orders/open", DEAL), *attached("orders/opened/list", [DEAL | {"id": "other"}])]
+    told = hear([*again, *settled(final(DEAL | {"id": "third"}))])
+    assert [order.request_id for order in the_closed(told)] == [1735760000]
+
+
+def test_a_waiting_order_that_opened_in_the_same_second_makes_it_doubtful_whose_a_new_id_is() -> None:
+    waited = {name: value for name, value in DEAL.items() if name != "requestId"} | {"id": "waited"}
+    both = [*attached("s_orders/open", DEAL), *attached("s_pending/opened", waited)]
+    told = hear([*both, *settled(final(DEAL | {"id": "other"}))])
+    assert [order.request_id for order in the_closed(told)] == [None]
+
+
+def test_a_deal_that_is_not_final_uses_up_nothing() -> None:
+    codec = QuotexCodec()
+    hear([*attached("s_orders/open", DEAL), *settled(DEAL | {"id": "other", "closePrice": 0})], codec)
+    told = hear(settled(final(DEAL | {"id": "third"})), codec)
+    assert [order.request_id for order in the_closed(told)] == [1735760000]
+
+
+def test_beside_a_deal_that_cannot_be_read_nothing_is_matched_by_its_second() -> None:
+    both = settled(final(DEAL | {"amount": None}), final(DEAL | {"id": "other"}))
+    told = hear([*attached("s_orders/open", DEAL), *both])
+    assert [order.request_id for order in the_closed(told)] == [None]
+
+
+def test_openings_of_one_second_are_not_remembered_without_end() -> None:
+    codec = QuotexCodec()
+    for number in range(3 * REMEMBERED):
+        hear(attached("s_orders/open", DEAL | {"id": f"d-{number}", "requestId": number}), codec)
+    by_id, unsettled = (getattr(codec._opened, name) for name in codec._opened.__slots__)
+    assert (len(by_id), [len(alike) for alike in unsettled.values()]) == (REMEMBERED, [REMEMBERED])
+
+
 def test_an_order_nobody_here_opened_has_no_request() -> None:
     told = hear(settled(final(DEAL)))
     assert [order.request_id for order in the_closed(told)] == [None]
@@ -729,14 +848,16 @@ def test_the_notice_before_an_opening_is_no_failure() -> None:
         Notice(name="f_pending/opened")
     ]
     assert hear(attached("f_pending/opened", {"error": 9, "ticket": "t"})) == [
-        PendingRejected(error="9", ticket="t")
+        PendingFailed(error="9", ticket="t")
     ]
 
 
-def test_an_opening_that_failed_answers_nobody_who_asks_for_a_new_order() -> None:
-    (told,) = hear(attached("f_pending/opened", {"error": 9}))
-    assert isinstance(told, PendingRejected)
-    assert told.ticket is not None
+def test_an_opening_that_failed_is_told_by_its_own_event_and_never_as_a_refused_request() -> None:
+    header, attachment = QuotexCodec().encode_meaning(PendingFailed(error="not_money", ticket="t"))
+    assert header == '451-["f_pending/opened",{"_placeholder":true,"num":0}]'
+    assert attachment == b'\x04{"error":"not_money","ticket":"t"}'
+    assert hear(attached("f_pending/opened", {"error": 9})) == [PendingFailed(error="9")]
+    assert answered_key(PendingFailed(error="9")) is None
 
 
 @pytest.mark.parametrize(
@@ -872,6 +993,63 @@ def test_a_missing_element_is_named_with_its_event(name: str, payload: object) -
     (told,) = hear(attached(name, payload))
     assert isinstance(told, Unrecognised)
     assert told.problem.startswith(f"'{name}' does not look as expected (")
+
+
+ODD: dict[str, Any] = {"asset": "EURUSD", "time": 1, "id": "odd"}  # a row of everything, and of nothing
+
+
+@pytest.mark.parametrize(
+    ("name", "payload", "rows", "why"),
+    [
+        (SETTLED, {"profit": 1, "deals": [ODD, final(DEAL), ODD]}, 1, "KeyError: 'command'"),
+        ("instruments/list", [a_row(), a_row()[:14]], 1, "IndexError: list index out of range"),
+        ("instruments/list", [a_row(c4="many"), a_row()], 1, "ValueError: could not convert string to float: 'many'"),
+        ("quotes/stream", [["E", 1, None], ["E", 2, 1.5], ["E", 3, 1.5, 0]], 2, "TypeError: expected a number, got NoneType"),
+        ("quotes/stream", [None, ["E", 2, 1.5]], 1, "TypeError: 'NoneType' object is not subscriptable"),
+        ("quotes/stream", [["E", 2, 1.5], "E12"], 1, "TypeError: expected a row"),
+        ("quotes/stream", [["E", 2, 1.5, 1, 5], ["E"]], 1, "ValueError: not enough values to unpack (expected 3, got 1)"),
+        ("history/load", {"asset": "E", "period": 60, "data": [{"time": 1, "price": 2}, ODD]}, 1, "KeyError: 'open'"),
+        ("history/list/v2", {"asset": "E", "period": 60, "history": [[1, 2, 1], [2]]}, 1, "IndexError: list index out of range"),
+        ("history/list/v2", {"asset": "E", "period": 60, "history": [[1, 2, 1], 5]}, 1, "TypeError: expected a row"),
+        ("history/list/v2", {"asset": "E", "period": 60, "history": [[1, 2]], "candles": [5]}, 1, "TypeError: 'int' object is not subscriptable"),
+        (
+            "history/list/v2",
+            {"asset": "E", "period": 60, "history": [[None, 2, 1]], "candles": [[60, 1, 2, 3, 0], [60, 1]]},
+            1,
+            "TypeError: expected a number, got NoneType",
+        ),
+    ],
+)  # fmt: skip
+def test_an_odd_row_does_not_cost_the_others(name: str, payload: Any, rows: int, why: str) -> None:
+    told, strange = hear(attached(name, payload))
+    match told:
+        case Quotes(good) | Assets(rows=good) | OrdersClosed(orders=good):
+            assert len(good) == rows
+        case History(ticks=ticks, candles=candles):
+            assert len(ticks) + len(candles) == rows
+        case _:
+            raise AssertionError(told)
+    assert isinstance(strange, Unrecognised)
+    listed = (
+        payload["deals"]
+        if name == SETTLED
+        else payload
+        if isinstance(payload, list)
+        else [*payload.get("data", []), *payload.get("history", []), *payload.get("candles", [])]
+    )
+    odd = f"{len(listed) - rows} of {len(listed)} rows of '{name}' do not look as expected"
+    assert strange.problem == f"{odd} (the first: {why})"
+
+
+def test_a_complaint_about_rows_is_short_and_does_not_cut_what_may_be_secret() -> None:
+    secret = "planted0secret0token000001"
+    for filler in range(90):
+        odd = ["E", "x" * filler + secret, 1.5]
+        _, strange = hear(attached("quotes/stream", [["E", 2, 1.5], odd]))
+        assert isinstance(strange, Unrecognised)
+        assert len(strange.problem) < 200
+        assert len(strange.preview) <= 160
+        assert secret[:12] not in strange.problem or secret in strange.problem
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "1e300"])

@@ -8,7 +8,6 @@ import pytest
 
 from probe.brokers.quotex import BROKER
 from probe.brokers.quotex.codec import QuotexCodec
-from probe.brokers.quotex.expiry import next_expiry
 from probe.model.credentials import redactor_for
 from probe.model.endpoint import Account
 from probe.model.errors import UnsafeTarget
@@ -34,6 +33,8 @@ from probe.model.meanings import (
     OptionKind,
     OrderOpened,
     OrdersClosed,
+    PendingFailed,
+    PendingOrder,
     PendingPlaced,
     Purses,
 )
@@ -48,6 +49,10 @@ from tests.pretending import QUOTEX, Known, Pair, ScriptedDesk, client_session
 
 EPOCH = 1_795_000_000.0
 SYMBOL = "EURUSD_otc"
+PENDING = PlacePending(symbol=SYMBOL, direction=Direction.PUT, amount=5, duration=60, open_at=EPOCH + 60)
+WAITING = PendingOrder(
+    ticket="t-2", symbol=SYMBOL, direction=Direction.PUT, amount=5, duration=60, open_at=EPOCH + 60
+)
 
 
 class PurseDesk(ScriptedDesk):
@@ -196,15 +201,19 @@ def closed(pair: Pair) -> dict[str | int | None, OptionKind]:
     return {order.request_id: order.option for meaning in settled for order in meaning.orders}
 
 
+def a_step_of_the_grid(pair: Pair, steps: int) -> float:
+    grid = BROKER.house.expiry_grid
+    return ((EPOCH + pair.wire.now) // grid + steps) * grid
+
+
 def test_orders_of_every_kind_are_settled_by_the_id_of_their_request() -> None:
     pair = in_a_world()
-    now = EPOCH + pair.wire.now
     ask(pair, an_order(1), an_order(2, duration=5))
     ask(
         pair,
         *(
-            an_order(number, option=option, duration=0, closes_at=next_expiry(now, duration))
-            for number, option, duration in ((3, OptionKind.CLOCK, 60), (4, OptionKind.TURBO, 300))
+            an_order(number, option=option, duration=0, closes_at=a_step_of_the_grid(pair, steps))
+            for number, option, steps in ((3, OptionKind.CLOCK, 2), (4, OptionKind.TURBO, 5))
         ),
     )
     pair.run(700)
@@ -220,7 +229,7 @@ def test_orders_of_every_kind_are_settled_by_the_id_of_their_request() -> None:
 
 def test_an_expiry_beside_the_grid_is_met_with_silence() -> None:
     pair = in_a_world()
-    beside = next_expiry(EPOCH + pair.wire.now, 60) + 7
+    beside = a_step_of_the_grid(pair, 2) + 7
     ask(pair, an_order(1, option=OptionKind.CLOCK, duration=0, closes_at=beside))
     pair.run(60)
     (expired,) = pair.of(RequestExpired)
@@ -229,10 +238,29 @@ def test_an_expiry_beside_the_grid_is_met_with_silence() -> None:
 
 def test_a_pending_order_is_placed_and_opened_later_without_a_request() -> None:
     pair = in_a_world()
-    pending = PlacePending(symbol=SYMBOL, direction=Direction.PUT, amount=5, duration=60, open_at=EPOCH + 60)
-    ask(pair, pending)
+    ask(pair, PENDING)
     pair.run(200)
     assert [type(event.answer) for event in pair.of(RequestAnswered)] == [PendingPlaced]
     opened = [event.meaning for event in pair.of(Told) if isinstance(event.meaning, OrderOpened)]
     assert [(each.order.request_id, each.order.opened_at) for each in opened] == [(None, EPOCH + 60)]
     assert closed(pair) == {None: OptionKind.TIMER}
+
+
+class LateDesk(ScriptedDesk):
+    """Says that another order could not open before it answers who asks for a new one."""
+
+    def handle(self, intent: Intent, now: float) -> Sequence[Meaning]:
+        if not isinstance(intent, PlacePending):
+            return super().handle(intent, now)
+        return [PendingFailed(error="not_money", ticket="t-1"), PendingPlaced(order=WAITING)]
+
+
+def test_an_order_that_could_not_open_does_not_answer_who_asks_for_a_new_one() -> None:
+    pair = Pair(QUOTEX, desk=LateDesk(zone=0)).run(2)
+    ask(pair, PENDING)
+    pair.run(4)
+    assert [e.answer for e in pair.of(RequestAnswered) if e.intent == PENDING] == [
+        PendingPlaced(order=WAITING)
+    ]
+    told = [event.meaning for event in pair.of(Told) if isinstance(event.meaning, PendingFailed)]
+    assert told == [PendingFailed(error="not_money", ticket="t-1")]

@@ -457,7 +457,9 @@ def test_an_answer_that_is_neither_success_nor_error_is_a_changed_page() -> None
         ("https://evil.example/en/trade", "https://evil.example"),
         ("//evil.example/en/trade", "https://evil.example"),
         ("https://www.market-qx.trade/en/trade", "https://www.market-qx.trade"),
-        ("http://market-qx.trade/en/trade", "http://market-qx.trade"),
+        ("http://market-qx.trade/en/trade", "http://market-qx.trade over unencrypted http"),
+        ("http://market-qx.trade:443/en/trade", "http://market-qx.trade:443 over unencrypted http"),
+        ("https://market-qx.trade:80/en/trade", "https://market-qx.trade:80"),
         ("https://market-qx.trade:8443/en/trade", "https://market-qx.trade:8443"),
         (f"https://{EMAIL.lower()}@market-qx.trade/en/trade", "https://market-qx.trade"),
         ("javascript:alert(1)", "an address that is none"),
@@ -498,6 +500,18 @@ def test_a_redirect_within_the_host_is_followed_as_browsers_do(
     assert isinstance(won, WebSession)
     assert pages.trail[3] == f"{method} /pt/trade?x=1"
     assert (pages.calls[3].form is not None) is has_form
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, f"{ORIGIN}:443"])
+@pytest.mark.parametrize("location", [f"{ORIGIN}/en/trade", f"{ORIGIN}:443/en/trade"])
+def test_a_redirect_may_name_the_schemes_own_port(origin: str, location: str) -> None:
+    pages = site(post=redirect(location))
+
+    won = drive(
+        WEB.sign_in(LOGIN, origin), lambda call: pages(replace(call, url=call.url.replace(":443", "")))
+    )
+
+    assert isinstance(won, WebSession)
 
 
 def test_redirects_in_a_circle_come_to_an_end() -> None:

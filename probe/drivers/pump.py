@@ -1,0 +1,111 @@
+"""What every driver does with a session: tells it of its end, writes what it says, and hands out its events.
+
+Each driver adds its clock, how it writes, and what is to be seen to when all is told.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from probe.model.errors import LocalProtocolError
+from probe.model.events import Ended, Event
+from probe.model.failures import Failure
+from probe.wire.drivable import Drivable, Signal
+
+OnEvent = Callable[[Event], None]
+S = TypeVar("S", bound=Drivable)
+
+
+class Pump(Generic[S]):
+    """Base of the drivers' connections. An event's receiver may act on the connection; what comes of it is told when all
+    events before are."""
+
+    __slots__ = (
+        "_acted",
+        "_bug",
+        "_end_told",
+        "_ended",
+        "_flushing",
+        "_now",
+        "_on_event",
+        "_session",
+        "_untold",
+    )
+
+    def __init__(self, session: S, on_event: OnEvent, clock: Callable[[], float]) -> None:
+        self._session = session
+        self._on_event = on_event
+        self._now = clock
+        self._flushing = False
+        self._acted = False  # somebody used the session while its events were handed out
+        self._untold: deque[Event] = deque()
+        self._end_told = False
+        self._ended: Ended | None = None
+        self._bug: Exception | None = None
+
+    # -- what differs --------------------------------------------------------------------------------------------------
+
+    def _write_bytes(self, joined: list[bytes]) -> None:
+        raise NotImplementedError
+
+    def _obey(self, signal: Signal) -> None:
+        raise NotImplementedError
+
+    def _settle(self) -> None:
+        """All is told for now."""
+        raise NotImplementedError
+
+    # -- what does not -------------------------------------------------------------------------------------------------
+
+    def _tell_end(self, failure: Failure | None) -> None:
+        if not self._end_told:
+            self._end_told = True
+            self._session.receive_end(self._now(), failure)
+        self._flush()
+
+    def _flush(self) -> None:
+        if self._flushing:
+            self._acted = True
+            return
+        self._flushing = True
+        session, untold = self._session, self._untold
+        try:
+            while True:
+                self._acted = False
+                if outgoing := session.outgoing():
+                    self._write(outgoing)
+                untold.extend(session.events())
+                while untold:
+                    event = untold.popleft()
+                    if type(event) is Ended:
+                        self._ended = event
+                    self._on_event(event)
+                if not self._acted:
+                    break
+        except Exception:  # a bug: the session is not used again
+            raise
+        except BaseException:  # an interruption waits until all is told: nobody may come by again
+            self._flushing = False
+            self._flush()
+            raise
+        self._flushing = False
+        self._settle()
+
+    def _write(self, outgoing: list[bytes | Signal]) -> None:
+        joined: list[bytes] = []
+        for item in outgoing:
+            if isinstance(item, Signal):
+                self._write_bytes(joined)
+                joined = []
+                self._obey(item)
+            else:
+                joined.append(item)
+        self._write_bytes(joined)
+
+    def _outcome(self) -> Ended:
+        """How it ended, now that the transport is gone."""
+        if self._bug is not None:
+            raise self._bug
+        if self._ended is None:
+            raise LocalProtocolError("the session was told of its end and did not end")
+        return self._ended

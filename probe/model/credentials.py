@@ -5,7 +5,7 @@ import hmac
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn, Self
 from urllib.parse import quote
 
@@ -72,9 +72,11 @@ class Credentials:
     user: str | None
     facts: tuple[tuple[str, str], ...] = ()  # name and value, safe to show
     warnings: tuple[str, ...] = ()
-    user_agent: str | None = None  # the browser the session was made with
+    user_agent: str | None = field(default=None, repr=False)  # the browser the session was made with
     parts: tuple[Secret, ...] = ()  # of the token, each as good as the whole
-    cookies: tuple[tuple[str, Secret], ...] = ()  # of the web session it belongs to
+    cookies: tuple[tuple[str, Secret], ...] = field(
+        default=(), repr=False
+    )  # of the web session it belongs to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,8 +103,8 @@ class WebSession:
     key: str  # of the login it was made with
     origin: str  # where; it is sent nowhere else
     token: Secret
-    cookies: tuple[tuple[str, Secret], ...]
-    user_agent: str  # of the browser that signed in; the session may be bound to it
+    cookies: tuple[tuple[str, Secret], ...] = field(repr=False)
+    user_agent: str = field(repr=False)  # of the browser that signed in; the session may be bound to it
     facts: tuple[tuple[str, str], ...] = ()  # name and value, safe to show
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from html import escape
 from math import inf
 from urllib.parse import quote, quote_plus
@@ -186,6 +187,7 @@ def _read(piece: bytes) -> HttpReply | Failure:
     return HttpReply(url="", status=number, headers=headers, body=body, seconds=0.1)
 
 
+@lru_cache  # most begin with the same calls
 def _stays_at_the_origin(call: HttpCall) -> None:
     """In the eyes of who sends it."""
     request = Exchange(call, _SETTINGS, inf).request

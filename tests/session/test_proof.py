@@ -1,12 +1,14 @@
 """An order needs the server's newest word that it goes to a demo account; every other word, or doubt, forbids it."""
 
 import random
+from collections.abc import Sequence
 
 import pytest
 
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError, UnsafeTarget
+from probe.model.events import Phase, Surprise
 from probe.model.intents import (
     Beat,
     ChooseAccount,
@@ -20,6 +22,7 @@ from probe.model.intents import (
 from probe.model.meanings import (
     AccountChosen,
     AccountNotChosen,
+    Admitted,
     Balance,
     Direction,
     Meaning,
@@ -29,9 +32,11 @@ from probe.model.meanings import (
     OrdersClosed,
     Purses,
     Unrecognised,
+    Welcome,
 )
+from probe.session.behaviour import Misbehaviour
 from probe.session.proof import DemoProof
-from tests.pretending import QUOTEX, Known, Pair
+from tests.pretending import QUOTEX, Known, Pair, ScriptedDesk
 
 DEMO, LIVE = Balance(amount=5.0, is_demo=True), Balance(amount=5.0, is_demo=False)
 UNSAID = Balance(amount=5.0, is_demo=None)
@@ -123,6 +128,34 @@ def test_no_story_without_a_demo_balance_after_the_last_doubt_proves_anything() 
             asked = [each for each in story if isinstance(each, ChooseAccount)]
             answered = [each for each in story if isinstance(each, AccountChosen | AccountNotChosen)]
             assert len(answered) >= len(asked)
+
+
+class TellsNoBalance(ScriptedDesk):
+    def admit(self, login: Login, now: float) -> Sequence[Meaning]:
+        return [Admitted()]
+
+
+class TellsTooEarly(Misbehaviour):
+    """A demo balance before the greeting, or between it and the verdict on the login."""
+
+    def __init__(self, *, after_greeting: bool) -> None:
+        self.after_greeting = after_greeting
+
+    def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
+        said = ((0.0, meaning),)
+        if not isinstance(meaning, Welcome):
+            return said
+        return (*said, (0.0, DEMO)) if self.after_greeting else ((0.0, DEMO), *said)
+
+
+@pytest.mark.parametrize("after_greeting", [False, True])
+def test_a_balance_that_comes_before_its_time_proves_nothing(after_greeting: bool) -> None:
+    early = TellsTooEarly(after_greeting=after_greeting)
+    pair = Pair(QUOTEX, desk=TellsNoBalance(), misbehaviour=early, latency=0.05).run(5)
+    assert pair.client.phase is Phase.LIVE
+    assert len(pair.of(Surprise)) == (0 if after_greeting else 1)
+    with pytest.raises(UnsafeTarget, match="the server has not said"):
+        pair.client.ask(an_order_for(Account.DEMO), 5)
 
 
 def an_order_for(account: Account) -> PlaceOrder:

@@ -61,14 +61,15 @@ async def hold(broker: Broker, url: str, ssid: str, sessions: int, seconds: floa
 
 
 def captured(segments: list[tuple[int, bool, int, str]]) -> dict[int, list[float]]:
-    """Round trips as captured, by local port: from the segment with the ping to the one with its pong."""
+    """Round trips as captured, by local port: from the segment with the ping to the one with its pong. A ping that went
+    out just before the goodbye has none."""
     streams: dict[tuple[int, bool], list[tuple[int, bytes]]] = defaultdict(list)
     for port, from_client, stamp, payload in segments:
         streams[port, from_client].append((stamp, bytes.fromhex(payload)))
     return {
         port: [
             (pong - ping) / 1e9
-            for ping, pong in zip(_frames(pieces, PING), _frames(streams[port, False], PONG), strict=True)
+            for ping, pong in zip(_frames(pieces, PING), _frames(streams[port, False], PONG), strict=False)
         ]
         for (port, from_client), pieces in streams.items()
         if from_client

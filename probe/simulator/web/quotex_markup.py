@@ -16,15 +16,15 @@ _FRAME = """<!DOCTYPE html>
 # Programs that steer a browser take the second e-mail and password of the page, those of the form in tab 1.
 _SIGN_UP = """<div id="tab-2"><form method="post" action="/{lang}/sign-up/">
 <input type="hidden" name="_token" value="{token}">
-<div><input type="email" name="email"></div>
-<div><input type="password" name="password"></div>
+<div><input type="email" name="email" placeholder="E-mail"></div>
+<div><input type="password" name="password" placeholder="Password"></div>
 <button type="submit">Sign up</button>
 </form></div>"""
 
 _SIGN_IN = """<div id="tab-1"><form method="post" action="/{lang}/sign-in/">
 <input type="hidden" name="_token" value="{token}">
-<div class="input-control-cabinet"><input type="email" name="email" required>{error}</div>
-<div class="input-control-cabinet"><input type="password" name="password" required></div>
+<div class="input-control-cabinet"><input type="email" name="email" placeholder="E-mail" required>{error}</div>
+<div class="input-control-cabinet"><input type="password" name="password" placeholder="Password" required></div>
 <label><input type="checkbox" name="remember" value="1" checked> Remember me</label>
 <button type="submit">Sign in</button>
 </form></div>"""
@@ -43,7 +43,7 @@ _PIN = """<main class="auth__body"><p>Please enter the PIN-code we've just sent 
 <input type="hidden" name="email" value="{email}">
 <input type="hidden" name="password" value="{password}">
 <input type="hidden" name="remember" value="1">
-<div><input type="text" name="code" maxlength="6" autocomplete="one-time-code">{error}</div>
+<div><input type="text" name="code" placeholder="PIN" maxlength="6" autocomplete="one-time-code">{error}</div>
 <button type="submit">Confirm</button>
 </form></main>"""
 

@@ -273,8 +273,8 @@ def test_the_terminal_shows_again_what_is_typed_if_the_program_ends_while_it_ask
 ) -> None:
     code = """
 import threading
-threading.Thread(target=ask, args=("PIN", None), daemon=True).start()
 try:
+    threading.Thread(target=ask, args=("PIN", None), daemon=True).start()
     threading.Event().wait()
 except KeyboardInterrupt:
     print("interrupted")

@@ -71,6 +71,8 @@ class SocketIoCodec:
     def decode_meaning(self, message: Message) -> list[Meaning]:
         packet = self._reader.read(message)
         if isinstance(packet, wire.SocketEvent):
+            if packet.namespace != "/" and not _is_ours(packet.namespace):
+                return [Unrecognised(problem=_elsewhere(packet.namespace), preview=wire.preview(message))]
             try:
                 told = self.told(packet.name, packet.arguments)
             except NOT_AS_EXPECTED as error:
@@ -115,6 +117,8 @@ class SocketIoCodec:
     def decode_intent(self, message: Message) -> list[Intent]:
         packet = self._reader.read(message)
         match packet:
+            case wire.SocketEvent(namespace=namespace) if not _is_ours(namespace):
+                return [_strange(_elsewhere(namespace), message)]
             case wire.SocketEvent(name, arguments):
                 try:
                     asked = self.asked(name, arguments)

@@ -57,6 +57,7 @@ class ConnectRefused(NamedTuple):
 class SocketEvent(NamedTuple):
     name: str
     arguments: Sequence[object]
+    namespace: str = "/"
 
 
 class Malformed(NamedTuple):
@@ -156,6 +157,7 @@ class _Header(NamedTuple):
     arguments: tuple[object, ...]
     attachments: int
     lone: bool  # the only argument is the first attachment: the usual case
+    namespace: str
 
 
 @lru_cache(maxsize=512)
@@ -166,7 +168,7 @@ def _read_header(text: str) -> _Header | Malformed:
         return Malformed("a binary event without its number of attachments", text[:PREVIEW])
     if len(digits) > 3 or int(digits) > MAX_ATTACHMENTS:
         return Malformed("a binary event with more attachments than anybody sends", text[:PREVIEW])
-    _, start = _namespace_end(rest)
+    namespace, start = _namespace_end(rest)
     try:
         value = read_json(rest[start:].lstrip("0123456789"))
     except ValueError as problem:
@@ -175,7 +177,7 @@ def _read_header(text: str) -> _Header | Malformed:
         return Malformed("a binary event without a name", text[:PREVIEW])
     arguments = tuple(value[1:])
     lone = int(digits) == 1 and len(arguments) == 1 and _placeholder(arguments[0]) == 0
-    return _Header(value[0], arguments, int(digits), lone)
+    return _Header(value[0], arguments, int(digits), lone, namespace)
 
 
 def _placeholder(value: object) -> int | None:
@@ -239,7 +241,7 @@ class SocketIoReader:
         if isinstance(header, Malformed):
             return header
         if header.attachments == 0:
-            return SocketEvent(header.name, header.arguments)
+            return SocketEvent(header.name, header.arguments, header.namespace)
         self._unsettled = self._unsettled + 1 if self._waiting else 0
         self._waiting.append(header)
         if self._unsettled < (1 if self._one_at_a_time else MAX_UNSETTLED):
@@ -260,7 +262,7 @@ class SocketIoReader:
         try:
             if header.lone:
                 self._waiting.popleft()
-                return SocketEvent(header.name, (_read_attachment(data),))
+                return SocketEvent(header.name, (_read_attachment(data),), header.namespace)
             self._attachments.append(data)
             if sum(map(len, self._attachments)) > MAX_ATTACHED:
                 self._drop_oldest()
@@ -272,7 +274,8 @@ class SocketIoReader:
             values = [_read_attachment(attachment) for attachment in attachments]
         except ValueError as problem:  # UnicodeDecodeError is one
             return Malformed(f"the attachment of {quoted(header.name)} is not JSON: {problem}", preview(data))
-        return SocketEvent(header.name, [_fill(argument, values) for argument in header.arguments])
+        filled = [_fill(argument, values) for argument in header.arguments]
+        return SocketEvent(header.name, filled, header.namespace)
 
     def _drop_oldest(self) -> None:
         self._waiting.popleft()
@@ -359,7 +362,7 @@ def _refusal_text(payload: str) -> str:
 
 
 def _read_event(text: str, rest: str) -> Packet:
-    _, start = _namespace_end(rest)
+    namespace, start = _namespace_end(rest)
     if not rest.startswith("[", start):
         rest, start = rest[start:].lstrip("0123456789 "), 0  # an acknowledgement id
     try:
@@ -368,7 +371,7 @@ def _read_event(text: str, rest: str) -> Packet:
         return Malformed(f"an event that is not JSON: {problem}", text[:PREVIEW])
     if not isinstance(value, list) or not value or not isinstance(value[0], str):
         return Malformed("an event without a name", text[:PREVIEW])
-    return SocketEvent(value[0], value[1:])
+    return SocketEvent(value[0], value[1:], namespace)
 
 
 def preview(message: str | bytes) -> str:

@@ -17,7 +17,23 @@ def test_a_packet_of_another_namespace_tells_us_nothing(known: Known, message: s
 
 
 @every_broker
-@pytest.mark.parametrize("message", ["40/chat", "40/chat,{}", "41/chat"])
+@pytest.mark.parametrize("name", ["successupdateBalance", "s_balance"])
+def test_an_event_of_another_namespace_tells_nothing_inline_or_attached(known: Known, name: str) -> None:
+    payload = '{"balance":1,"isDemo":1}'
+    header = f'451-/chat,["{name}",{{"_placeholder":true,"num":0}}]'
+    inline, attached = known.broker.codec(), known.broker.codec()
+    told = inline.decode_meaning(f'42/chat,["{name}",{payload}]')
+    told += attached.decode_meaning(header) + attached.decode_meaning(payload.encode())
+    problem = "a packet of another namespace, '/chat'"
+    assert [(type(meaning), getattr(meaning, "problem", "")) for meaning in told] == [
+        (Unrecognised, problem)
+    ] * 2
+
+
+@every_broker
+@pytest.mark.parametrize(
+    "message", ["40/chat", "40/chat,{}", "41/chat", '42/chat,["ps"]', '42/chat,["tick"]']
+)
 def test_a_packet_for_another_namespace_asks_nothing_of_a_broker(known: Known, message: str) -> None:
     problem = "a packet of another namespace, '/chat'"
     assert known.broker.codec().decode_intent(message) == [UnknownIntent(problem=problem, preview=message)]

@@ -104,8 +104,8 @@ def nested(depth: int) -> str:
         ('42\n["a"]\n', SocketEvent("a", [])),
         ('4217["a"]', SocketEvent("a", [])),
         ('42 17 ["a"]', SocketEvent("a", [])),
-        ('42/chat,["a"]', SocketEvent("a", [])),
-        ('42/chat,17["a",2]', SocketEvent("a", [2])),
+        ('42/chat,["a"]', SocketEvent("a", [], "/chat")),
+        ('42/chat,17["a",2]', SocketEvent("a", [2], "/chat")),
         ('44{"message":"Invalid namespace"}', ConnectRefused("/", "Invalid namespace")),
         ('44"no"', ConnectRefused("/", "no")),
         ("44no", ConnectRefused("/", "no")),
@@ -223,7 +223,8 @@ def test_brackets_in_strings_hide_no_nesting(depth: int, quote: str) -> None:
     ],
 )
 def test_a_header_waits_for_its_attachment(text: str) -> None:
-    assert read(text, b"[1]") == [None, SocketEvent("a", ([1],))]
+    namespace = "/chat" if "/chat" in text else "/"
+    assert read(text, b"[1]") == [None, SocketEvent("a", ([1],), namespace)]
 
 
 def test_the_leading_4_of_engine_io_3_is_dropped() -> None:

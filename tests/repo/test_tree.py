@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from probe.brokers import all_brokers
+
 ROOT = Path(__file__).resolve().parents[2]
 MADE_BY_TOOLS = re.compile(r"\.git|\.venv.*|\..*_cache|\.hypothesis|__pycache__|dist|.*\.egg-info")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
@@ -68,3 +70,17 @@ def test_every_package_ships_and_says_what_it_is() -> None:
     assert [
         name for name in wheel["packages"] if not (ROOT / name / "__init__.py").read_text().startswith('"""')
     ] == []
+
+
+ABOUT_NO_BROKER = ("model", "wire", "session", "drivers", "measure", "diagnose", "monitor")
+
+
+def test_what_all_brokers_share_names_none() -> None:
+    """A broker is one folder. What another part needs to know of it is data in its descriptor."""
+    words = "|".join(rf"{broker.name}|{broker.title}" for broker in all_brokers())
+    shared = [path for part in ABOUT_NO_BROKER for path in texts(ROOT / "probe" / part)]
+    shared += [
+        (path, text) for path, text in texts(ROOT / "probe" / "simulator") if "/simulator/web/" not in path
+    ]
+    assert len(shared) > 50
+    assert [path for path, text in shared if re.search(words, text, re.IGNORECASE)] == []

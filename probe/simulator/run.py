@@ -73,7 +73,7 @@ class Simulator:
             find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
         ]
         self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
-        self.board = Switchboard(faults, self._brokers, self._apply)
+        self.board = Switchboard(faults, self._brokers, self._apply, tls=tls)
         self.sessions = SessionLog()
         self.endpoints: list[SimEndpoint] = []
         self.ca_file: Path | None = None

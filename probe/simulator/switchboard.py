@@ -7,6 +7,7 @@ from types import MappingProxyType
 from probe.brokers import all_brokers
 from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
+from probe.faults.listener import TLS_CERTIFICATE, TLS_VERSION
 from probe.faults.pages import Challenge, SlowPages, page_fault
 from probe.model.errors import ConfigError
 from probe.session.broker import Broker
@@ -24,8 +25,10 @@ class Switchboard:
         faults: Iterable[str],
         brokers: Sequence[Broker],
         apply: Callable[[tuple[FaultOrder, ...]], Awaitable[None]],
+        *,
+        tls: bool,
     ) -> None:
-        self._brokers = brokers
+        self._brokers, self._tls = brokers, tls
         self._numbers = count(1)
         self._on = {next(self._numbers): self._read(fault) for fault in faults}
         self._apply = apply
@@ -58,6 +61,12 @@ class Switchboard:
                 f"no broker that is simulated here can have {order.spec.name}",
                 where=f"fault {fault!r}",
                 next_step=f"It is for {others}: name it when you start the simulator.",
+            )
+        if order.spec in (TLS_CERTIFICATE, TLS_VERSION) and not self._tls:
+            raise ConfigError(
+                "nothing is served over TLS here",
+                where=f"fault {fault!r}",
+                next_step="Serve TLS too: leave out --no-tls.",
             )
         return order
 

@@ -478,6 +478,12 @@ def test_the_edge_s_faults_are_for_the_pages_of_every_broker(fault: str) -> None
     assert list(map(str, simulator(fault).board.orders.values())) == [fault]
 
 
+@pytest.mark.parametrize("fault", ["tls-certificate", "tls-version:only=1.2"])
+def test_a_fault_of_tls_is_refused_where_nothing_is_served_over_it(fault: str) -> None:
+    with pytest.raises(ConfigError, match="nothing is served over TLS here"):
+        Simulator(["pocketoption"], faults=[fault])
+
+
 def test_it_listens_on_loopback_only() -> None:
     async def scenario() -> None:
         async with simulator(tls=True, pages=True) as sim:

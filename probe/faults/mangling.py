@@ -1,7 +1,7 @@
 """Faults of the messages themselves: torn, mixed up, renamed, meaningless, too big, too many."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -144,13 +144,12 @@ class RowDrift(ProtocolFault):
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
         if not isinstance(meaning, _MEANINGS[Topic(self.of.value)]) or not _has_attachment(messages):
             return messages
-        return [*messages[:-1], self._drift(messages[-1])]
+        return [*messages[:-1], _rewritten(messages[-1], self._drift)]
 
-    def _drift(self, attachment: Message) -> Message:
-        mark, rows = _unpacked(attachment)
+    def _drift(self, rows: object) -> object:
         if not isinstance(rows, list):
-            return attachment
-        return mark + write_json([[*row, 0] if self.longer else row[:-1] for row in rows]).encode()
+            return rows
+        return [[*row, 0] if self.longer else row[:-1] for row in rows]
 
 
 @dataclass(kw_only=True, eq=False)
@@ -160,14 +159,18 @@ class NumbersAsText(ProtocolFault):
     def writes(self, meaning: Meaning, messages: list[Message], now: float) -> list[Message]:
         if not isinstance(meaning, _MEANINGS[self.of]) or not _has_attachment(messages):
             return messages
-        mark, value = _unpacked(messages[-1])
-        return [*messages[:-1], mark + write_json(_as_text(value)).encode()]
+        return [*messages[:-1], _rewritten(messages[-1], _as_text)]
 
 
-def _unpacked(attachment: Message) -> tuple[bytes, object]:
+def _rewritten(attachment: Message, change: Callable[[object], object]) -> Message:
+    """As it was if another fault has torn it."""
     data = attachment.encode() if isinstance(attachment, str) else attachment
     mark = _ENGINE_3_MARK if data.startswith(_ENGINE_3_MARK) else b""
-    return mark, read_json(data.removeprefix(mark).decode())
+    try:
+        value = read_json(data.removeprefix(mark).decode())
+    except ValueError:
+        return attachment
+    return mark + write_json(change(value)).encode()
 
 
 def _as_text(value: object) -> object:

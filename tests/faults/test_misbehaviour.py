@@ -728,3 +728,10 @@ def test_an_order_is_settled_late(healthy: Sufferer) -> None:
         if isinstance(event.meaning, OrdersClosed)
     ]
     assert late == [at + 9.0 for at in settled]
+
+
+@pytest.mark.parametrize("rewriting", ["numbers-as-text", "extra-element", "missing-element"])
+def test_what_one_fault_has_torn_another_leaves_as_it_is(rewriting: str, known: Known) -> None:
+    pair = suffer("truncate-json:every=2", rewriting, until=20.0, known=known)
+    assert pair.of(Surprise) != []
+    assert pair.of(Ended) == []

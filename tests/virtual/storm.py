@@ -100,10 +100,10 @@ def one_session(seed: str, longest: float) -> Told:
     orders = _orders(rng)
     try:
         return _run(seed, rng, orders, rng.uniform(10, longest))
-    except Broken as problem:
-        raise Broken(
-            f"{problem}\n  session seed {seed!r}, faults {[str(order) for order in orders]}"
-        ) from None
+    except Exception as problem:
+        said = str(problem) if isinstance(problem, Broken) else repr(problem)
+        faults = [str(order) for order in orders]
+        raise Broken(f"{said}\n  session seed {seed!r}, faults {faults}") from problem
 
 
 def _orders(rng: random.Random) -> list[FaultOrder]:

@@ -60,7 +60,6 @@ TROUBLES = [
     Trouble("goodbye:at=0.2s", "session.closed-normal", "41"),
     Trouble("close:at=0.2s:code=1000", "session.closed-normal", "in order"),
     Trouble("close:at=0.2s:code=1008", "session.policy-1008", "1008"),
-    Trouble("close:at=0.2s:code=1006", "session.closed-1006", "without a goodbye"),
     Trouble("tcp-reset:at=0.2s", "session.tcp-reset", "reset"),
     Trouble("false-success", "session.silent-stall", "mute", seconds=4.5),
     Trouble("extra-element", "cfg.client-outdated", "does not know", State.DEGRADED),

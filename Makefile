@@ -38,7 +38,7 @@ pytest: .venv/.dev clients
 	$(pytest) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m long --timeout 3600 -n 2 --dist worksteal $(ARGS)
+	$(pytest) -m long --timeout 3600 $(ARGS)
 
 bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)

@@ -130,7 +130,7 @@ def compare(name: str, sessions: int, seconds: float) -> list[tuple[float, float
             )
         output, _ = sniffer.communicate(timeout=30)
     wire = captured(json.loads(output))
-    return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=True)]
+    return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=False)]
 
 
 def pings() -> Iterator[Figure]:

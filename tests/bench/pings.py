@@ -8,8 +8,12 @@ import random
 import statistics
 import subprocess
 import sys
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from heapq import heappop, heappush
+from itertools import accumulate, cycle
+from operator import xor
 from urllib.parse import urlsplit
 
 from probe.brokers import broker_names, find_broker
@@ -22,6 +26,7 @@ from probe.session.broker import Broker
 from probe.session.client import WEBSOCKET, ClientSession, Plan
 from tests.bench.figures import Figure
 from tests.bench.simulated import simulator
+from tests.bench.sniff import Segment
 
 PING, PONG = 0x89, 0x8A
 
@@ -60,41 +65,62 @@ async def hold(broker: Broker, url: str, ssid: str, sessions: int, seconds: floa
     return reported
 
 
-def captured(segments: list[tuple[int, bool, int, str]]) -> dict[int, list[float]]:
-    """Round trips as captured, by local port: from the segment with the ping to the one with its pong. A ping that went
-    out just before the goodbye has none."""
-    streams: dict[tuple[int, bool], list[tuple[int, bytes]]] = defaultdict(list)
-    for port, from_client, stamp, payload in segments:
-        streams[port, from_client].append((stamp, bytes.fromhex(payload)))
-    return {
-        port: [
-            (pong - ping) / 1e9
-            for ping, pong in zip(_frames(pieces, PING), _frames(streams[port, False], PONG), strict=False)
-        ]
-        for (port, from_client), pieces in streams.items()
-        if from_client
-    }
+def captured(segments: list[Segment]) -> dict[int, list[float]]:
+    """Round trips as captured, by local port: from the segment with the ping to the one with its pong. Only a ping that
+    went out just before the end may have none."""
+    streams: dict[tuple[int, bool], list[Segment]] = defaultdict(list)
+    for segment in segments:
+        streams[segment.client_port, segment.from_client].append(segment)
+    round_trips: dict[int, list[float]] = {}
+    for port in {port for port, _ in streams}:
+        pings = _frames(streams[port, True], PING)
+        pongs = _frames(streams[port, False], PONG)
+        if list(pongs) not in (list(pings), list(pings)[:-1]):
+            raise ValueError(f"port {port}: {len(pings)} pings and {len(pongs)} pongs that do not match")
+        round_trips[port] = [(stamp - pings[payload]) / 1e9 for payload, stamp in pongs.items()]
+    return round_trips
 
 
-def _frames(pieces: list[tuple[int, bytes]], wanted: int) -> list[int]:
-    """When the last byte of each frame of that kind passed."""
+def _frames(segments: list[Segment], wanted: int) -> dict[bytes, int]:
+    """The payloads of the frames of that kind, with when the last byte of each passed."""
+    pieces = in_order(segments)
     data = b"".join(piece for _, piece in pieces)
-    ends: list[tuple[int, int]] = []  # offset behind a piece, its time
-    for stamp, piece in pieces:
-        ends.append(((ends[-1][0] if ends else 0) + len(piece), stamp))
+    ends = list(accumulate(len(piece) for _, piece in pieces))
     at = data.index(b"\r\n\r\n") + 4
-    stamps = []
-    while at < len(data):
+    frames: dict[bytes, int] = {}
+    while at + 1 < len(data):
         first, second = data[at], data[at + 1]
         length, head = second & 127, 2
         if length == 126:
             length, head = int.from_bytes(data[at + 2 : at + 4], "big"), 4
         elif length == 127:
             length, head = int.from_bytes(data[at + 2 : at + 10], "big"), 10
-        at += head + (4 if second & 128 else 0) + length
-        if first == wanted:
-            stamps.append(next(stamp for end, stamp in ends if end >= at))
-    return stamps
+        mask = data[at + head : at + head + 4] if second & 128 else b""
+        at += head + len(mask) + length
+        if first == wanted and at <= len(data):
+            payload = bytes(map(xor, data[at - length : at], cycle(mask or b"\0")))
+            frames[payload] = pieces[bisect_left(ends, at)][0]
+    return frames
+
+
+def in_order(segments: list[Segment]) -> list[tuple[int, bytes]]:
+    """Each byte once, in the order in which it was sent, with when it and all before it had passed. TCP may send a segment
+    again, and a capture on several cores may note two in the wrong order."""
+    base = segments[0].sequence  # anywhere, and it wraps
+    offsets = [(segment.sequence - base + 2**31) % 2**32 - 2**31 for segment in segments]
+    pieces: list[tuple[int, bytes]] = []
+    early: list[tuple[int, bytes]] = []
+    at = min(offsets)
+    for segment, offset in sorted(zip(segments, offsets, strict=True), key=lambda pair: pair[0].stamp):
+        heappush(early, (offset, bytes.fromhex(segment.payload)))
+        while early and early[0][0] <= at:
+            start, payload = heappop(early)
+            new = payload[at - start :]
+            pieces.append((segment.stamp, new))
+            at += len(new)
+    if early:
+        raise ValueError(f"port {segments[0].client_port}: the capture lacks bytes before {early[0][0]}")
+    return pieces
 
 
 @contextlib.contextmanager
@@ -129,8 +155,8 @@ def compare(name: str, sessions: int, seconds: float) -> list[tuple[float, float
                 hold(find_broker(name), endpoint["url"], endpoint["credential"], sessions, seconds)
             )
         output, _ = sniffer.communicate(timeout=30)
-    wire = captured(json.loads(output))
-    return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=False)]
+    wire = captured([Segment(*row) for row in json.loads(output)])
+    return [pair for port, trips in reported.items() for pair in zip(trips, wire[port], strict=True)]
 
 
 def pings() -> Iterator[Figure]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from probe.faults.grammar import ParameterType, about
-from probe.faults.protocol import LiveFault, ProtocolFault, check_close, end_with
+from probe.faults.protocol import ClosingFault, LiveFault, ProtocolFault
 from probe.model.intents import (
     AnswerBeat,
     Beat,
@@ -18,7 +18,6 @@ from probe.model.intents import (
     WatchSentiment,
 )
 from probe.model.meanings import BeatAnswered, BeatAsked, History, Meaning, OrdersClosed, Quotes
-from probe.session.behaviour import Act
 
 Said = Sequence[tuple[float, Meaning]]
 _KEEPING_ALIVE = Beat | AnswerBeat | Leave
@@ -100,27 +99,11 @@ class ShortHistory(ProtocolFault):
 
 
 @dataclass(kw_only=True, eq=False)
-class CloseAfterOrder(ProtocolFault):
-    code: int = field(
-        default=1005,
-        metadata=about(ParameterType.COUNT, "the close code; 1005: none, 1006: not even a close frame"),
-    )
-    _due_at: float | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        check_close(self.code)
-
+class CloseAfterOrder(ClosingFault):
     def says(self, meaning: Meaning, now: float) -> Said:
         if isinstance(meaning, OrdersClosed):
-            self._due_at = now
+            self.close_at = now
         return ((0.0, meaning),)
-
-    def next_due(self) -> float | None:
-        return self._due_at
-
-    def acts(self, now: float) -> Sequence[Act]:
-        self._due_at = None
-        return (end_with(self.code),)
 
 
 class Punishment(Enum):
@@ -129,7 +112,7 @@ class Punishment(Enum):
 
 
 @dataclass(kw_only=True, eq=False)
-class RateLimit(ProtocolFault):
+class RateLimit(ClosingFault):
     """Heartbeats are not counted."""
 
     limit: int = field(
@@ -142,11 +125,8 @@ class RateLimit(ProtocolFault):
         default=Punishment.CLOSE, metadata=about(Punishment, "what becomes of one request more")
     )
     code: int = field(default=1008, metadata=about(ParameterType.COUNT, "the close code"))
+    reason: str = "too many requests"
     _heard_at: deque[float] = field(default_factory=deque, init=False)
-    _due_at: float | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        check_close(self.code)
 
     def hears(self, intent: Intent, now: float) -> bool:
         if isinstance(intent, _KEEPING_ALIVE) or self.scene.live_at is None:
@@ -157,12 +137,5 @@ class RateLimit(ProtocolFault):
             self._heard_at.append(now)
             return True
         if self.then is Punishment.CLOSE:
-            self._due_at = now
+            self.close_at = now
         return False
-
-    def next_due(self) -> float | None:
-        return self._due_at
-
-    def acts(self, now: float) -> Sequence[Act]:
-        self._due_at = None
-        return (end_with(self.code, "too many requests"),)

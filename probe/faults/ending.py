@@ -6,7 +6,7 @@ from random import Random
 
 from probe.faults.grammar import ParameterType, about
 from probe.faults.opening import REFUSAL
-from probe.faults.protocol import Afterwards, LiveFault, ProtocolFault, check_close, end_with
+from probe.faults.protocol import Afterwards, ClosingFault, LiveFault, ProtocolFault, check_close, end_with
 from probe.model.intents import Beat, Intent
 from probe.model.meanings import Goodbye, Meaning, Refused
 from probe.session.behaviour import Act, Drop, Say
@@ -78,31 +78,19 @@ class Farewell(Blow):
 
 
 @dataclass(kw_only=True, eq=False)
-class CloseLoop(ProtocolFault):
-    code: int = field(
-        default=1005,
-        metadata=about(ParameterType.COUNT, "the close code; 1005: none, 1006: not even a close frame"),
-    )
+class CloseLoop(ClosingFault):
     soonest: float = field(
         default=0.3, metadata=about(ParameterType.SECONDS, "the shortest life of a session")
     )
     latest: float = field(default=2.2, metadata=about(ParameterType.SECONDS, "the longest"))
-    _due_at: float | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
-        check_close(self.code)
+        super().__post_init__()
         if self.latest < self.soonest:
             raise ValueError(f"latest ({self.latest:g} s) is sooner than soonest ({self.soonest:g} s)")
 
     def begin(self, now: float, rng: Random) -> None:
-        self._due_at = self.scene.began_at + rng.uniform(self.soonest, self.latest)
-
-    def next_due(self) -> float | None:
-        return self._due_at
-
-    def acts(self, now: float) -> Sequence[Act]:
-        self._due_at = None
-        return (end_with(self.code),)
+        self.close_at = self.scene.began_at + rng.uniform(self.soonest, self.latest)
 
 
 @dataclass(kw_only=True, eq=False)

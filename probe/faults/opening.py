@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import ClassVar
 
 from probe.faults.grammar import ParameterType, about
-from probe.faults.protocol import Afterwards, ProtocolFault, check_close, end_with
+from probe.faults.protocol import Afterwards, ClosingFault, ProtocolFault
 from probe.model.intents import Intent, Login
 from probe.model.meanings import Admitted, Balance, Goodbye, Joined, JoinRefused, Meaning, Refused, Welcome
-from probe.session.behaviour import Act, Refusal, Silence, Wait
+from probe.session.behaviour import Refusal, Silence, Wait
 from probe.session.phases import STEP_OF, Step
 from probe.wire.websocket import UpgradeRequested
 
@@ -172,27 +172,11 @@ class AuthSilent(ProtocolFault):
 
 
 @dataclass(kw_only=True, eq=False)
-class AuthClose(AuthSilent):
-    code: int = field(
-        default=1005,
-        metadata=about(ParameterType.COUNT, "the close code; 1005: none, 1006: not even a close frame"),
-    )
-    _due_at: float | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        check_close(self.code)
-
+class AuthClose(ClosingFault):
     def hears(self, intent: Intent, now: float) -> bool:
         if isinstance(intent, Login):
-            self._due_at = now
-        return super().hears(intent, now)
-
-    def next_due(self) -> float | None:
-        return self._due_at
-
-    def acts(self, now: float) -> Sequence[Act]:
-        self._due_at = None
-        return (end_with(self.code),)
+            self.close_at = now
+        return not isinstance(intent, Login)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -240,7 +224,7 @@ class PreAuthEvents(ProtocolFault):
 
 
 @dataclass(kw_only=True, eq=False)
-class SessionCap(ProtocolFault):
+class SessionCap(ClosingFault):
     """Only the latest logins of an account stay. An older session hears of it when it next does anything."""
 
     cap: int = field(
@@ -251,10 +235,6 @@ class SessionCap(ProtocolFault):
         default="logged in elsewhere", metadata=about(ParameterType.TEXT, "the close frame's words")
     )
     _account: str = field(default="", init=False)
-    expelled_at: float | None = field(default=None, init=False)
-
-    def __post_init__(self) -> None:
-        check_close(self.code, self.reason)
 
     def hears(self, intent: Intent, now: float) -> bool:
         if isinstance(intent, Login):
@@ -266,12 +246,5 @@ class SessionCap(ProtocolFault):
             latest = self.known.setdefault(self._account, [])
             latest.append(self)
             while len(latest) > self.cap:
-                latest.pop(0).expelled_at = now
+                latest.pop(0).close_at = now
         return ((0.0, meaning),)
-
-    def next_due(self) -> float | None:
-        return self.expelled_at
-
-    def acts(self, now: float) -> Sequence[Act]:
-        self.expelled_at = None
-        return (end_with(self.code, self.reason),)

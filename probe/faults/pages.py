@@ -19,6 +19,7 @@ CHALLENGE_STATUSES = (200, 403)
 @dataclass(frozen=True, kw_only=True)
 class PageFault:
     brokers: ClassVar[tuple[str, ...]] = ()  # empty: all that have such pages
+    of_sign_in: ClassVar[bool] = True  # False: it happens to any page
 
     share: float = field(
         default=1.0, metadata=about(ParameterType.PROBABILITY, "the share of requests it happens to")
@@ -27,6 +28,8 @@ class PageFault:
 
 @dataclass(frozen=True, kw_only=True)
 class Challenge(PageFault):
+    of_sign_in: ClassVar[bool] = False
+
     status: int = field(default=403, metadata=about(ParameterType.COUNT, "200 or 403"))
 
     def __post_init__(self) -> None:
@@ -77,6 +80,8 @@ class HistoryByWord(PageFault):
 
 @dataclass(frozen=True, kw_only=True)
 class SlowPages(PageFault):
+    of_sign_in: ClassVar[bool] = False
+
     seconds: float = field(default=5.0, metadata=about(ParameterType.SECONDS, "how late"))
 
 

@@ -58,6 +58,28 @@ class LiveFault(ProtocolFault):
         return begins_at is not None and now >= begins_at
 
 
+@dataclass(kw_only=True, eq=False)
+class ClosingFault(ProtocolFault):
+    """Closes the connection when its time has come."""
+
+    code: int = field(
+        default=1005,
+        metadata=about(ParameterType.COUNT, "the close code; 1005: none, 1006: not even a close frame"),
+    )
+    reason: str = ""
+    close_at: float | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        check_close(self.code, self.reason)
+
+    def next_due(self) -> float | None:
+        return self.close_at
+
+    def acts(self, now: float) -> Sequence[Act]:
+        self.close_at = None
+        return (end_with(self.code, self.reason),)
+
+
 class Afterwards(Enum):
     """What becomes of the connection after the last word."""
 

@@ -52,14 +52,11 @@ class HouseRules:
     )
     page_rows: int = 150
     page_tick_seconds: float = 2_000.0  # a page of raw ticks reaches back no further
-    ticks_up_to_period: int = 1  # history of such periods is raw ticks
     recent_seconds: float = 660.0  # of ticks that follow a subscription
     recent_candles: int = 99
     candles_lag: int = 2  # the newest of those candles is so many periods old
     guest_balance: float = 50_000.0
     order_seconds: tuple[int, int] = (5, 43_200)
-    order_amount: tuple[float, float] = (1.0, 50_000.0)
-    orders_at_once: int = 10
     order_errors: Mapping[OrderProblem, str] = field(default_factory=dict)  # its own words for them
     silent_about: frozenset[OrderProblem] = frozenset()  # problems that it does not answer at all
     expiry_grid: int = 60  # options that end at an instant end on a multiple of so many seconds

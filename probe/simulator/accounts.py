@@ -41,6 +41,7 @@ from probe.simulator.floor import Floor
 from probe.simulator.orders import end_of, problem_with, settled, sold
 
 SEEK_SECONDS = 300  # how far a price that opens an order is looked for at a time
+ORDERS_AT_ONCE = 10  # and as many pending ones
 
 Mailbox = deque[
     tuple[float, Meaning]
@@ -147,7 +148,7 @@ class SimAccount:
         """What is in the way of opening it now."""
         if not self._floor.listing(asked.symbol).is_open(at):
             return OrderProblem.CLOSED
-        if len(self._opened) >= self._house.orders_at_once:
+        if len(self._opened) >= ORDERS_AT_ONCE:
             return OrderProblem.TOO_MANY
         if asked.amount > self._balance:
             return OrderProblem.BALANCE
@@ -242,7 +243,7 @@ class SimAccount:
             return OrderProblem.OPEN_TIME
         if asked.open_at is None and not (asked.open_price or 0) > 0:
             return OrderProblem.OPEN_PRICE
-        if len(self._pending) >= self._house.orders_at_once:
+        if len(self._pending) >= ORDERS_AT_ONCE:
             return OrderProblem.TOO_MANY
         return None
 

@@ -10,17 +10,17 @@ from probe.simulator.floor import Floor
 # Clients count on half a step of the grid between an order and its end, else they take the step after it. The real
 # limit is not known; this much later than that, an order may arrive.
 LATE_SECONDS = 2.0
+SMALLEST_AMOUNT, LARGEST_AMOUNT = 1.0, 50_000.0
 
 
 def problem_with(
     asked: PlaceOrder | PlacePending, *, floor: Floor, house: HouseRules, at: float
 ) -> OrderProblem | None:
     """What is wrong with it whenever it is opened, and whoever asks."""
-    least, most = house.order_amount
     shortest, longest = house.order_seconds
     if not floor.lists(asked.symbol):
         return OrderProblem.ASSET
-    if not least <= asked.amount <= most:
+    if not SMALLEST_AMOUNT <= asked.amount <= LARGEST_AMOUNT:
         return OrderProblem.AMOUNT
     if isinstance(asked, PlaceOrder) and asked.option is not OptionKind.TIMER:
         return None if _ends_well(asked, house, at + floor.zone) else OrderProblem.EXPIRY

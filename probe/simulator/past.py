@@ -10,6 +10,8 @@ from probe.session.broker import HouseRules
 from probe.simulator.floor import LONGEST_PERIOD, Floor
 from probe.simulator.prices import Tick
 
+TICKS_UP_TO_PERIOD = 1  # history of such periods is raw ticks
+
 
 def recent(symbol: str, period: int, *, floor: Floor, house: HouseRules, at: float) -> History | None:
     """The burst after a subscription. Its candles lag behind its ticks."""
@@ -30,7 +32,7 @@ def page(asked: AskHistory, *, floor: Floor, house: HouseRules, at: float) -> Hi
     until = min(asked.until, nextafter(at + zone, inf))  # what is now is known, what comes is not
     ticks: list[Tick] = []
     candles: Iterable[Candle] = ()
-    if asked.period <= house.ticks_up_to_period:
+    if asked.period <= TICKS_UP_TO_PERIOD:
         ticks = listing.ticks(max(since, until - house.page_tick_seconds) - zone, until - zone)
     elif until > since:
         back = listing.candles_back(asked.period, until, at)

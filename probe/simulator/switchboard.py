@@ -8,7 +8,7 @@ from probe.brokers import all_brokers
 from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
 from probe.faults.listener import TLS_CERTIFICATE, TLS_VERSION
-from probe.faults.pages import Challenge, SlowPages, page_fault
+from probe.faults.pages import page_fault
 from probe.model.errors import ConfigError
 from probe.session.broker import Broker
 
@@ -75,7 +75,6 @@ def can_have(broker: Broker, order: FaultOrder) -> bool:
     """Whether the fault changes anything at this broker."""
     if order.spec.brokers:
         return broker.name in order.spec.brokers
-    is_of_sign_in = order.spec.kind is FaultKind.PAGES and not isinstance(
-        page_fault(order), Challenge | SlowPages
+    return (
+        broker.web is not None or order.spec.kind is not FaultKind.PAGES or not page_fault(order).of_sign_in
     )
-    return broker.web is not None or not is_of_sign_in

@@ -38,7 +38,8 @@ pytest: .venv/.dev clients
 	$(pytest) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m long --timeout 3600 $(ARGS)
+	$(pytest) -m "long and not alone" --numprocesses 2 --timeout 3600 $(ARGS)
+	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
 
 bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)

@@ -15,7 +15,12 @@ import click
 
 # name: (where the command is, what the list of commands says about it). Help reads this table and imports nothing.
 COMMANDS = {
+    "monitor": ("probe.cli.monitor:monitor", "Watch sessions, and say what happened."),
     "check": ("probe.cli.check:check", "One fresh connection to each target, judged."),
+    "targets": (
+        "probe.cli.targets_command:targets",
+        "The configuration as understood, and where each value came from.",
+    ),
     "sim": ("probe.cli.sim:sim", "The simulator: brokers on this machine, with faults on demand."),
 }
 OURS = {"probe", "exporters", "loadtests", "reports"}
@@ -125,7 +130,7 @@ def _output_has_no_reader() -> bool:
 def _print_failure(error: Exception) -> int:
     from probe.model.errors import ProbeError
 
-    if os.environ.get("TRADEPROBE_DEBUG"):
+    if os.environ.get("TRADEPROBE_DEBUG", "").lower() not in ("", "0", "false", "no", "off"):
         import traceback
 
         traceback.print_exception(error)

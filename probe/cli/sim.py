@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 from probe.brokers import broker_names, find_broker
-from probe.cli.targets import speaking
 from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
 from probe.model.units import parse_duration
 from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
+from probe.targets import speaking
 
 if TYPE_CHECKING:
     from probe.simulator.control import Control  # FastAPI takes half a second

@@ -1,5 +1,6 @@
 """From what a person typed as TARGET to broker, credential and endpoints."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,13 +13,19 @@ from probe.brokers import (
     find_broker,
     unmet_query,
 )
+from probe.config import Settings, TargetSettings
+from probe.config.keys import TARGET_NAME
+from probe.logs import remember
 from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Account, Endpoint, Sureness, read_websocket_url
-from probe.model.errors import ConfigError, near_miss
+from probe.model.errors import ConfigError, CredentialMissing, near_miss
 from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
 
-KINDS_OF_TARGET = "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), sim, sim:BROKER, or a ws:// or wss:// URL"
+KINDS_OF_TARGET = (
+    "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), the name of a target in probe.toml, sim, "
+    "sim:BROKER, or a ws:// or wss:// URL"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +39,7 @@ class Target:
     login: PasswordLogin | None = None  # instead of credentials: a session has to be made of it first
     simulated: bool = False
     warnings: tuple[str, ...] = ()
+    settings: TargetSettings | None = None  # of one that probe.toml names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,20 +53,76 @@ class TargetOptions:
     dialect: tuple[str, ...] = ()  # NAME=VALUE
 
 
-def resolve(text: str, options: TargetOptions) -> list[Target]:
-    """Understand one TARGET; `sim` is several.
+def resolve(text: str, options: TargetOptions, settings: Settings | None = None) -> list[Target]:
+    """Understand one TARGET; `sim` is several. What `settings` say about one they name, options beat.
 
     Raises:
         ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for the person who typed it.
     """
     named = find_broker(options.broker) if options.broker else None
-    if text == "sim" or text.startswith("sim:"):
+    if _is_simulated(text):
         return _simulated(text, options)
-    if "://" in text and not text.lstrip().startswith(("4", "[", "{", '"', "'")):
+    if settings is not None and text in settings.targets:
+        return [_from_settings(settings.targets[text], options)]
+    if _is_url(text):
         return [_from_url(text, named, options)]
     if not is_reference(text) and _is_a_word(text) and named is None:
-        raise ConfigError(f"{text!r} is not a target", next_step=f"A target is {KINDS_OF_TARGET}.")
+        raise _no_such_target(text, settings)
     return [_from_credential(read_secret(text), named, options)]
+
+
+def may_be_named(text: str) -> bool:
+    """Whether it could be the name of a target in `probe.toml`, so that it has to be read."""
+    return re.fullmatch(TARGET_NAME, text, re.ASCII) is not None and text != "sim"
+
+
+def is_secret_itself(text: str) -> bool:
+    """Whether a TARGET is the credential, and neither where it is nor a name."""
+    return not (is_reference(text) or _is_simulated(text) or _is_url(text) or _is_a_word(text))
+
+
+def _is_simulated(text: str) -> bool:
+    return text == "sim" or text.startswith("sim:")
+
+
+def _is_url(text: str) -> bool:
+    return "://" in text and not text.lstrip().startswith(("4", "[", "{", '"', "'"))
+
+
+def _no_such_target(text: str, settings: Settings | None) -> ConfigError:
+    next_step = f"A target is {KINDS_OF_TARGET}."
+    if settings is not None and settings.targets:
+        next_step += " `probe targets` lists those in probe.toml."
+    meant = near_miss(text, settings.targets) if settings is not None else None
+    return ConfigError(f"{text!r} is not a target", suggestion=meant or "", next_step=next_step)
+
+
+def _from_settings(chosen: TargetSettings, options: TargetOptions) -> Target:
+    together = TargetOptions(
+        broker=options.broker or chosen.broker,
+        ssid=options.ssid,
+        endpoints=options.endpoints or chosen.endpoints,
+        region=options.region or chosen.region,
+        dialect=(*(f"{name}={value}" for name, value in chosen.dialect.items()), *options.dialect),
+    )
+    credentials = options.ssid or chosen.credentials
+    try:
+        if chosen.target is not None:
+            (target,) = _simulated(chosen.target, together)
+        elif credentials is not None:
+            broker = find_broker(together.broker) if together.broker else None
+            target = _from_credential(read_secret(credentials), broker, together)
+        else:
+            (target,) = resolve(together.endpoints[0], together)
+            target = replace(target, endpoints=pick_region(target.endpoints, together.region))
+    except ConfigError as problem:
+        place = f"target {chosen.name!r}"
+        problem.where = f"{place}, {problem.where}" if problem.where else place
+        raise
+    except CredentialMissing as missing:
+        missing.where += f", for the target {chosen.name!r}"
+        raise
+    return replace(target, name=chosen.name, settings=chosen)
 
 
 def speaking(brokers: Sequence[Broker], dialect: Iterable[str]) -> list[Broker]:
@@ -200,6 +264,7 @@ def _read(broker: Broker, found: Found) -> Key:
             where=f"--broker {broker.name}",
             next_step=f"Leave --broker out, or give {broker.title}'s credential.",
         )
+    remember(key)
     return key
 
 

@@ -1,0 +1,220 @@
+"""The options that say which targets are meant and how to reach them: one set for every command that takes a TARGET."""
+
+import os
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import reduce, wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from probe.config import Settings, load_settings, strange_variables
+from probe.drivers.proxies import ChosenProxy, choose_proxy
+from probe.drivers.tls import TlsProfile
+from probe.kept import KeptSessions, SessionFile, SessionKeyring
+from probe.model.credentials import Credentials, Secret
+from probe.model.endpoint import Address
+from probe.model.errors import ConfigError
+from probe.monitor.sign_in import SignIn
+from probe.targets import Target, TargetOptions, is_secret_itself, may_be_named, resolve
+from probe.title import hide_arguments
+from probe.vault import ask, is_reference, only_one_reads_standard_input
+from probe.wire.calls import Question
+
+TLS_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+KEPT_IN = ("file", "keyring", "none")
+_OPTIONS = (
+    click.option("--broker", metavar="NAME", help="Who is behind it, when URL and credential do not say."),
+    click.option(
+        "--ssid",
+        metavar="REF",
+        help="The credential: -, env:NAME, file:PATH, keyring:NAME, or the value (warns).",
+    ),
+    click.option(
+        "--endpoint",
+        "endpoints",
+        multiple=True,
+        metavar="URL",
+        help="Where to go instead of the known hosts.",
+    ),
+    click.option("--region", metavar="NAME", help="Which of the broker's regions."),
+    click.option(
+        "--login",
+        "signs_in",
+        is_flag=True,
+        help="Sign in on the broker's web pages with the e-mail and password given as TARGET. It may end other sessions.",
+    ),
+    click.option("--pin", metavar="REF", help="Where a PIN comes from that the broker mails: - or env:NAME."),
+    click.option(
+        "--sessions",
+        "kept_in",
+        type=click.Choice(KEPT_IN),
+        show_default="file",
+        help="Where what signing in has won is kept for the next time.",
+    ),
+    click.option(
+        "--ca",
+        type=click.Path(exists=True, dir_okay=False),
+        help="A certificate authority of your own (PEM).",
+    ),
+    click.option(
+        "--tls-min", type=click.Choice(list(TLS_MINIMUM)), show_default="1.2", help="Lowest TLS version."
+    ),
+    click.option(
+        "--dialect",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Speak it otherwise where sources contradict each other; docs/dialects.md lists the choices.",
+    ),
+    click.option(
+        "--proxy", metavar="URL", help="Through this proxy (http:// or socks5://); none: through none."
+    ),
+    click.option(
+        "--config", metavar="FILE", help="The configuration that names targets, instead of probe.toml."
+    ),
+    click.option("--no-color", is_flag=True, help="No colours (as NO_COLOR=1 does)."),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Typed:
+    """What a person typed about the targets."""
+
+    targets: Sequence[str]
+    broker: str | None
+    ssid: str | None
+    endpoints: Sequence[str]
+    region: str | None
+    signs_in: bool
+    pin: str | None
+    kept_in: str | None
+    ca: str | None
+    tls_min: str | None
+    dialect: Sequence[str]
+    proxy: str | None
+    config: str | None
+    no_color: bool
+
+    def understood(
+        self,
+        options: Mapping[str, tuple[str, object]] | None = None,
+        *,
+        always_read: bool = False,
+        all_without: bool = False,
+    ) -> tuple[list[Target], Settings | None]:
+        """The targets, and the configuration if it was read; what is odd about them is told on standard error.
+
+        Args:
+            options: Settings that other options of the command set.
+            always_read: The configuration says more than the names of targets.
+            all_without: Without a TARGET those of the configuration are meant.
+
+        Raises:
+            ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for the person who typed it.
+        """
+        context = click.get_current_context()
+        context.color = False if self.no_color or "NO_COLOR" in os.environ else None
+        if self.proxy and "@" in self.proxy:
+            warn(
+                "the proxy's login was given as an argument: other users of this machine can read it. "
+                "Put the URL into TRADEPROBE_PROXY instead."
+            )
+        only_one_reads_standard_input(*self.targets, self.ssid, self.pin)
+        hidden = hide_arguments(self._secrets) if self._secrets else ""
+        reads = always_read or self.config is not None or any(map(may_be_named, self.targets))
+        settings = load_settings(self.config, options=options) if reads else None
+        references = (*self.targets, self.ssid or "", self.pin or "")
+        for warning in settings.warnings if settings else strange_variables(os.environ, references):
+            warn(warning)
+        if hidden:
+            warn(hidden)
+        names = self.targets or (tuple(settings.targets) if settings and all_without else ())
+        if not names:
+            raise ConfigError(
+                "nothing to watch: there is no TARGET, and no configuration names one",
+                next_step="Try it with: sim:pocketoption. Or write a probe.toml; docs/configuration.md shows how.",
+            )
+        target_options = TargetOptions(
+            broker=self.broker,
+            ssid=self.ssid,
+            endpoints=tuple(self.endpoints),
+            region=self.region,
+            dialect=tuple(self.dialect),
+        )
+        found = [target for text in names for target in resolve(text, target_options, settings)]
+        for target in found:
+            for warning in target.warnings:
+                warn(warning)
+        return found, settings
+
+    @property
+    def _secrets(self) -> list[Secret]:
+        typed = [Secret(text) for text in self.targets if is_secret_itself(text)]
+        typed += [Secret(text) for text in (self.ssid,) if text and not is_reference(text)]
+        return typed + [Secret(text) for text in (self.proxy,) if text and "@" in text]
+
+    def key_of(self, target: Target) -> Credentials | SignIn | None:
+        """What opens the target.
+
+        Raises:
+            ConfigError: it is a password, and nobody said that signing in is wanted.
+        """
+        named = target.settings
+        if target.login is None or target.broker.web is None:
+            return target.credentials
+        if not (self.signs_in or (named is not None and named.login)):
+            raise ConfigError(
+                f"an e-mail address and a password open nothing at {target.broker.title} by themselves",
+                where="TARGET",
+                next_step="Say --login to sign in with them on its web pages. That may end the session your browser has.",
+            )
+        pin = self.pin or (named.pin if named else None)
+        kept_in = self.kept_in or (named.sessions if named else "file")
+        keep: KeptSessions | None = None
+        if kept_in != "none":
+            keep = SessionKeyring(warn=warn) if kept_in == "keyring" else SessionFile(warn=warn)
+
+        def answer(question: Question) -> Secret | None:
+            return ask(question.prompt, pin)
+
+        return SignIn(web=target.broker.web, login=target.login, keep=keep, answer=answer)
+
+    def tls_of(self, target: Target) -> TlsProfile:
+        named = target.settings
+        return TlsProfile(
+            minimum=TLS_MINIMUM[self.tls_min or (named.tls_min if named else "1.2")],
+            ca_file=Path(self.ca) if self.ca else named.ca if named else None,
+        )
+
+    def region_of(self, target: Target) -> str | None:
+        return self.region or (target.settings.region if target.settings else None)
+
+    def proxy_option_of(self, target: Target) -> str | None:
+        named = target.settings
+        if self.proxy:
+            return self.proxy
+        if named is not None and named.proxy is not None:
+            return named.proxy.read().secret.reveal()
+        return "none" if target.simulated else None
+
+    def proxy_of(self, target: Target, address: Address) -> ChosenProxy | None:
+        chosen = choose_proxy(address, self.proxy_option_of(target))
+        from_file = not self.proxy and target.settings is not None and target.settings.proxy is not None
+        return replace(chosen, source="probe.toml") if chosen and from_file else chosen
+
+
+def warn(words: str) -> None:
+    click.echo(f"warning: {words}", err=True)
+
+
+def takes_targets(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command gets what was typed about its targets as one argument, `typed`."""
+    names = [each for each in Typed.__dataclass_fields__]
+
+    @wraps(command)
+    def collected(**more: Any) -> Any:
+        return command(typed=Typed(**{name: more.pop(name) for name in names}), **more)
+
+    return reduce(lambda wrapped, option: option(wrapped), reversed(_OPTIONS), collected)

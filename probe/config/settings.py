@@ -1,0 +1,130 @@
+"""Settings as the rest of the program uses them. What each means, its default and its range stand in one table, `keys`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from probe.model.credentials import Secret
+from probe.vault import Found, read_secret
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """A value that may be secret, or the reference to where it is."""
+
+    value: Secret
+    is_reference: bool
+    shown: str  # safe
+
+    def read(self) -> Found:
+        """What is meant.
+
+        Raises:
+            CredentialMissing, ConfigError: there is nothing where the reference points to.
+        """
+        if self.is_reference:
+            return read_secret(self.value.reveal())
+        return Found(secret=self.value, source="the configuration")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VantageSettings:
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TargetSettings:
+    name: str
+    target: str | None
+    broker: str | None
+    credentials: str | None
+    endpoints: tuple[str, ...]
+    region: str | None
+    symbols: tuple[str, ...]  # empty: the broker's own choice
+    connect: str | None  # None: race for demo accounts, fallback for real ones
+    knock_every: float | None  # None: never
+    knock_auth: bool
+    proxy: Given | None  # None: as the environment says
+    ca: Path | None
+    tls_min: str
+    dialect: Mapping[str, str]
+    objective: float
+    login: bool
+    pin: str | None
+    sessions: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MonitorSettings:
+    control: str | None
+    deadman: Given | None
+    deadman_every: float
+    stall_reconnect: float | None  # None: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSettings:
+    """What of an alert rule is otherwise; None: as it is."""
+
+    name: str
+    threshold: float | None
+    for_seconds: float | None
+    severity: str | None
+    enabled: bool
+
+    @property
+    def changes(self) -> dict[str, object]:
+        """As the tuning of rules takes them."""
+        said = {"threshold": self.threshold, "for": self.for_seconds, "severity": self.severity}
+        return {"enabled": self.enabled} | {name: value for name, value in said.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    name: str
+    url: Given | None
+    webhook: Given | None
+    token: str | None
+    command: tuple[str, ...]
+    severity: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertSettings:
+    repeat: float
+    quiet: tuple[str, ...]
+    rules: Mapping[str, RuleSettings]
+    channels: tuple[ChannelSettings, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeepSettings:
+    ticks: float
+    samples: float
+    minutes: float
+    events: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreSettings:
+    enabled: bool
+    path: Path | None  # None: where this user's data is
+    keep: KeepSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All of it. `origin` says of every dotted key where its value came from."""
+
+    file: Path | None
+    debug: bool
+    log_level: str
+    max_retries: int | None  # None: never gives up
+    timeout: float | None  # None: as the command says
+    vantage: VantageSettings
+    targets: Mapping[str, TargetSettings]
+    monitor: MonitorSettings
+    alerts: AlertSettings
+    store: StoreSettings
+    origin: Mapping[str, str]
+    warnings: tuple[str, ...]

@@ -210,7 +210,7 @@ def health(snapshot: Snapshot, width: int) -> list[Row]:
                 padded(each.name, 12),
                 part(" "),
                 part(bar(each.points, each.weight, room), component_tone),
-                padded(f"{each.points:.1f}/{each.weight:g}", 8, right=True),
+                padded(f"{each.points:.1f}/{each.weight:.0f}", 8, right=True),
                 part(f" {each.figure}"),
             ]
         )
@@ -344,11 +344,12 @@ def regions(snapshot: Snapshot, width: int) -> list[Row]:
 def _region(view: EndpointView, phases: Iterable[Phase]) -> Row:
     took = {each.phase: each.seconds for each in view.phases}
     tried = view.attempts > 0
+    came_through = Phase.OPENING in took  # who lost a race was left before; a sum of its first steps would look quick
     problem = view.problem or ("" if tried else "not tried")
     return [
         part("● " if view.selected else "  ", "good"),
         padded(view.endpoint, 15, "bold" if view.selected else ""),
-        padded(_tabled(sum(took.values()) if took else None), 9, right=True),
+        padded(_tabled(sum(took.values()) if came_through else None), 9, right=True),
         *(padded(_tabled(took.get(each)), 7, right=True) for each in phases),
         padded(f"{view.failures}/{view.attempts}" if tried else "–", 8, right=True),
         part(f"  {problem}", "warn" if view.problem else "dim"),

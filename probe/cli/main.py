@@ -17,6 +17,7 @@ import click
 COMMANDS = {
     "monitor": ("probe.cli.monitor:monitor", "Watch sessions, and say what happened."),
     "check": ("probe.cli.check:check", "One fresh connection to each target, judged."),
+    "endpoints": ("probe.cli.endpoints:endpoints", "Every endpoint of the broker, measured by phase."),
     "targets": (
         "probe.cli.targets_command:targets",
         "The configuration as understood, and where each value came from.",

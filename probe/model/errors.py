@@ -6,6 +6,7 @@ ProbeError                 something the user or we must change before it can wo
 ├── CredentialMissing      the place that should hold the credential holds none
 ├── UnknownBroker          no broker folder has that name
 ├── UnsafeTarget           refused, because it could cost somebody money or an account
+├── StoreError             the history cannot be read or written (probe.store); StoreBusy: another process writes it
 └── LocalProtocolError     a bug of ours: a session was driven in a way it forbids
 """
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from probe.brokers import all_brokers
 from probe.session.phases import DEADLINES, TABLE, Move
+from tests.docs.configuration import configuration_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 ORDER = ("upgrading", "opening", "joining", "authenticating", "live")
@@ -58,7 +59,7 @@ def dialects_page() -> str:
     return "\n".join([*lines, ""])
 
 
-PAGES = {"phases.md": phases_page, "dialects.md": dialects_page}
+PAGES = {"phases.md": phases_page, "dialects.md": dialects_page, "configuration.md": configuration_page}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

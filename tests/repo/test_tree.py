@@ -72,7 +72,7 @@ def test_every_package_ships_and_says_what_it_is() -> None:
     ] == []
 
 
-ABOUT_NO_BROKER = ("model", "wire", "session", "drivers", "measure", "diagnose", "monitor")
+ABOUT_NO_BROKER = ("model", "wire", "session", "drivers", "measure", "diagnose", "monitor", "store")
 
 
 def test_what_all_brokers_share_names_none() -> None:

@@ -4,6 +4,8 @@
 PYTHON ?= python3
 HOURS ?= 20
 SEED ?=
+SESSIONS ?= 1000
+MINUTES ?= 10
 ARGS ?=
 
 python := .venv/bin/python
@@ -13,12 +15,12 @@ lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long demo bench simulate docs fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long soak demo bench simulate docs fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
 demo: .venv/.runtime
-	.venv/bin/probe check sim --timeout 20s
+	.venv/bin/probe monitor sim:pocketoption --fault silent-stall@20s+16s --fault drop:at=42s --for 65s
 
 lint: .venv/.dev
 	$(python) -m ruff format --check --quiet .
@@ -40,6 +42,9 @@ pytest: .venv/.dev clients
 test-long: .venv/.dev clients
 	$(pytest) -m "long and not alone" --numprocesses 2 --timeout 3600 $(ARGS)
 	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
+
+soak: .venv/.dev
+	$(python) -m tests.soak.sessions --sessions $(SESSIONS) --minutes $(MINUTES)
 
 bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)

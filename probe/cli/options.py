@@ -103,6 +103,7 @@ class Typed:
         *,
         always_read: bool = False,
         all_without: bool = False,
+        tell: Callable[[str], object] | None = None,
     ) -> tuple[list[Target], Settings | None]:
         """The targets, and the configuration if it was read; what is odd about them is told on standard error.
 
@@ -110,14 +111,16 @@ class Typed:
             options: Settings that other options of the command set.
             always_read: The configuration says more than the names of targets.
             all_without: Without a TARGET those of the configuration are meant.
+            tell: Takes the warnings instead of standard error.
 
         Raises:
             ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for the person who typed it.
         """
+        tell = tell or warn
         context = click.get_current_context()
         context.color = False if self.no_color or "NO_COLOR" in os.environ else None
         if self.proxy and "@" in self.proxy:
-            warn(
+            tell(
                 "the proxy's login was given as an argument: other users of this machine can read it. "
                 "Put the URL into TRADEPROBE_PROXY instead."
             )
@@ -127,9 +130,9 @@ class Typed:
         settings = load_settings(self.config, options=options) if reads else None
         references = (*self.targets, self.ssid or "", self.pin or "")
         for warning in settings.warnings if settings else strange_variables(os.environ, references):
-            warn(warning)
+            tell(warning)
         if hidden:
-            warn(hidden)
+            tell(hidden)
         names = self.targets or (tuple(settings.targets) if settings and all_without else ())
         if not names:
             raise ConfigError(
@@ -146,7 +149,7 @@ class Typed:
         found = [target for text in names for target in resolve(text, target_options, settings)]
         for target in found:
             for warning in target.warnings:
-                warn(warning)
+                tell(warning)
         return found, settings
 
     @property
@@ -211,7 +214,7 @@ def warn(words: str) -> None:
 
 def takes_targets(command: Callable[..., Any]) -> Callable[..., Any]:
     """The command gets what was typed about its targets as one argument, `typed`."""
-    names = [each for each in Typed.__dataclass_fields__]
+    names = list(Typed.__dataclass_fields__)
 
     @wraps(command)
     def collected(**more: Any) -> Any:

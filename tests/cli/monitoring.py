@@ -13,12 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from probe.model.endpoint import Account
 from probe.simulator.run import Simulator
 
-PATIENCE = 30.0
+PATIENCE = 15.0
 ENDS_WITHIN = 5.0
 PROBE = (sys.executable, "-m", "probe", "monitor")
 Line = dict[str, Any]
@@ -40,16 +40,9 @@ class Ran:
     def told(self) -> list[Line]:
         return [json.loads(line) for line in self.out.splitlines()]
 
-    def states(self, target: str) -> list[str]:
-        return [
-            state_of(line)
-            for line in self.told
-            if line["target" if "target" in line else "kind"] == target and state_of(line)
-        ]
-
 
 def state_of(line: Line) -> str:
-    return str(line["condition"]["state"]) if line["kind"] == "state_changed" else ""
+    return str(line["condition"]["state"]) if line["kind"] == "state" else ""
 
 
 def watch(home: Path, *arguments: str, stdin: str = "", more: dict[str, str] | None = None) -> Ran:
@@ -124,10 +117,14 @@ class Running:
 
 @contextmanager
 def watching(
-    home: Path, *arguments: str, more: dict[str, str] | None = None, command: Sequence[str] = PROBE
+    home: Path,
+    *arguments: str,
+    more: dict[str, str] | None = None,
+    command: Sequence[str] = PROBE,
+    stdin: IO[str] | None = None,
 ) -> Iterator[Running]:
     with subprocess.Popen(
-        [*command, *arguments], cwd=home, env=environment(home, more), stdin=subprocess.DEVNULL,
+        [*command, *arguments], cwd=home, env=environment(home, more), stdin=stdin or subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     ) as process:  # fmt: skip
         try:
@@ -139,8 +136,8 @@ def watching(
 class Served:
     """A simulated broker in a thread."""
 
-    def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
-        self._simulator, self._loop = simulator, loop
+    def __init__(self, simulator: Simulator) -> None:
+        self._simulator = simulator
         (self.endpoint, *_) = [e for e in simulator.plain_endpoints() if e.account is Account.DEMO]
         self.url, self.ssid = self.endpoint.url, simulator.credential(self.endpoint).reveal()
 
@@ -171,7 +168,7 @@ def served(*faults: str) -> Iterator[Served]:
         simulator = up.get(timeout=PATIENCE)
         if isinstance(simulator, Exception):
             raise simulator
-        yield Served(simulator, loop)
+        yield Served(simulator)
     finally:
         loop.call_soon_threadsafe(down.set)
         thread.join(PATIENCE)

@@ -61,7 +61,9 @@ class Snapshot:
     bad_seconds: Mapping[Cause, float]
     availability: float | None  # good / observed; None: nothing observed yet
     objective: float
-    budget_left: float | None  # the share of the error budget of the observed time that is left; below 0: overdrawn
+    budget_left: (
+        float | None
+    )  # the share of the error budget of the observed time that is left; below 0: overdrawn
     open_seconds: float
     blind_seconds: float
     longest_blind_seconds: float

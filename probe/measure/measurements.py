@@ -1,0 +1,142 @@
+"""What was measured of one target: samples that count and samples that were taken while we were late, minutes, what is usual, the score."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+from probe.measure.baseline import Baseline
+from probe.measure.blame import Blamed, blame
+from probe.measure.health import Figures, HealthScore, health_score
+from probe.measure.ledger import Ledger
+from probe.measure.periods import MINUTE, Gathering, Lately, merged
+from probe.measure.records import Cause, Metric, Period, Record, Sample, SessionState
+from probe.measure.snapshot import Quantiles
+
+RECENT = 60  # values of each metric for the sparklines
+SPARKLINES = (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT)
+SCORED_EVERY = 1.0
+
+
+class Measurements:
+    def __init__(
+        self, target: str, ledger: Ledger, began_utc: float, now: float, emit: Callable[[Record], None]
+    ) -> None:
+        self._target, self._ledger, self._emit = target, ledger, emit
+        self.lately = Lately()
+        self.gathering = Gathering(began_utc, ledger)
+        self.baseline, self.baseline_p95 = Baseline(), Baseline()  # of each minute's round trips
+        self.recent: dict[Metric, tuple[float, ...]] = {}
+        self.tainted = 0
+        self.own_lag: Quantiles | None = None  # of the loop that runs all this
+        self.late_until = float("-inf")
+        self._unsettled: list[tuple[float, Sample]] = []  # not known yet whether we were late
+        self._score: HealthScore | None = None
+        self._score_at, self._scored_state = float("-inf"), SessionState.IDLE
+        self._watched_since = now
+
+    # -- samples -----------------------------------------------------------------------------------------------------
+
+    def measured(self, at: float, at_utc: float, endpoint: str | None, metric: Metric, value: float) -> None:
+        self._unsettled.append((at, Sample(at_utc, self._target, endpoint, metric, value, tainted=False)))
+
+    def late(self, until: float) -> None:
+        self.late_until = max(self.late_until, until)
+
+    def was_late(self, now: float, within: float) -> bool:
+        """Lately, and not only while everything started."""
+        return now - self.late_until < within < self.late_until - self._watched_since
+
+    def judge_samples(self, since: float) -> None:
+        """Now it is known until when we were late: those from `since` until then are not used."""
+        for at, sample in self._unsettled:
+            if since <= at <= self.late_until:
+                self.tainted += 1
+                sample = sample._replace(tainted=True)  # noqa: PLW2901 - the same sample, marked
+            else:
+                self.gathering.add(sample.metric, sample.value)
+            if sample.metric in SPARKLINES:
+                self.recent[sample.metric] = (*self.recent.get(sample.metric, ())[1 - RECENT :], sample.value)
+            self._emit(sample)
+        self._unsettled.clear()
+
+    # -- minutes -----------------------------------------------------------------------------------------------------
+
+    def is_minute_over(self, now_utc: float) -> bool:
+        return now_utc // MINUTE != self.gathering.began_utc // MINUTE  # clocks are also set back
+
+    def close_minute(self, now_utc: float, score: HealthScore) -> None:
+        period = self.gathering.period(self._target, now_utc, self._ledger, score.value)
+        self.gathering = Gathering(now_utc, self._ledger)
+        self.lately.add(period)
+        round_trips = period.histograms.get(Metric.WS_RTT)
+        self.baseline.add(round_trips.quantile(0.5) if round_trips else None)
+        self.baseline_p95.add(round_trips.quantile(0.95) if round_trips else None)
+        self._emit(period)
+
+    def forget_usual(self) -> None:
+        """Another way has other usual times."""
+        self.baseline, self.baseline_p95 = Baseline(), Baseline()
+
+    def window(self, now_utc: float) -> Period:
+        """The last quarter of an hour, as far as it was watched."""
+        score = None if self._score is None else self._score.value
+        current = self.gathering.period(self._target, now_utc, self._ledger, score)
+        return merged([*self.lately.periods(), current])
+
+    # -- what they say -----------------------------------------------------------------------------------------------
+
+    def score(
+        self,
+        now: float,
+        now_utc: float,
+        state: SessionState,
+        *,
+        ever_streamed: bool,
+        age_ratios: Callable[[], Sequence[float]],
+        expires_utc: float | None,
+    ) -> HealthScore:
+        """Of the last quarter of an hour. Another state is another score at once."""
+        if self._score is not None and now - self._score_at < SCORED_EVERY and state is self._scored_state:
+            return self._score
+        period = self.window(now_utc)
+        round_trips = period.histograms.get(Metric.WS_RTT)
+        figures = Figures(
+            state=state,
+            ever_streamed=ever_streamed,
+            window_seconds=period.seconds,
+            observed_seconds=period.observed_seconds,
+            bad_seconds=sum(period.bad_seconds.values()),
+            beats_sent=period.beats_sent,
+            beats_missed=period.beats_missed,
+            requests_sent=period.requests_sent,
+            requests_expired=period.requests_expired,
+            surprises=period.surprises,
+            messages=period.messages,
+            disconnects=period.disconnects,
+            rtt_p95_seconds=round_trips.quantile(0.95) if round_trips else None,
+            rtt_count=round_trips.count if round_trips else 0,
+            rtt_baseline_seconds=self.baseline_p95.median,
+            worst_tick_age_ratio=max(age_ratios(), default=None),
+            stalled_seconds=period.bad_seconds.get(Cause.STALLED, 0.0),
+            certificate_seconds_left=None if expires_utc is None else expires_utc - now_utc,
+        )
+        self._score, self._score_at, self._scored_state = health_score(figures), now, state
+        return self._score
+
+    def medians(self) -> Mapping[str, float | None]:
+        found: dict[str, float | None] = {}
+        periods = self.lately.periods()
+        for metric in (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT, Metric.UPLINK_RTT):
+            before = [period.histograms[metric] for period in periods if metric in period.histograms]
+            newest = self.gathering.histograms.get(metric) or (before[-1] if before else None)
+            found[metric.value] = newest.quantile(0.5) if newest else None
+        return found | {Metric.LOOP_LAG.value: self.own_lag.p50 if self.own_lag else None}
+
+    def blamed(self) -> Blamed | None:
+        """Whose slowness it is, if it is slow."""
+        medians = self.medians()
+        return blame(
+            medians[Metric.APP_RTT.value],
+            medians[Metric.WS_RTT.value],
+            medians[Metric.TCP_RTT.value],
+            medians[Metric.LOOP_LAG.value],
+            medians[Metric.UPLINK_RTT.value],
+        )

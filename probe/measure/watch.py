@@ -1,0 +1,262 @@
+"""One target, judged continuously: events of its session in, records and a snapshot out. Pure: the clock is handed in.
+
+Whoever holds the session tells what happens (`dialling`, `event`, `waiting`, `stopped`, `attempted`) and calls `wake` about
+twice a second, which is also where time without events, our own lateness and everything periodic is seen to.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+from probe.measure.condition import Stage
+from probe.measure.judge import NOT_OBSERVED_SECONDS, UNWOKEN_SECONDS, Judge
+from probe.measure.records import (
+    Attempt,
+    Cause,
+    Disconnected,
+    Metric,
+    Period,
+    Tick,
+    Trigger,
+)
+from probe.measure.vitals import Vitals
+from probe.model.endpoint import Endpoint
+from probe.model.events import (
+    Ended,
+    Event,
+    FirstData,
+    HeartbeatAnswered,
+    HeartbeatMissed,
+    HeartbeatSent,
+    Phase,
+    PhaseFinished,
+    QuoteArrived,
+    RequestAnswered,
+    RequestExpired,
+    RequestSent,
+    Surprise,
+    TcpFacts,
+    Told,
+    Traffic,
+    Upgraded,
+)
+from probe.model.failures import Failure, Layer
+from probe.model.intents import Watch as Subscription
+from probe.model.meanings import Assets, Balance, Meaning
+from probe.session.client import WEBSOCKET
+
+__all__ = ("NOT_OBSERVED_SECONDS", "Watch")
+
+LATE_SECONDS = 0.05  # samples taken while we were later than this are tainted
+
+
+class Watch(Judge):
+    """Made as its judge is."""
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def dialling(self, at: float, endpoint: Endpoint, trigger: Trigger) -> None:
+        if self.endpoint is not None and endpoint != self.endpoint:
+            self.measurements.forget_usual()
+        self.endpoint, self._trigger, self.waits_until = endpoint, trigger, None
+        if self._stage is Stage.IDLE or self._proven:
+            self._dialled_at = at
+        self._proven = False
+        self._stage = Stage.DIALLING
+        self._settle(at)
+
+    def waiting(self, at: float, until: float, failure: Failure | None) -> None:
+        self._stage, self.waits_until = Stage.WAITING, until
+        self._failed(failure)
+        self._settle(at)
+
+    def stopped(self, at: float, failure: Failure | None) -> None:
+        self._stage, self.waits_until = Stage.STOPPED, None
+        self._failed(failure)
+        self._settle(at)
+
+    def leave(self, at: float) -> None:
+        """We are about to end the session ourselves: what follows is no incident."""
+        self._settle(at)
+        self._left = True
+        if (incident := self.incidents.end(self._utc(at), self.ledger.blind)) is not None:
+            self._emit(incident)
+
+    def attempted(self, attempt: Attempt) -> None:
+        self.tries.attempted(attempt)
+        if attempt.failure is not None:
+            self._gathering.counts["connect_failures"] += 1
+        self._emit(attempt)
+
+    def kernel(self, at: float, facts: TcpFacts) -> None:
+        self.measured(at, Metric.TCP_RTT, facts.rtt_seconds)
+
+    def event(self, event: Event) -> None:
+        if type(event) is QuoteArrived:
+            self._tick(event)
+            return
+        vitals, counts = self.vitals, self._gathering.counts
+        match event:
+            case PhaseFinished(at=at, phase=phase):
+                self._finished(phase, at)
+            case Upgraded(at=at):
+                self._stage = Stage.OPENING
+                self._settle(at)
+            case FirstData(at=at):
+                if vitals is not None:
+                    vitals.first_data_at = at
+                self._settle(at)
+            case HeartbeatSent(at=at, due_at=due_at):
+                counts["beats_sent"] += 1
+                if at - due_at > LATE_SECONDS:
+                    self.measurements.late(at)
+            case HeartbeatAnswered(at=at, name=name):
+                self.measured(at, Metric.WS_RTT if name == WEBSOCKET else Metric.BEAT_RTT, event.rtt_seconds)
+                if vitals is not None:
+                    vitals.beat_answered(event, websocket=name == WEBSOCKET)
+                self._settle(at)
+            # What is missed or expired is judged with the next waking: when a session ends, its end comes first.
+            case HeartbeatMissed():
+                counts["beats_missed"] += 1
+                if vitals is not None:
+                    vitals.beat_missed(event)
+            case RequestSent():
+                counts["requests_sent"] += 1
+            case RequestAnswered(at=at):
+                if not isinstance(event.intent, Subscription):
+                    self.measured(at, Metric.APP_RTT, event.rtt_seconds)
+                if vitals is not None:
+                    vitals.answered(event)
+                self._heard(event.answer, at)
+            case RequestExpired():
+                counts["requests_expired"] += 1
+                if vitals is not None:
+                    vitals.expired(event)
+            case Told(at=at, meaning=meaning):
+                self._heard(meaning, at)
+            case Surprise():
+                counts["surprises"] += 1
+                if vitals is not None:
+                    vitals.surprised(event)
+            case Ended(at=at):
+                self._ended(event, at)
+            case _:
+                pass
+
+    def wake(self, now: float, *, due_at: float, traffic: Traffic | None = None) -> None:
+        """About twice a second. `due_at`: when this call should have come; `traffic`: of the session so far."""
+        if now - due_at > LATE_SECONDS:
+            self.measurements.late(now)
+        self.measurements.judge_samples(self._woken_at)
+        if traffic is not None:
+            self.traffic = traffic
+            messages = max(traffic.messages_received - self._messages_seen, 0)
+            self._messages_seen = traffic.messages_received
+            self._gathering.counts["messages"] += messages
+            if self.vitals is not None:
+                self.vitals.turn(now, messages)
+        self._settle(now)
+        if self.measurements.is_minute_over(self._utc(now)):
+            self._close_minute(now)
+        self._woken_at = now
+
+    def clock_stepped(self, utc_at_zero: float) -> None:
+        """UTC and the monotonic clock moved against each other: the machine was suspended, or somebody set the clock."""
+        self.ledger.not_observed(max(utc_at_zero - self._utc_at_zero, 0.0))
+        self._utc_at_zero = utc_at_zero
+        if self.vitals is not None:
+            self.vitals.clock_stepped(utc_at_zero)
+
+    def remember(self, minutes: Sequence[Period], habits: Mapping[str, bytes]) -> None:
+        """What was observed before this process began, oldest first, and what was learnt of symbols."""
+        for minute in minutes:
+            self.measurements.lately.add(minute)
+        self._habits = habits
+
+    def close(self, now: float) -> None:
+        """Nothing more will come: what is open is told."""
+        self._settle(now)
+        self.measurements.judge_samples(self._woken_at)
+        self._close_minute(now)
+
+    # -- for whoever asks --------------------------------------------------------------------------------------------
+
+    def kind_of(self, symbol: str) -> str | None:
+        """What the broker calls this kind of asset."""
+        rows = self._assets.rows if self._assets else ()
+        return next((asset.kind for asset in rows if asset.symbol == symbol), None)
+
+    # -- one kind of event each --------------------------------------------------------------------------------------
+
+    def _tick(self, event: QuoteArrived) -> None:
+        at, symbol, broker_time, price = event
+        if at - self._woken_at > UNWOKEN_SECONDS:
+            self._slept(at)
+        gap = self.freshness.tick(symbol, at)
+        gathering = self._gathering
+        gathering.counts["ticks"] += 1
+        self.ticks[symbol] += 1
+        if gap is not None:
+            gathering.add(Metric.TICK_GAP, gap)
+        if self.vitals is not None:
+            self.vitals.tick(at, symbol, broker_time, price)
+        if self._keeps_ticks:
+            self._emit(Tick(at + self._utc_at_zero, self.target, symbol, broker_time, price))
+        if self.overdue or not self._proven:
+            self._settle(at)
+
+    def _finished(self, phase: Phase, at: float) -> None:
+        if phase is Phase.AUTHENTICATING:
+            self._stage, self.vitals = Stage.LIVE, Vitals(at, self._utc_at_zero)
+            self.session_since_utc = self._utc(at)
+            self._messages_seen = 0
+            self.freshness.restart(at)
+            for symbol in self.symbols:
+                self.freshness.expect(symbol, at)
+            with suppress(ValueError):  # damaged: learnt anew
+                self.freshness.recall(self._habits)
+            self._habits = {}
+        elif phase is self._login_follows:
+            self._stage = Stage.LOGGING_IN
+        self._settle(at)
+
+    def _heard(self, meaning: Meaning, at: float) -> None:
+        if isinstance(meaning, Assets):
+            self._assets = meaning
+            known = {asset.symbol: asset.is_open for asset in meaning.rows}
+            for symbol in self.symbols:
+                self.freshness.market(symbol, known.get(symbol))
+        elif isinstance(meaning, Balance) and self.vitals is not None:
+            self.vitals.balance = meaning
+        self._settle(at)
+
+    def _ended(self, event: Ended, at: float) -> None:
+        failure, at_utc = event.failure, self._utc(at)
+        self._failed(failure)
+        if self._stage is Stage.LIVE:
+            close = failure.close if failure else None
+            initiator = self.tries.disconnected(at_utc, failure)
+            self._gathering.counts["disconnects"] += 1
+            self._emit(
+                Disconnected(
+                    at_utc=at_utc,
+                    target=self.target,
+                    endpoint=self._endpoint_name() or "",
+                    lasted_seconds=at_utc - (self.session_since_utc or at_utc),
+                    initiator=initiator,
+                    close_code=close.received_code if close else None,
+                    planned=self.tries.planned,
+                    failure=failure,
+                )
+            )
+        self.vitals, self.overdue, self.session_since_utc = None, (), None
+        if self._stage is not Stage.IDLE:
+            self._stage = Stage.DIALLING  # until it is said what comes next
+        self._settle(at)
+
+    def _failed(self, failure: Failure | None) -> None:
+        self._failure = failure
+        if failure is not None:
+            self._ever_failed = True
+            self._down_for = Cause.AUTH if failure.facts.layer is Layer.AUTH else Cause.DISCONNECTED
+        elif self._stall_began is not None:
+            self._down_for = Cause.STALLED  # we left because of it

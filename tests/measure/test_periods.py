@@ -1,0 +1,100 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from probe.measure.histogram import Histogram
+from probe.measure.ledger import Ledger
+from probe.measure.periods import BLOCK_MINUTES, BLOCKS, COUNTED, MINUTE, WINDOWS, Gathering, Lately, merged
+from probe.measure.records import Cause, Metric, Period
+
+
+def counts(each: int) -> dict[str, Any]:
+    return dict.fromkeys(COUNTED, each)
+
+
+def minute(number: int, bad: float = 0.0, observed: float = 60.0, score: float | None = None) -> Period:
+    return Period(
+        began_utc=number * MINUTE,
+        seconds=MINUTE,
+        target="one",
+        observed_seconds=observed,
+        bad_seconds={Cause.STALLED: bad} if bad else {},
+        score=score,
+    )
+
+
+def test_merging_adds_counts_and_histograms_and_keeps_the_last_score() -> None:
+    one = replace(
+        minute(0, 5.0, score=90.0),
+        histograms={Metric.WS_RTT: Histogram.of([0.1, 0.2])},
+        **counts(1),
+    )
+    two = replace(
+        minute(2, 7.0, score=50.0),
+        bad_seconds={Cause.STALLED: 7.0, Cause.AUTH: 1.0},
+        histograms={Metric.WS_RTT: Histogram.of([0.3]), Metric.APP_RTT: Histogram.of([1.0])},
+        **counts(2),
+    )
+    both = merged([one, two])
+    assert (both.began_utc, both.seconds, both.observed_seconds, both.score) == (0.0, 180.0, 120.0, 50.0)
+    assert both.bad_seconds == {Cause.STALLED: 12.0, Cause.AUTH: 1.0}
+    assert {name: getattr(both, name) for name in COUNTED} == dict.fromkeys(COUNTED, 3)
+    assert {metric: each.count for metric, each in both.histograms.items()} == {
+        Metric.WS_RTT: 3,
+        Metric.APP_RTT: 1,
+    }
+    assert one.histograms[Metric.WS_RTT].count == 2
+
+
+def test_gathering_tells_what_was_booked_since_it_began() -> None:
+    ledger = Ledger(0.0)
+    ledger.advance(30.0, Cause.AUTH, is_open=True)
+    gathering = Gathering(30.0, ledger)
+    ledger.advance(50.0, Cause.STALLED, is_open=True)
+    ledger.advance(80.0, None, is_open=False)
+    ledger.skip(90.0)
+    gathering.counts["ticks"] += 4
+    gathering.add(Metric.WS_RTT, 0.1)
+    gathering.add(Metric.WS_RTT, 0.2)
+    period = gathering.period("one", 90.0, ledger, 77.0)
+    assert (period.began_utc, period.seconds, period.ticks, period.score) == (30.0, 60.0, 4, 77.0)
+    assert (period.observed_seconds, period.unobserved_seconds) == (50.0, 10.0)
+    assert (period.open_seconds, period.blind_seconds) == (20.0, 20.0)
+    assert period.bad_seconds == {Cause.STALLED: 20.0}
+    assert period.histograms[Metric.WS_RTT].count == 2
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_period() -> None:
+    assert Gathering(100.0, Ledger(0.0)).period("one", 40.0, Ledger(0.0), None).seconds == 0.0
+
+
+def test_lately_is_a_quarter_of_an_hour_in_blocks_and_what_is_being_filled() -> None:
+    lately = Lately()
+    for number in range(BLOCK_MINUTES * (BLOCKS + 1) + 2):
+        lately.add(minute(number, bad=1.0))
+    periods = lately.periods()
+    assert [each.seconds for each in periods] == [300.0, 300.0, 300.0, 120.0]
+    assert periods[0].began_utc == BLOCK_MINUTES * MINUTE
+    assert periods[-1].bad_seconds == {Cause.STALLED: 2.0}
+
+
+@pytest.mark.parametrize("name", WINDOWS)
+def test_every_window_holds_its_minutes_and_no_others(name: str) -> None:
+    lately, minutes = Lately(), WINDOWS[name]
+    assert lately.sums[name] == (0.0, 0.0)
+    lately.add(minute(0, bad=30.0))
+    assert lately.sums[name] == (30.0, 60.0)
+    for number in range(1, minutes):
+        lately.add(minute(number))
+    assert lately.sums[name] == (30.0, 60.0 * minutes)
+    for number in range(minutes, minutes + 10):
+        lately.add(minute(number))
+    assert lately.sums[name][0] == 0.0
+
+
+def test_minutes_that_were_not_observed_count_as_what_they_were() -> None:
+    lately = Lately()
+    lately.add(minute(0, bad=10.0, observed=20.0))
+    lately.add(minute(1, observed=0.0))
+    assert lately.sums["5m"] == (10.0, 20.0)

@@ -1,0 +1,185 @@
+"""Every fault of the catalogue, held during a monitored session: its state, its cause, its incident, its alert, and its end."""
+
+import asyncio
+import random
+from typing import Any
+from zlib import crc32
+
+import pytest
+
+from probe.faults.catalogue import FAULTS, read_fault
+from probe.measure.records import Alert, Attempt, Cause, Disconnected, SessionState
+from probe.monitor.monitor import Monitor
+from tests.monitor.matrix import NOT_MET, ROWS, SETTLED, Course, Row, Then, course
+from tests.monitor.states_page import PAGE, states_page
+from tests.virtual.travelling import run
+
+LONG_AFTER = 1300.0  # until the last quarter of an hour is good again
+A_WHILE = 5.0
+CONNECTING = 3.0  # bad seconds that a first connection takes
+EVERYWHERE = [(broker, row) for row in ROWS for broker in row.brokers]
+
+
+async def suffer(row: Row, broker: str, seconds: float | None) -> None:
+    """`seconds`: hold it so long; None: until what must be seen was seen."""
+    symbols: dict[str, Any] = {} if row.symbols is None else {"symbols": row.symbols}
+    async with course(broker, *([row.fault] if row.from_start else []), **symbols) as one:
+        number = 1
+        if not row.from_start:
+            assert await one.until(lambda: one.now >= SETTLED)
+            assert (one.incidents, one.alerts, one.is_over) == ([], set(), True)
+            number = await one.simulator.board.switch_on(row.fault)
+        switched_on, before = one.now, one.snapshot()
+        if seconds is not None:
+            await asyncio.sleep(seconds)
+        else:
+            await one.until(lambda: row.code is not None and was_seen(row, one), row.held)
+            await asyncio.sleep(A_WHILE)
+        held = one.snapshot()
+        bad = {cause: held.bad_seconds[cause] - before.bad_seconds[cause] for cause in Cause}
+        await one.simulator.board.switch_off(number)
+        switched_off = one.now
+
+        if row.cause is None:
+            assert (one.incidents, one.alerts, sum(bad.values()) < CONNECTING) == ([], set(), True)
+        else:
+            assert bad[row.cause] > 0
+            if seconds is not None:
+                assert max(bad, key=lambda cause: bad[cause]) is row.cause
+        assert set(row.states) <= one.states
+        failures = [
+            *(each.failure for each in one.of(Disconnected)),
+            *(each.failure for each in one.of(Attempt) if each.purpose == "hold"),
+        ]
+        assert any(failures) is (row.then is not Then.STAYS)
+        if row.code is not None:
+            assert row.code in [incident.code for incident in one.incidents]
+            first = one.incidents[0]
+            assert switched_on - 5.5 <= (one.at(first.began_utc) or 0.0) <= switched_on + row.held
+        if row.heals:
+            assert await one.until(lambda: one.is_over)
+        elif row.then is Then.STOPS:
+            await asyncio.sleep(60.0)
+            assert one.snapshot().condition.state is SessionState.AUTH_REJECTED
+            assert len(one.simulator.sessions.records()) == (1 if row.from_start else 2)
+        if seconds is None:
+            return
+        if row.alert is not None:
+            assert row.alert in one.alerts
+        if row.heals:
+            await asyncio.sleep(LONG_AFTER)
+            assert one.is_over
+            told = [alert for alert in one.of(Alert) if not alert.name.startswith("error_budget")]
+            assert {each.name for each in told if each.resolved_utc} == {each.name for each in told}
+            assert (one.snapshot().score.value or 0.0) > 90
+        assert switched_off > switched_on
+
+
+def was_seen(row: Row, one: Course) -> bool:
+    codes = {incident.code for incident in one.incidents}
+    return row.code in codes and set(row.states) <= one.states
+
+
+def label(row: Row) -> str:
+    where = row.brokers[0] if len(row.brokers) == 1 else ""
+    return " ".join([row.fault, *(row.symbols or ()), where]).strip()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=label)
+def test_a_fault_gives_its_state_its_cause_and_its_incident_and_they_end_with_it(row: Row) -> None:
+    broker = row.brokers[crc32(label(row).encode()) % len(row.brokers)]
+    run(suffer(row, broker, None))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("broker", "row"), EVERYWHERE, ids=lambda each: each if isinstance(each, str) else label(each)
+)
+def test_a_fault_that_is_held_gives_its_alert_and_everything_closes_when_it_ends(
+    broker: str, row: Row
+) -> None:
+    run(suffer(row, broker, row.long))
+
+
+def test_a_region_that_is_down_is_left_for_another_one() -> None:
+    async def watch() -> None:
+        async with course("pocketoption") as one:
+            assert await one.until(lambda: one.is_over)
+            near = next(each for each in one.simulator._listeners if each.region.name == "near")
+            await near.set_faults([read_fault("refuse")])
+            number = await one.simulator.board.switch_on("drop:at=0s")
+            near_is_down = [read_fault("refuse")]
+            await near.set_faults(near_is_down)
+            await asyncio.sleep(0.2)
+            await one.simulator.board.switch_off(number)
+            await near.set_faults(near_is_down)
+            assert await one.until(lambda: one.snapshot().endpoint == "far" and one.is_over, 60.0)
+            assert [each.cause for each in one.incidents] == [Cause.DISCONNECTED]
+
+    run(watch())
+
+
+def test_a_second_login_that_ends_ours_is_seen_as_the_server_ending_it() -> None:
+    async def watch() -> None:
+        async with course("pocketoption", "session-cap") as one:
+            assert await one.until(lambda: one.is_over)
+            other = Monitor(one.monitor.wanted, utc=lambda: one.began_utc + one.now, rng=random.Random(2))
+            running = asyncio.create_task(other.run())
+            assert await one.until(lambda: one.of(Disconnected), 60.0)
+            other.stop()
+            await running
+            assert [each.initiator for each in one.of(Disconnected)][:1] == ["remote"]
+            assert one.incidents[0].cause is Cause.DISCONNECTED
+            assert await one.until(lambda: one.is_over)
+
+    run(watch())
+
+
+def test_a_knock_that_is_refused_for_a_cap_says_nothing_about_the_session() -> None:
+    async def watch() -> None:
+        async with course("pocketoption", "connection-cap:cap=1") as one:
+            await asyncio.sleep(60.0)
+            knocks = [each.failure for each in one.of(Attempt) if each.purpose == "knock"]
+            assert any(knocks)
+            assert (one.incidents, one.alerts, one.is_over) == ([], set(), True)
+
+    run(watch())
+
+
+@pytest.mark.parametrize(
+    ("fault", "code"),
+    [
+        ("tls-certificate", "tls.server-cert-expired"),
+        ("tls-certificate:kind=self-signed", "tls.unknown-ca"),
+        ("tls-certificate:kind=wrong-host", "tls.hostname"),
+    ],
+)
+def test_a_server_that_tls_does_not_vouch_for_is_not_tried_again(fault: str, code: str) -> None:
+    async def watch() -> None:
+        async with course("pocketoption", fault, tls=True) as one:
+            assert await one.until(lambda: one.snapshot().condition.state is SessionState.STOPPED, 30.0)
+            await asyncio.sleep(120.0)
+            assert [(each.cause, each.code) for each in one.incidents] == [(Cause.DISCONNECTED, code)]
+            assert len([each for each in one.of(Attempt) if each.purpose == "hold"]) == 1
+            assert "connection_lost" in one.alerts
+
+    run(watch())
+
+
+@pytest.mark.parametrize("only", ["1.2", "1.3"])
+def test_a_server_of_one_version_of_tls_is_nothing_to_whoever_speaks_both(only: str) -> None:
+    async def watch() -> None:
+        async with course("pocketoption", f"tls-version:only={only}", tls=True) as one:
+            await asyncio.sleep(30.0)
+            assert (one.incidents, one.alerts, one.is_over) == ([], set(), True)
+
+    run(watch())
+
+
+def test_no_fault_of_the_catalogue_is_missing() -> None:
+    tls = {"tls-certificate", "tls-version"}  # below
+    assert {row.name for row in ROWS} | NOT_MET.keys() | tls == FAULTS.keys()
+
+
+def test_the_page_of_the_states_says_what_the_matrix_says() -> None:
+    assert PAGE.read_text(encoding="utf-8") == states_page(), "run python -m tests.monitor.states_page"

@@ -4,6 +4,7 @@
 PYTHON ?= python3
 HOURS ?= 20
 SEED ?=
+WORKERS ?= 2
 SESSIONS ?= 1000
 MINUTES ?= 10
 ARGS ?=
@@ -37,10 +38,10 @@ imports: .venv/.dev
 	.venv/bin/lint-imports --no-logo
 
 pytest: .venv/.dev clients
-	$(pytest) $(ARGS)
+	$(pytest) --numprocesses $(WORKERS) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m "long and not alone" --numprocesses 2 --timeout 3600 $(ARGS)
+	$(pytest) -m "long and not alone" --numprocesses $(WORKERS) --timeout 3600 $(ARGS)
 	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
 
 soak: .venv/.dev

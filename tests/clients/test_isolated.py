@@ -81,6 +81,6 @@ def test_something_isolated_that_takes_too_long_is_ended(tmp_path: Path) -> None
 @pytest.mark.long
 @pytest.mark.alone
 def test_the_whole_suite_passes_where_nothing_else_can_be_reached(tmp_path: Path) -> None:
-    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not long"]
+    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not long", "-n", "2"]
     outcome = run(suite, home=tmp_path, cwd=ROOT, most_seconds=900)
     assert (outcome.status, outcome.cut_short) == (0, ""), outcome.output

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -89,5 +91,5 @@ def test_whatever_happens_the_sums_agree(history: list[tuple[str, float, Cause |
     assert ledger.good > -1e-6
     assert ledger.blind <= ledger.open + 1e-6
     assert ledger.longest_blind <= ledger.blind + 1e-6
-    grows = [all(b >= a for a, b in zip(*pair, strict=True)) for pair in zip(seen, seen[1:], strict=False)]
+    grows = [all(b >= a for a, b in zip(*pair, strict=True)) for pair in pairwise(seen)]
     assert all(grows)

@@ -1,6 +1,7 @@
 """The other ends: one scripted socket on a thread, so that every runtime meets the same peer."""
 
 import contextlib
+import select
 import socket
 import ssl
 import struct
@@ -48,10 +49,12 @@ def black_hole() -> Iterator[int]:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
-        for _ in range(3):
+        is_full = False
+        while not is_full:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
+            is_full = not select.select([], [filler], [], 0.1)[1]  # a busy kernel takes a moment to take it in
         yield listener.getsockname()[1]
 
 

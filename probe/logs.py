@@ -141,13 +141,18 @@ def _clean(value: Any, redactor: Any, depth: int) -> Any:
         case None | bool() | int() | float():
             return value
         case str():
-            return redactor(value)
+            return _printable(redactor(value))
         case Mapping() if depth:
             return {redactor(str(key)): _clean(each, redactor, depth - 1) for key, each in value.items()}
         case list() | tuple() | set() | frozenset() if depth:
             return [_clean(each, redactor, depth - 1) for each in value]
         case _:
             return redactor(repr(value))
+
+
+def _printable(text: str) -> str:
+    """What somebody else wrote moves no cursor."""
+    return "".join(each if each.isprintable() or each in "\n\t" else ascii(each)[1:-1] for each in text)
 
 
 class _StandardError:

@@ -111,10 +111,11 @@ class Holding:
         self._is_closing = True
         self._link.stop()
         if self._running is not None:
-            await asyncio.wait({self._running}, timeout=CLOSE_WITHIN)
-            self._running.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):  # told by `_ran`
-                await self._running
+            try:
+                await asyncio.wait({self._running}, timeout=CLOSE_WITHIN)
+            finally:
+                self._running.cancel()
+            await asyncio.wait({self._running})  # what went wrong is told by `_ran`
 
     @property
     def is_live(self) -> bool:
@@ -239,7 +240,8 @@ class Holding:
         self._orders.append(order)
 
     def forget(self, order: OrderHandle) -> None:
-        self._orders.remove(order)
+        with contextlib.suppress(ValueError):  # it was settled meanwhile
+            self._orders.remove(order)
 
     def _tell(self, intent: Watch | Unwatch) -> None:
         """If there is no live session: the next one begins with what is wanted then."""

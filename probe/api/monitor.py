@@ -15,7 +15,7 @@ from probe.api.export import Row, row_of, write_csv
 from probe.api.opening import Options, settings_of, wanted_of
 from probe.api.report import HISTORY_HOURS, report_of
 from probe.api.streams import QUEUE_SIZE, Queue, Stream
-from probe.measure.records import Incident, Period, Record
+from probe.measure.records import Attempt, Incident, Period, Record
 from probe.measure.snapshot import Snapshot
 from probe.model.errors import ConfigError
 from probe.monitor import monitor as engine
@@ -86,6 +86,7 @@ class Monitor:
                 assembled(wanted, settings, sinks=[self._note], utc=time.time)
             )
             running = asyncio.create_task(held.run())
+            stack.callback(running.cancel)
             while not running.done() and not held.wanted:  # noqa: ASYNC110 - it begins in the next turn
                 await asyncio.sleep(0)
             if running.done():
@@ -175,13 +176,14 @@ class Monitor:
 
     def _note(self, record: Record) -> None:
         self._remember(record)
-        for queue in self._queues:
+        for queue in tuple(self._queues):
             queue.put(record)
         for callback in tuple(self._callbacks):
             try:
                 callback(record)
             except Exception as bug:  # noqa: BLE001 - the program's own; the monitor goes on
-                self._callbacks.remove(callback)
+                with contextlib.suppress(ValueError):  # it left by itself
+                    self._callbacks.remove(callback)
                 asyncio.get_running_loop().call_exception_handler(
                     {"message": "a callback for records failed and is not called again", "exception": bug}
                 )
@@ -200,7 +202,8 @@ class Monitor:
                 pass
         endpoint = getattr(record, "endpoint", None)
         target = getattr(record, "target", None)
-        if endpoint is not None and target is not None:
+        is_aside = isinstance(record, Attempt) and record.purpose != "hold"
+        if endpoint is not None and target is not None and not is_aside:
             self._regions[target] = endpoint
         row = row_of(record, self._regions.get(target) if target is not None else None)
         if row is not None:

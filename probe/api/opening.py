@@ -1,30 +1,20 @@
 """From what a program names as a target to what a link can hold: read, understood, and with leave to sign in or not."""
 
-import re
-import ssl
 import sys
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TypedDict
 
 from probe.config import Settings, load_settings
-from probe.config.keys import TARGET_NAME
-from probe.drivers.tls import TlsProfile
-from probe.kept import KeptSessions, SessionFile, SessionKeyring
 from probe.logs import configure, get_logger
-from probe.model.credentials import Credentials, Secret
-from probe.model.endpoint import Account, Endpoint
+from probe.model.credentials import Credentials
+from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError, near_miss
 from probe.monitor.sign_in import SignIn
-from probe.monitor.wanted import ConnectMode, Wanted
+from probe.monitor.understanding import Chosen, told_twice
+from probe.monitor.wanted import Wanted
 from probe.targets import Target, TargetOptions, is_secret_itself, pick_region, resolve
-from probe.vault import ask
-from probe.wire.calls import Question
-
-_TLS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
 class Options(TypedDict, total=False):
@@ -83,123 +73,46 @@ async def wanted_of(
         if name not in Options.__annotations__:
             meant = near_miss(name, Options.__annotations__)
             raise TypeError(f"there is no option {name!r}" + (f"; did you mean {meant!r}?" if meant else ""))
+    said = {name: value for name, value in chosen.items() if name in Chosen.__slots__ and value is not None}
+    about = Chosen(**said, says_login="login=True")  # type: ignore[arg-type]
     found: list[Wanted] = []
     for text in texts:
         for target in resolve(text, _target_options(chosen), settings):
             # That a value is no reference matters on a command line, which others can read.
             for warning in target.warnings[is_secret_itself(text) :]:
                 get_logger().warning("credential", target=target.name, words=warning)
-            wanted = await _wanted(target, chosen, stack)
-            found.append(replace(wanted, name=_alias(wanted.name, {each.name for each in found})))
+            endpoints, key = await _reached(target, about, stack)
+            found.append(about.wanted(target, endpoints, key, taken=[each.name for each in found]))
+    if words := told_twice(found):
+        get_logger().warning("credential", words=words)
     return found
 
 
-async def _wanted(target: Target, chosen: Options, stack: AsyncExitStack) -> Wanted:
-    named, broker = target.settings, target.broker
-    key: Credentials | SignIn | None
+async def simulated(
+    target: Target, region: str | None, stack: AsyncExitStack, faults: Sequence[str] = ()
+) -> tuple[tuple[Endpoint, ...], Credentials]:
+    """A simulator for it, until the stack is closed: where it is, and what opens it."""
+    from probe.simulator.run import Simulator  # noqa: PLC0415 - not for those who never use it
+
+    simulator = await stack.enter_async_context(Simulator([target.broker], faults=faults))
+    endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
+    endpoints = tuple(each for each in endpoints if each.account is endpoints[0].account)
+    return endpoints, target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
+
+
+async def _reached(
+    target: Target, chosen: Chosen, stack: AsyncExitStack
+) -> tuple[tuple[Endpoint, ...], Credentials | SignIn]:
     if target.simulated:
-        from probe.simulator.run import Simulator  # noqa: PLC0415 - not for those who never use it
-
-        simulator = await stack.enter_async_context(Simulator([broker]))
-        region = chosen.get("region") or (named.region if named else None)
-        endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
-        endpoints = tuple(each for each in endpoints if each.account is endpoints[0].account)
-        key = broker.read_credentials(simulator.credential(endpoints[0]).reveal())
-        proxy: str | None = "none"
-    else:
-        endpoints, key, proxy = target.endpoints, _key(target, chosen), chosen.get("proxy")
-        if proxy is None and named is not None and named.proxy is not None:
-            proxy = named.proxy.read().secret.reveal()
-    account = key.login.account if isinstance(key, SignIn) else key.account
-    mode = chosen.get("connect") or (named.connect if named else None)
-    ca = chosen.get("ca") or (named.ca if named else None)
-    wanted = Wanted(
-        name=_name(target, account),
-        broker=broker,
-        endpoints=_told_apart(endpoints),
-        key=key,
-        symbols=tuple(chosen.get("symbols") or ()) or (named.symbols if named else ()),
-        connect=_mode(mode, account),
-        tls=TlsProfile(
-            minimum=_TLS[chosen.get("tls_min") or (named.tls_min if named else "1.2")],
-            ca_file=Path(ca) if ca else None,
-        ),
-        proxy=proxy,
-        simulated=target.simulated,
-        dialect=(
-            *(f"{name}={value}" for name, value in (named.dialect if named else {}).items()),
-            *(chosen.get("dialect") or ()),
-        ),
-    )
-    if named is None:
-        return wanted
-    return replace(
-        wanted, knock_every=named.knock_every, knock_auth=named.knock_auth, objective=named.objective
-    )
-
-
-def _key(target: Target, chosen: Options) -> Credentials | SignIn:
-    named, web = target.settings, target.broker.web
-    if target.credentials is not None:
-        return target.credentials
-    if target.login is None or web is None:
+        return await simulated(target, chosen.region_of(target), stack)
+    key = chosen.key_of(target, warn=_warn)
+    if key is None:
         raise ConfigError(
             f"{target.name} has no credential, and without one there is no session",
             next_step="Give one: ssid='env:NAME'.",
         )
-    if not (chosen.get("login") or (named is not None and named.login)):
-        raise ConfigError(
-            f"an e-mail address and a password open nothing at {target.broker.title} by themselves",
-            next_step="Say login=True to sign in with them on its web pages. That may end the session your browser has.",
-        )
-    pin = chosen.get("pin") or (named.pin if named else None)
-    kept_in = chosen.get("sessions") or (named.sessions if named else "file")
-    keep: KeptSessions | None = None
-    if kept_in != "none":
-        keep = SessionKeyring(warn=_warn) if kept_in == "keyring" else SessionFile(warn=_warn)
-
-    def answer(question: Question) -> Secret | None:
-        return ask(question.prompt, pin)
-
-    return SignIn(web=web, login=target.login, keep=keep, answer=answer)
+    return target.endpoints, key
 
 
 def _warn(words: str) -> None:
     get_logger().warning("kept_session", words=words)
-
-
-def _mode(named: str | None, account: Account) -> ConnectMode:
-    """Real accounts are not raced for unless somebody says so."""
-    if named is None:
-        return ConnectMode.RACE if account is Account.DEMO else ConnectMode.FALLBACK
-    if named not in {each.value for each in ConnectMode}:
-        raise ConfigError(
-            f"{named!r} is no way to connect", where="connect", next_step="Say race or fallback."
-        )
-    return ConnectMode(named)
-
-
-def _told_apart(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    """Each with a region of its own: several addresses that a person typed are all "custom"."""
-    seen: Counter[str] = Counter()
-    named = []
-    for endpoint in endpoints:
-        seen[endpoint.region] += 1
-        count = seen[endpoint.region]
-        named.append(endpoint if count == 1 else replace(endpoint, region=f"{endpoint.region}-{count}"))
-    return tuple(named)
-
-
-def _name(target: Target, account: Account) -> str:
-    if target.settings is not None:
-        return target.name
-    return target.broker.name if target.simulated else f"{target.broker.name}-{account.value}"
-
-
-def _alias(name: str, taken: set[str]) -> str:
-    name = re.sub(r"[^a-z0-9_-]", "-", name.lower())[:28]
-    alias, number = name, 1
-    while alias in taken or not re.fullmatch(TARGET_NAME, alias, re.ASCII):
-        number += 1
-        alias = f"{name}-{number}"
-    return alias

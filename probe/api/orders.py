@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from enum import Enum
+from math import isfinite
 
 from probe.model.intents import PlaceOrder
 from probe.model.meanings import Order
@@ -52,12 +53,16 @@ class OrderHandle:
     def is_about(self, order: Order) -> bool:
         if self.order is not None:
             return self.order.id == order.id
-        return order.request_id is not None and str(order.request_id) == str(self.asked.request_id)
+        return (  # another program of this user's may have taken the same number
+            order.request_id is not None
+            and str(order.request_id) == str(self.asked.request_id)
+            and (order.symbol, order.direction) == (self.asked.symbol, self.asked.direction)
+        )
 
     def note(self, order: Order, *, closed: bool) -> None:
         """The broker said something about it."""
         self.order = order
-        if not closed or order.profit is None or self._settled.done():
+        if not closed or order.profit is None or not isfinite(order.profit) or self._settled.done():
             return
         outcome = Outcome.WON if order.profit > 0 else Outcome.LOST
         outcome = Outcome.DRAW if order.profit == 0 else outcome

@@ -6,8 +6,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, isfinite
 from pathlib import Path
+from random import SystemRandom
 from typing import TypeVar, Unpack, cast
 
 from probe.api.answers import Answer
@@ -60,7 +61,8 @@ class Session:
         self._holding = holding
         self._wanted = holding.wanted
         self._indexes: set[int] = set()
-        self._last_request = 0
+        self._placing = 0
+        self._rng = SystemRandom()
 
     def __repr__(self) -> str:
         state = "live" if self.is_live else "closed" if self._holding.is_over else "being restored"
@@ -225,20 +227,27 @@ class Session:
         Raises:
             UnsafeTarget: the broker has not said in this session that it is a demo account.
             OrderRejected: the broker said no.
+            ConfigError: no broker could mean this.
         """
-        self._last_request = max(int(self._broker_now()), self._last_request + 1)
+        if not (isfinite(amount) and amount > 0 and duration > 0):
+            raise ConfigError(
+                f"an order of {amount:g} for {duration:g} s is none",
+                where="place_demo_order",
+                next_step="Give an amount and seconds above 0.",
+            )
         asked = PlaceOrder(
             symbol=symbol,
             direction=Direction(direction),
             amount=amount,
             duration=duration,
-            request_id=self._last_request,
+            request_id=self._rng.randrange(10**9, 2**31),  # other sessions of this account count, too
             account=Account.DEMO,
         )
         if self.account is Account.DEMO:
             await self._told(Balance)  # the word that counts comes with it
         handle = OrderHandle(asked)
         self._holding.follow(handle)
+        self._placing += 1
         try:
             event = await self._holding.ask(asked)
         except Unanswered:
@@ -246,9 +255,13 @@ class Session:
         except BaseException:
             self._holding.forget(handle)
             raise
+        finally:
+            self._placing -= 1
         match event.answer:
             case OrderOpened(order=order):
                 handle.note(order, closed=False)
+            case Rejected(request_id=None) if self._placing:
+                pass  # of which one it speaks nobody knows
             case Rejected(error=words):
                 self._holding.forget(handle)
                 raise OrderRejected(words)

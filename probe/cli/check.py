@@ -23,7 +23,7 @@ WORST_FIRST = (State.FAILED, State.UNKNOWN, State.DEGRADED, State.HEALTHY)
     epilog="Exit codes: 0 healthy, 1 errors found, 2 usage or credential, 3 degraded, 4 could not judge. "
     "Try: probe check sim:pocketoption"
 )
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="[TARGET...]")
 @takes_targets
 @click.option(
     "--timeout",
@@ -70,13 +70,13 @@ async def _check(typed: Typed, target: Target, timeout: float) -> Knock:
             from probe.simulator.run import Simulator
 
             simulator = await stack.enter_async_context(Simulator([target.broker]))
-            endpoints = pick_region(tuple(simulator.plain_endpoints()), typed.region_of(target))
+            endpoints = pick_region(tuple(simulator.plain_endpoints()), typed.chosen.region_of(target))
             key = target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
         return await knock(
             target.broker,
             endpoints[0],
             key,
-            tls=typed.tls_of(target),
+            tls=typed.chosen.tls_of(target),
             proxy=typed.proxy_of(target, endpoints[0].address),
             timeout=timeout,
         )

@@ -52,7 +52,7 @@ class Measured:
     epilog="Exit codes: 0 at least one endpoint answered, 1 none did, 2 usage or credential. "
     "Try: probe endpoints sim:pocketoption"
 )
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="[TARGET...]")
 @takes_targets
 @click.option("--auth", is_flag=True, help="Log in too, at the endpoints that --region names.")
 @click.option(
@@ -78,7 +78,7 @@ def endpoints(typed: Typed, timeout: str, *, auth: bool, as_json: bool) -> int:
     found, _ = typed.understood()
     answered = False
     for target in found:
-        if auth and typed.region_of(target) is None:
+        if auth and typed.chosen.region_of(target) is None:
             raise ConfigError(
                 "it logs in, so it needs to know where",
                 where="--auth",
@@ -91,7 +91,7 @@ def endpoints(typed: Typed, timeout: str, *, auth: bool, as_json: bool) -> int:
 
 async def _look(typed: Typed, target: Target, timeout: float, *, auth: bool, as_json: bool) -> list[Measured]:
     async with AsyncExitStack() as stack:
-        credentials, winners, region = target.credentials, None, typed.region_of(target)
+        credentials, winners, region = target.credentials, None, typed.chosen.region_of(target)
         if target.simulated:
             from probe.simulator.run import Simulator
 
@@ -104,8 +104,8 @@ async def _look(typed: Typed, target: Target, timeout: float, *, auth: bool, as_
             target=target.name,
             broker=target.broker,
             rng=SystemRandom(),
-            tls=typed.tls_of(target),
-            proxy=typed.proxy_option_of(target),
+            tls=typed.chosen.tls_of(target),
+            proxy=typed.chosen.proxy_of(target),
         )
         if auth and not target.simulated:
             credentials = await _credentials(typed, target, known[0], timeout)
@@ -136,9 +136,16 @@ async def _credentials(
     key = typed.key_of(target)
     if key is None:
         raise ConfigError("there is nothing to log in with", where="--auth", next_step="Give it with --ssid.")
+    if (withheld := withheld_from(endpoint)) is not None:
+        raise ConfigError(
+            f"nothing is sent to log in with: {withheld.reason}", where="--auth", next_step=withheld.next_step
+        )
     proxy = typed.proxy_of(target, endpoint.address)
     settings = CallSettings(
-        tls=typed.tls_of(target), proxy=proxy.proxy if proxy else None, timeout=timeout, deadline=3 * timeout
+        tls=typed.chosen.tls_of(target),
+        proxy=proxy.proxy if proxy else None,
+        timeout=timeout,
+        deadline=3 * timeout,
     )
     won = await WayIn(key).credentials(endpoint, settings, lambda _: None)
     if isinstance(won, Failure):

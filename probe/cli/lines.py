@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -75,8 +76,9 @@ class Told:
     tone: str  # good, warn, bad, or nothing
 
 
-def told(record: Record, *, verbose: bool = False) -> Told | None:
+def told(record: Record, *, now_utc: float, verbose: bool = False) -> Told | None:
     """The event as a person is told it; None: it is only for programs."""
+    at_utc = record.at_utc
     match record:
         case Sample() | Tick() | Period():
             return None
@@ -103,6 +105,7 @@ def told(record: Record, *, verbose: bool = False) -> Told | None:
             text = f"{record.endpoint} after {span(record.lasted_seconds)} {who} ({kind}{code}){why}"
         case Incident():
             word, text, tone = "INCIDENT", _incident(record), "bad" if record.ended_utc is None else "good"
+            at_utc = max(now_utc, at_utc)  # it began, or was over, some seconds before it is told
         case Alert():
             over = record.resolved_utc is not None
             word, tone = ("RESOLVED", "good") if over else ("FIRING", TONE_OF_SEVERITY[record.severity])
@@ -116,7 +119,7 @@ def told(record: Record, *, verbose: bool = False) -> Told | None:
         case _:
             assert_never(record)
     return Told(
-        at_utc=record.at_utc,
+        at_utc=at_utc,
         target=safe(record.target or "monitor"),
         word=word,
         text=safe(text)[:LONGEST_TEXT],
@@ -128,12 +131,13 @@ def _incident(incident: Incident) -> str:
     cause = incident.cause.value
     planned = ", planned" if incident.planned else ""
     pattern = f", {incident.pattern}" if incident.pattern else ""
+    since = f"since {datetime.fromtimestamp(incident.at_utc, UTC):%H:%M:%S}Z"
     if incident.ended_utc is None:
         blame = likely(incident.blame)
-        return f"{cause}{planned}: {incident.sentence} ({blame}{pattern}). {incident.advice}"
+        return f"{cause}{planned} {since}: {incident.sentence} ({blame}{pattern}). {incident.advice}"
     lasted = span(incident.ended_utc - incident.began_utc)
     blind = f"blind for {span(incident.blind_seconds)}, {counted(incident.candles_missed, 'candle')} missed"
-    return f"{cause}{planned}{pattern}: over after {lasted}, {blind}: {incident.sentence}"
+    return f"{cause}{planned}{pattern}: over {since} after {lasted}, {blind}: {incident.sentence}"
 
 
 def likely(blame: Blame) -> str:
@@ -210,13 +214,20 @@ def safe(text: str) -> str:
 class Lines:
     """One plain line for each event; a line of its own says the day when it changes."""
 
-    def __init__(self, write: Callable[[str], None], *, color: bool, verbose: bool = False) -> None:
-        self._write, self._color, self._verbose = write, color, verbose
+    def __init__(
+        self,
+        write: Callable[[str], None],
+        *,
+        color: bool,
+        verbose: bool = False,
+        utc: Callable[[], float] = time.time,
+    ) -> None:
+        self._write, self._color, self._verbose, self._utc = write, color, verbose, utc
         self._day = ""
         self._widest = 0
 
     def note(self, record: Record) -> None:
-        event = told(record, verbose=self._verbose)
+        event = told(record, now_utc=self._utc(), verbose=self._verbose)
         if event is None:
             return
         at = datetime.fromtimestamp(event.at_utc, UTC)

@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC
 from typing import IO
@@ -143,7 +143,7 @@ class LiveView:
         snapshots: Callable[[], Sequence[Snapshot]],
         *,
         console: Console | None = None,
-        simulated: bool = False,
+        simulated: Collection[str] = (),
     ) -> None:
         self._snapshots = snapshots
         self._console = console or Console()
@@ -157,7 +157,7 @@ class LiveView:
         self._entered = False
 
     def note(self, record: Record) -> None:
-        if (event := told(record)) is not None:
+        if (event := told(record, now_utc=time.time())) is not None:
             self._events.append(event)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -176,7 +176,7 @@ class LiveView:
                         await asyncio.wait_for(self._wake.wait(), REDRAW_SECONDS)
         finally:
             stopping.cancel()
-            self._leave()
+            self.leave()
             self._keyboard.close()
             self._writer.close()
 
@@ -216,7 +216,8 @@ class LiveView:
 
     def _size(self) -> tuple[int, int]:
         with suppress(OSError, ValueError, AttributeError):  # not a terminal: a test, or it has hung up
-            return os.get_terminal_size(self._console.file.fileno())
+            width, height = os.get_terminal_size(self._console.file.fileno())
+            return width or 80, height or 24  # some terminals say nothing
         return self._console.size
 
     def _press(self, key: str) -> None:
@@ -254,7 +255,8 @@ class LiveView:
         self._keyboard.start()
         return self._said(Control.alt_screen(enable=True), Control.show_cursor(show=False))
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Give the terminal back, if it is taken; the next picture takes it again."""
         if not self._entered:
             return
         self._entered = False
@@ -293,7 +295,7 @@ class LiveView:
     def _suspend(self) -> None:
         if sys.platform == "win32":
             return
-        self._leave()
+        self.leave()
         loop = asyncio.get_running_loop()
         loop.remove_signal_handler(signal.SIGTSTP)
         signal.pthread_kill(threading.get_ident(), signal.SIGTSTP)  # here we stand still until fg or bg

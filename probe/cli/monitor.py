@@ -6,14 +6,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from probe.cli.options import Typed, takes_targets
+from probe.cli.options import Typed, takes_targets, warn
+from probe.cli.output import Lines as Written
 from probe.cli.watching import Choices, Understanding
 from probe.config import Settings
 from probe.logs import configure, get_logger
@@ -25,6 +26,7 @@ from probe.monitor.assembly import assembled
 from probe.monitor.impatient import ImpatientExecutor
 from probe.monitor.monitor import Monitor
 from probe.monitor.service import ServiceManager
+from probe.monitor.understanding import told_twice
 from probe.targets import Target
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 HEALTHY, FIRST_INCIDENT = "healthy", "first-incident"
 HEALTHY_EVERY = 0.2
+WRITTEN_WITHIN = 0.5  # at the end
 INTERRUPTED, TERMINATED = 130, 143
 
 
@@ -135,9 +138,12 @@ class Watching:
         self._came_true = False
         self._drawing: asyncio.Task[None] | None = None
         self._output_broke: OSError | None = None
+        self._context = click.get_current_context()
+        self._written = Written(self._broke, color=self._context.color)
+        self._held: Monitor | None = None
 
     async def run(self) -> int:
-        loop = asyncio.get_running_loop()
+        self._loop = loop = asyncio.get_running_loop()
         loop.set_default_executor(ImpatientExecutor())
         all_simulated = all(target.simulated for target in self._found)
         # The store of what only a simulator did would tell nobody anything next week.
@@ -146,7 +152,12 @@ class Watching:
             async with AsyncExitStack() as stack:
                 understanding = Understanding(self._typed, self._choices, stack)
                 wanted = await understanding.of(self._found)
-                view = self._view(lambda: held.snapshots(), simulated=all_simulated)  # noqa: PLW0108 - not yet
+                if words := told_twice(wanted):
+                    warn(words)
+                view = self._view(
+                    lambda: held.snapshots(),  # noqa: PLW0108 - not yet
+                    simulated={each.name for each in wanted if each.simulated},
+                )
                 held = await stack.enter_async_context(
                     assembled(
                         wanted,
@@ -156,12 +167,19 @@ class Watching:
                         service=self._service,
                     )
                 )
+                self._held = held
                 began_utc, began = time.time(), loop.time()
                 snapshots = await self._watch(held, view, understanding)
                 seconds = loop.time() - began
+        self._sum_up(snapshots, seconds, began_utc)
+        is_written = self._written.close(WRITTEN_WITHIN)
         if self._output_broke is not None:
             raise self._output_broke
-        self._sum_up(snapshots, seconds, began_utc)
+        if (
+            not is_written
+        ):  # nobody reads; the thread that waits for him would keep the interpreter from ending
+            warn("the last lines were not written, because nobody reads them")
+            os._exit(self._exit_code())
         return self._exit_code()
 
     async def _watch(
@@ -259,10 +277,18 @@ class Watching:
                 "a credential came by standard input, which can be read only once",
                 next_step="Give it as file:PATH, and reloading works.",
             )
-        found, _ = self._typed.understood(
-            always_read=True, all_without=True, tell=lambda words: note("config.warning", words)
-        )
-        changes = await held.apply(await understanding.of(found))
+        warnings: list[str] = []
+
+        def read() -> Sequence[Target]:
+            with self._context.scope(cleanup=False):
+                return self._typed.understood(always_read=True, all_without=True, tell=warnings.append)[0]
+
+        # A keyring that asks its owner, a slow disk or a pipe in place of a file keeps nobody else waiting.
+        wanted = await understanding.of(await asyncio.to_thread(read))
+        changes = await held.apply(wanted)
+        for words in (*warnings, told_twice(wanted)):
+            if words:
+                note("config.warning", words)
         said = "; ".join(f"{what}: {', '.join(names)}" for what, names in changes.items() if names)
         return (
             f"the configuration was read again ({said or 'no target changed'}); "
@@ -271,7 +297,9 @@ class Watching:
 
     # -- what is said ------------------------------------------------------------------------------------------------
 
-    def _view(self, snapshots: Callable[[], Sequence[Snapshot]], *, simulated: bool) -> "LiveView | None":
+    def _view(
+        self, snapshots: Callable[[], Sequence[Snapshot]], *, simulated: Collection[str]
+    ) -> "LiveView | None":
         shown = self._shown
         if shown.as_json or shown.quiet or shown.plain or not _can_draw():
             return None
@@ -297,13 +325,17 @@ class Watching:
         return sinks
 
     def _say(self, line: str) -> None:
+        lost = self._written.take_lost()
+        if lost and self._held is not None:
+            sentence = f"{lost} lines were not written here, because they were not read in time"
+            self._held.emit(Notice(at_utc=time.time(), code="output.lost", sentence=sentence))
+        self._written.say(line)
+
+    def _broke(self, problem: OSError) -> None:
         """A reader who has gone (`| head`) ends it, in order."""
-        if self._output_broke is None:
-            try:
-                click.echo(line)
-            except OSError as problem:
-                self._output_broke = problem
-                self._end.set()
+        self._output_broke = problem
+        with contextlib.suppress(RuntimeError):  # it has ended
+            self._loop.call_soon_threadsafe(self._end.set)
 
     def _write_log(self, record: Record) -> None:
         """One rich line for each unit of work: a session that ended, an incident, an alert."""
@@ -345,15 +377,15 @@ class Watching:
         if self._shown.as_json:
             from probe.cli.lines import json_line
 
-            click.echo(json_line(summary_data(snapshots, began_utc=began_utc, ended_utc=time.time())))
+            self._say(json_line(summary_data(snapshots, began_utc=began_utc, ended_utc=time.time())))
             return
-        click.echo("\n".join(closing_summary(snapshots, seconds=seconds)))
+        self._say("\n".join(closing_summary(snapshots, seconds=seconds)))
         if self._shown.explain_score:
             from probe.measure.health import explain
 
             for snapshot in snapshots:
-                click.echo(f"\nhealth score of {snapshot.target}")
-                click.echo("\n".join(explain(snapshot.score)))
+                self._say(f"\nhealth score of {snapshot.target}")
+                self._say("\n".join(explain(snapshot.score)))
 
 
 def _can_draw() -> bool:

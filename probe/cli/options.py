@@ -1,29 +1,24 @@
 """The options that say which targets are meant and how to reach them: one set for every command that takes a TARGET."""
 
 import os
-import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce, wraps
-from pathlib import Path
 from typing import Any
 
 import click
 
 from probe.config import Settings, load_settings, strange_variables
 from probe.drivers.proxies import ChosenProxy, choose_proxy
-from probe.drivers.tls import TlsProfile
-from probe.kept import KeptSessions, SessionFile, SessionKeyring
 from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Address
 from probe.model.errors import ConfigError
 from probe.monitor.sign_in import SignIn
+from probe.monitor.understanding import TLS_MINIMUM, Chosen
 from probe.targets import Target, TargetOptions, is_secret_itself, may_be_named, resolve
 from probe.title import hide_arguments
-from probe.vault import ask, is_reference, only_one_reads_standard_input
-from probe.wire.calls import Question
+from probe.vault import is_reference, only_one_reads_standard_input
 
-TLS_MINIMUM = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 KEPT_IN = ("file", "keyring", "none")
 _OPTIONS = (
     click.option("--broker", metavar="NAME", help="Who is behind it, when URL and credential do not say."),
@@ -133,7 +128,12 @@ class Typed:
             tell(warning)
         if hidden:
             tell(hidden)
-        names = self.targets or (tuple(settings.targets) if settings and all_without else ())
+        # Options alone name one, too; the rest of them is then said about it.
+        is_plain = self.ssid is not None and (is_reference(self.ssid) or is_secret_itself(self.ssid))
+        alone = (self.ssid,) if self.ssid and is_plain else tuple(self.endpoints[:1])
+        names = self.targets or alone or (tuple(settings.targets) if settings and all_without else ())
+        if not names and not all_without:
+            raise click.UsageError("Missing argument 'TARGET...'.", ctx=context)
         if not names:
             raise ConfigError(
                 "nothing to watch: there is no TARGET, and no configuration names one",
@@ -158,52 +158,28 @@ class Typed:
         typed += [Secret(text) for text in (self.ssid,) if text and not is_reference(text)]
         return typed + [Secret(text) for text in (self.proxy,) if text and "@" in text]
 
-    def key_of(self, target: Target) -> Credentials | SignIn | None:
-        """What opens the target.
+    @property
+    def chosen(self) -> Chosen:
+        return Chosen(
+            region=self.region,
+            login=self.signs_in,
+            pin=self.pin,
+            sessions=self.kept_in,
+            ca=self.ca,
+            tls_min=self.tls_min,
+            dialect=self.dialect,
+            proxy=self.proxy,
+        )
 
+    def key_of(self, target: Target) -> Credentials | SignIn | None:
+        """
         Raises:
             ConfigError: it is a password, and nobody said that signing in is wanted.
         """
-        named = target.settings
-        if target.login is None or target.broker.web is None:
-            return target.credentials
-        if not (self.signs_in or (named is not None and named.login)):
-            raise ConfigError(
-                f"an e-mail address and a password open nothing at {target.broker.title} by themselves",
-                where="TARGET",
-                next_step="Say --login to sign in with them on its web pages. That may end the session your browser has.",
-            )
-        pin = self.pin or (named.pin if named else None)
-        kept_in = self.kept_in or (named.sessions if named else "file")
-        keep: KeptSessions | None = None
-        if kept_in != "none":
-            keep = SessionKeyring(warn=warn) if kept_in == "keyring" else SessionFile(warn=warn)
-
-        def answer(question: Question) -> Secret | None:
-            return ask(question.prompt, pin)
-
-        return SignIn(web=target.broker.web, login=target.login, keep=keep, answer=answer)
-
-    def tls_of(self, target: Target) -> TlsProfile:
-        named = target.settings
-        return TlsProfile(
-            minimum=TLS_MINIMUM[self.tls_min or (named.tls_min if named else "1.2")],
-            ca_file=Path(self.ca) if self.ca else named.ca if named else None,
-        )
-
-    def region_of(self, target: Target) -> str | None:
-        return self.region or (target.settings.region if target.settings else None)
-
-    def proxy_option_of(self, target: Target) -> str | None:
-        named = target.settings
-        if self.proxy:
-            return self.proxy
-        if named is not None and named.proxy is not None:
-            return named.proxy.read().secret.reveal()
-        return "none" if target.simulated else None
+        return self.chosen.key_of(target, warn=warn)
 
     def proxy_of(self, target: Target, address: Address) -> ChosenProxy | None:
-        chosen = choose_proxy(address, self.proxy_option_of(target))
+        chosen = choose_proxy(address, self.chosen.proxy_of(target))
         from_file = not self.proxy and target.settings is not None and target.settings.proxy is not None
         return replace(chosen, source="probe.toml") if chosen and from_file else chosen
 

@@ -1,4 +1,8 @@
-"""How figures and bars look on a terminal."""
+"""How figures and bars look on a terminal, and how lines get there."""
+
+import queue
+import threading
+from collections.abc import Callable
 
 import click
 
@@ -30,3 +34,53 @@ def stated(state: str) -> str:
 def plain(text: str) -> str:
     """What a server sent, made safe for a terminal: no control character survives."""
     return "".join(char if char.isprintable() else "�" for char in text)
+
+
+class Lines:
+    """Written by a thread: whoever reads them (`| less`, Ctrl-S) may stop for as long as he likes, and nothing else does.
+
+    Args:
+        broke: Told, in that thread, what keeps it from writing anything more.
+        size: Lines that wait; what comes beyond them is lost, and counted.
+    """
+
+    def __init__(
+        self, broke: Callable[[OSError], object], *, color: bool | None = None, size: int = 10_000
+    ) -> None:
+        self._broke, self._color = broke, color
+        self._waiting: queue.Queue[str | None] = queue.Queue(size)
+        self._lost = 0
+        self._thread = threading.Thread(target=self._write, name="output", daemon=True)
+        self._thread.start()
+
+    def say(self, line: str) -> None:
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._lost += 1
+
+    def take_lost(self) -> int:
+        """How many lines were lost, once there is room to tell it; each is told once."""
+        if self._waiting.full():
+            return 0
+        lost, self._lost = self._lost, 0
+        return lost
+
+    def close(self, within: float) -> bool:
+        """Whether everything was written in this time."""
+        try:
+            self._waiting.put(None, timeout=within)
+        except queue.Full:
+            return False
+        self._thread.join(within)
+        return not self._thread.is_alive()
+
+    def _write(self) -> None:
+        is_whole = True
+        while (line := self._waiting.get()) is not None:
+            if is_whole:
+                try:
+                    click.echo(line, color=self._color)
+                except OSError as problem:
+                    is_whole = False
+                    self._broke(problem)

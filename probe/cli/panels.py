@@ -344,7 +344,9 @@ def regions(snapshot: Snapshot, width: int) -> list[Row]:
 def _region(view: EndpointView, phases: Iterable[Phase]) -> Row:
     took = {each.phase: each.seconds for each in view.phases}
     tried = view.attempts > 0
-    came_through = Phase.OPENING in took  # who lost a race was left before; a sum of its first steps would look quick
+    came_through = (
+        Phase.OPENING in took
+    )  # who lost a race was left before; a sum of its first steps would look quick
     problem = view.problem or ("" if tried else "not tried")
     return [
         part("● " if view.selected else "  ", "good"),

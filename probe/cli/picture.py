@@ -1,6 +1,6 @@
 """The live view's whole picture: which pieces stand where, and how many rows each gets of what there is."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -70,7 +70,7 @@ def picture(
     *,
     width: int,
     height: int,
-    simulated: bool = False,
+    simulated: Collection[str] = (),
 ) -> list[Row]:
     """Exactly `height` rows of exactly `width` cells."""
     if width < LEAST_WIDTH or height < LEAST_HEIGHT:
@@ -91,13 +91,13 @@ def _full(
     width: int,
     height: int,
     *,
-    simulated: bool,
+    simulated: Collection[str],
 ) -> list[Row]:
     at = chosen_at(snapshots, looking)
     snapshot = snapshots[at]
     several = len(snapshots) > 1
     rows: list[Row] = _targets(snapshots, at, width, max(3, height // 4)) if several else []
-    head = panels.header(snapshot, clock, simulated=simulated)
+    head = panels.header(snapshot, clock, simulated=snapshot.target in simulated)
     now = clock.now() if width >= WIDE else clock.now_short()
     rows += beside([head[0]], [words(now, style="dim")], width - panels.cells(now) - 2)
     rows += head[1:]

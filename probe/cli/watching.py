@@ -1,16 +1,17 @@
 """From targets as a person named them to what a monitor holds; simulated ones are started for it."""
 
-import re
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
+from probe.api.opening import simulated
 from probe.cli.options import Typed
-from probe.config.keys import TARGET_NAME
-from probe.model.endpoint import Account, Endpoint
+from probe.model.credentials import Credentials
+from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError
-from probe.monitor.wanted import ConnectMode, Wanted
-from probe.targets import Target, pick_region
+from probe.monitor.sign_in import SignIn
+from probe.monitor.wanted import Wanted
+from probe.targets import Target
 
 MOST_SYMBOLS = 20
 
@@ -40,7 +41,9 @@ class Understanding:
 
     def __init__(self, typed: Typed, choices: Choices, stack: AsyncExitStack) -> None:
         self._typed, self._choices, self._stack = typed, choices, stack
-        self._simulated: dict[object, Wanted] = {}  # asked again, the same simulator is meant
+        self._simulated: dict[
+            object, tuple[tuple[Endpoint, ...], Credentials]
+        ] = {}  # asked again, the same simulator is meant
 
     async def of(self, targets: Sequence[Target]) -> list[Wanted]:
         """
@@ -53,44 +56,25 @@ class Understanding:
                 where="--fault",
                 next_step="Watch sim or sim:BROKER.",
             )
+        chosen = replace(self._typed.chosen, connect=self._choices.connect, symbols=self._choices.symbols)
         found: list[Wanted] = []
         for target in targets:
-            wanted = await self._reached(target) if target.simulated else _real(self._typed, target)
-            alias = _alias(target, [each.name for each in found])
-            found.append(self._chosen(replace(wanted, name=alias), target))
+            endpoints, key = await self._reached(target) if target.simulated else _real(self._typed, target)
+            wanted = chosen.wanted(target, endpoints, key, taken=[each.name for each in found])
+            found.append(replace(wanted, symbols=wanted.symbols or (target.broker.default_symbol,)))
         return found
 
-    def _chosen(self, wanted: Wanted, target: Target) -> Wanted:
-        named, choices = target.settings, self._choices
-        symbols = choices.symbols or (named.symbols if named else ()) or (target.broker.default_symbol,)
-        wanted = replace(
-            wanted,
-            endpoints=_told_apart(wanted.endpoints),
-            symbols=tuple(dict.fromkeys(symbols)),
-            connect=_mode(choices.connect or (named.connect if named else None), wanted.account),
-            dialect=tuple(self._typed.dialect),
-        )
-        if named is None:
-            return wanted
-        return replace(
-            wanted,
-            knock_every=named.knock_every,
-            knock_auth=named.knock_auth,
-            objective=named.objective,
-            dialect=(*(f"{key}={value}" for key, value in named.dialect.items()), *wanted.dialect),
-        )
-
-    async def _reached(self, target: Target) -> Wanted:
+    async def _reached(self, target: Target) -> tuple[tuple[Endpoint, ...], Credentials]:
         """A simulated one."""
-        region = self._typed.region_of(target)
+        region = self._typed.chosen.region_of(target)
         dialect = target.settings.dialect if target.settings else {}
         key = (target.name, target.broker.name, region, *dialect.items())
         if key not in self._simulated:
-            self._simulated[key] = await _simulated(target, region, self._stack, self._choices.faults)
+            self._simulated[key] = await simulated(target, region, self._stack, self._choices.faults)
         return self._simulated[key]
 
 
-def _real(typed: Typed, target: Target) -> Wanted:
+def _real(typed: Typed, target: Target) -> tuple[tuple[Endpoint, ...], Credentials | SignIn]:
     key = typed.key_of(target)
     if key is None:
         raise ConfigError(
@@ -98,66 +82,4 @@ def _real(typed: Typed, target: Target) -> Wanted:
             where="TARGET",
             next_step="Give one with --ssid env:NAME, or look at the connection alone with probe check.",
         )
-    return Wanted(
-        name="",
-        broker=target.broker,
-        endpoints=target.endpoints,
-        key=key,
-        symbols=(),
-        connect=ConnectMode.FALLBACK,
-        tls=typed.tls_of(target),
-        proxy=typed.proxy_option_of(target),
-    )
-
-
-async def _simulated(
-    target: Target, region: str | None, stack: AsyncExitStack, faults: Sequence[str]
-) -> Wanted:
-    from probe.simulator.run import Simulator
-
-    simulator = await stack.enter_async_context(Simulator([target.broker], faults=faults))
-    endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
-    endpoints = tuple(each for each in endpoints if each.account is endpoints[0].account)
-    return Wanted(
-        name="",
-        broker=target.broker,
-        endpoints=endpoints,
-        key=target.broker.read_credentials(simulator.credential(endpoints[0]).reveal()),
-        symbols=(),
-        connect=ConnectMode.FALLBACK,
-        proxy="none",
-        simulated=True,
-    )
-
-
-def _mode(named: str | None, account: Account) -> ConnectMode:
-    """Real accounts are not raced for unless somebody says so."""
-    if named is not None:
-        return ConnectMode(named)
-    return ConnectMode.RACE if account is Account.DEMO else ConnectMode.FALLBACK
-
-
-def _alias(target: Target, taken: Sequence[str]) -> str:
-    """Short, safe to show, the same in every run: what stands in the store and on every line."""
-    name = target.name
-    if target.simulated:
-        name = name.removeprefix("sim:")
-    elif target.settings is None:
-        key = target.credentials or target.login
-        name = f"{target.broker.name}-{key.account.value if key else Account.NONE.value}"
-    name = re.sub(r"[^a-z0-9_-]", "-", name.lower())[:28]
-    alias, number = name, 1
-    while alias in taken or not re.fullmatch(TARGET_NAME, alias, re.ASCII):
-        number += 1
-        alias = f"{name}-{number}"
-    return alias
-
-
-def _told_apart(endpoints: tuple[Endpoint, ...]) -> tuple[Endpoint, ...]:
-    """Each with a region of its own: several addresses that a person typed are all "custom"."""
-    seen: dict[str, int] = {}
-    named = []
-    for endpoint in endpoints:
-        count = seen[endpoint.region] = seen.get(endpoint.region, 0) + 1
-        named.append(endpoint if count == 1 else replace(endpoint, region=f"{endpoint.region}-{count}"))
-    return tuple(named)
+    return target.endpoints, key

@@ -9,19 +9,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from probe.config.kinds import expanded
 from probe.disk import NO_WAIT, data_folder
 from probe.model.errors import ConfigError
 
 NAME = "probe.toml"
 LARGEST = 1024 * 1024
+MOST_DOTS = 200  # in a line: a key of many parts takes memory by the square of them
 
 
 def find_file(named: str | Path | None, environ: Mapping[str, str]) -> tuple[Path, str] | None:
     """The file to read and who named it (nobody, if it was found)."""
     if named is not None:
-        return Path(named).expanduser(), "--config"
+        return expanded(str(named)), "--config"
     if variable := environ.get("TRADEPROBE_CONFIG"):
-        return Path(variable).expanduser(), "TRADEPROBE_CONFIG"
+        return expanded(variable), "TRADEPROBE_CONFIG"
     usual = (Path(NAME), data_folder() / NAME)
     return next(((path, "") for path in usual if os.path.lexists(path)), None)
 
@@ -60,6 +62,13 @@ def read_file(path: Path, named_by: str) -> tuple[dict[str, Any], list[str]]:
         raise ConfigError(
             "it is larger than 1 MiB", where=str(path), next_step="It is hardly a configuration."
         )
+    for number, line in enumerate(data.splitlines(), 1):
+        if line.count(b".") > MOST_DOTS and not line.lstrip().startswith(b"#"):
+            raise ConfigError(
+                f"more than {MOST_DOTS} dots stand here",
+                where=f"{path}, line {number}",
+                next_step="Write a list over several lines; no key has so many parts.",
+            )
     return _parsed(path, data), warnings
 
 
@@ -71,8 +80,10 @@ def _parsed(path: Path, data: bytes) -> dict[str, Any]:
         raise ConfigError(
             "this is not UTF-8", where=f"{path}, line {line}", next_step="Save the file as UTF-8."
         ) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as problem:
-        message = str(problem) if isinstance(problem, tomllib.TOMLDecodeError) else "it is nested too deeply"
+    except (ValueError, RecursionError) as problem:
+        message = "it is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
+        if not isinstance(problem, tomllib.TOMLDecodeError | RecursionError):
+            message = "a number in it is too long"
         words, _, place = message.partition(" (at ")
         found = re.match(r"line (\d+)", place)
         line = int(found[1]) if found else data.count(b"\n") + 1

@@ -36,6 +36,14 @@ def repeatable(text: str) -> bool:
     return re.fullmatch(r"[\w.+%-]{1,20}", text) is not None
 
 
+def is_finite(value: float) -> bool:
+    """Also said of whole numbers that are too large to be anything."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def type_in_words(value: object) -> str:
     return _TYPES.get(type(value), "a date or time")
 
@@ -61,6 +69,15 @@ class Kind(ABC):
     @property
     def words(self) -> str:
         return self.what
+
+
+def expanded(text: str) -> Path:
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise ConfigError(
+            "nobody here has that home directory", next_step="Write the whole path, or begin it with ~/."
+        ) from None
 
 
 def read_text(value: object, wanted: str) -> str:
@@ -143,7 +160,7 @@ class Number(Kind):
 
     def read(self, value: object, folder: Path) -> float:
         right = (int,) if self.whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, right) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, right) or not is_finite(value):
             wanted = "a whole number" if self.whole else "a number"
             raise ConfigError(f"this is not {wanted}", next_step="Write digits, without quotes.")
         _within(value, self.least, self.most, str)
@@ -181,7 +198,7 @@ class Duration(Kind):
             if not repeatable(value):
                 raise ConfigError("this is not a duration", next_step='Write it like "1m30s".')
             value = parse_duration(value)
-        if not math.isfinite(value):
+        if not is_finite(value):
             raise ConfigError("this is not a duration", next_step='Write it like "1m30s".')
         if self.never and value == 0:
             return None

@@ -25,6 +25,8 @@ from probe.config.settings import (
 from probe.config.walk import Written
 from probe.model.errors import ConfigError, near_miss
 
+MOST_TOLD = 50
+
 
 class BadSettings(ConfigError):
     """Everything that is wrong, told together."""
@@ -36,9 +38,10 @@ class BadSettings(ConfigError):
     def __str__(self) -> str:
         if len(self.problems) == 1:
             return str(self.problems[0])
-        return "\n  ".join(
-            [f"the configuration is wrong in {len(self.problems)} places", *map(str, self.problems)]
-        )
+        shown = [*map(str, self.problems[:MOST_TOLD])]
+        if len(self.problems) > MOST_TOLD:
+            shown.append(f"and {len(self.problems) - MOST_TOLD} more")
+        return "\n  ".join([f"the configuration is wrong in {len(self.problems)} places", *shown])
 
 
 def load_settings(

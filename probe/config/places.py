@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from probe.config.kinds import Kind, Schema, read_text
+from probe.config.kinds import Kind, Schema, expanded, read_text
 from probe.config.settings import Given
 from probe.model.credentials import Secret
 from probe.model.endpoint import read_websocket_url
@@ -48,7 +48,7 @@ def _is_whole_reference(text: str) -> bool:
 def _anchored(reference: str, folder: Path) -> str:
     """The file is found from wherever the program is started."""
     kind, _, name = reference.partition(":")
-    return f"file:{folder / Path(name).expanduser()}" if kind == "file" else reference
+    return f"file:{folder / expanded(name)}" if kind == "file" else reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +161,7 @@ class FilePath(Kind):
         text = read_text(value, "a path")
         if not text.strip() or not text.isprintable():
             raise ConfigError("this is no path", next_step='Write it like "store/probe.db".')
-        return folder / Path(text).expanduser()
+        return folder / expanded(text)
 
     def schema(self) -> Schema:
         return {"type": "string", "minLength": 1, "pattern": r"\S"}

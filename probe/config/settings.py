@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.logs import remember
 from probe.model.credentials import Secret
 from probe.vault import Found, read_secret
 
@@ -22,9 +23,11 @@ class Given:
         Raises:
             CredentialMissing, ConfigError: there is nothing where the reference points to.
         """
-        if self.is_reference:
-            return read_secret(self.value.reveal())
-        return Found(secret=self.value, source="the configuration")
+        if not self.is_reference:
+            return Found(secret=self.value, source="the configuration")
+        found = read_secret(self.value.reveal())
+        remember(found.secret)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from enum import Enum
-from math import isnan
+from math import isfinite
 
 from probe.measure.records import Severity
 from probe.model.units import format_duration
@@ -115,7 +115,7 @@ class Rule:
         comparison = self.comparison
         for name in self.readings:
             value = getattr(readings, name)
-            if value is None or isnan(value):
+            if value is None or not isfinite(value):
                 verdict = None
             elif comparison is Comparison.ABOVE:
                 if not value > limit:
@@ -135,7 +135,7 @@ class Rule:
         if self.times is None:
             return limit
         unit: float | None = getattr(readings, self.times)
-        return None if unit is None or isnan(unit) else limit * unit
+        return None if unit is None or not isfinite(unit) else limit * unit
 
     def figure(self, readings: Readings) -> float | None:
         value: float | None = getattr(readings, self.readings[0])

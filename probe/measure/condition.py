@@ -12,6 +12,7 @@ from probe.model.failures import Failure, Layer
 
 SILENT = "session.silent-stall"  # nothing more is known of a stall
 NAMED = 3  # symbols, in one sentence
+USUAL_GAPS = 3  # in a symbol's limit
 
 
 class Stage(Enum):
@@ -92,6 +93,12 @@ def unproven(vitals: Vitals, data: Data, cause: Cause) -> Condition:
     )
 
 
+def heard_since(vitals: Vitals, overdue: Sequence[Overdue]) -> bool:
+    """Whether anything came when prices should have: else it is not known that the connection stands."""
+    newest = max(overdue, key=lambda each: each.since)
+    return vitals.heard_at > newest.since + newest.limit / USUAL_GAPS
+
+
 def stalled(vitals: Vitals, overdue: Sequence[Overdue], symbols: Sequence[str], now: float) -> Condition:
     """No symbol of an open market ticks."""
     worst = max(overdue, key=lambda each: now - each.since)
@@ -102,6 +109,8 @@ def stalled(vitals: Vitals, overdue: Sequence[Overdue], symbols: Sequence[str], 
     else:
         words = f"no price of {names} for {seconds:.1f} s"
     code, besides = SILENT, "the connection stands"
+    if not heard_since(vitals, overdue):
+        besides = "nothing else has come either"
     if vitals.beat_missed_at is not None:
         code, besides = "session.half-open", "not even heartbeats are answered"
     elif vitals.is_strange(now):
@@ -128,7 +137,7 @@ def degraded(vitals: Vitals, data: Data, complaint: Complaint) -> Condition:
 
 
 def fine(vitals: Vitals, data: Data) -> Condition:
-    quiet = "logged in; the market is closed, so no prices are expected"
+    quiet = "logged in; the market is closed or pauses, so no prices are expected"
     return replace(
         _live(vitals, data, SessionState.STREAMING),
         sentence=quiet if data is Data.QUIET else "prices flow and requests are answered",

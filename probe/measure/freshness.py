@@ -99,10 +99,12 @@ class Freshness:
         late = []
         for each in self._symbols.values():
             self._notice(each, now_utc)
-            each.open = self._is_expected(each, now_utc)
+            was_open, each.open = each.open, self._is_expected(each, now_utc)
             if not each.open:
                 each.begin(now, OPENING, last=each.last, watched=True)
                 continue
+            if not was_open:  # the look before may be longer ago
+                each.begin(max(each.silent_since, now - LOOKS_EVERY), OPENING, last=each.last, watched=True)
             if now - each.silent_since >= LEAST and each.relearn_in < _RELEARN:
                 each.learn()  # what it is used to up to its very last gap: the promise is made of that
             if now >= each.due and self._is_expected(each, now_utc + CLOSING):
@@ -111,9 +113,9 @@ class Freshness:
         return tuple(late)
 
     def due(self) -> float | None:
-        """When the next symbol will be overdue, if nothing comes and nothing opens or closes."""
+        """When to look again at the latest, if nothing comes and nothing opens or closes."""
         return min(
-            (each.due for each in self._symbols.values() if each.open and each.due > self._looked),
+            (at for each in self._symbols.values() if each.open for at in each.looks if at > self._looked),
             default=None,
         )
 
@@ -135,13 +137,17 @@ class Freshness:
         self._notice(found, now_utc)
         return self._says(found, now_utc)
 
+    def is_expected(self, symbol: str, now_utc: float) -> bool:
+        """Whether prices are to be expected now. Of a market whose hours are known, "nobody says" is a no."""
+        found = self._symbols.get(symbol)
+        if found is None:
+            return self.is_open(symbol, now_utc) is not False
+        self._notice(found, now_utc)
+        return self._is_expected(found, now_utc)
+
     def any_open(self, now_utc: float) -> bool:
         """Whether prices of any symbol are to be expected now."""
-        for each in self._symbols.values():
-            self._notice(each, now_utc)
-            if self._is_expected(each, now_utc):
-                return True
-        return False
+        return any(self.is_expected(symbol, now_utc) for symbol in self._symbols)
 
     def learnt(self) -> dict[str, bytes]:
         """The habits of those symbols that no calendar knows, to be kept between runs."""
@@ -268,6 +274,11 @@ class _Symbol:
     @property
     def due(self) -> float:
         return self.silent_since + self.patient_limit
+
+    @property
+    def looks(self) -> tuple[float, ...]:
+        """When something may be found out: what its last gaps taught, and that it is overdue."""
+        return (self.due, self.silent_since + LEAST) if self.relearn_in < _RELEARN else (self.due,)
 
     def add_slow(self, gap: float) -> None:
         if self._slow is None:

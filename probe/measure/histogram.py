@@ -7,9 +7,11 @@ and place in one step, which makes adding a few dictionary operations. Only buck
 import math
 import struct
 import zlib
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from math import frexp
-from typing import Self
+from typing import Any, Self
 
 LOWEST_SECONDS = 1e-6  # what is shorter, zero or negative counts in the bucket of this
 _BITS = 6  # 2**6 buckets for each power of two
@@ -30,6 +32,27 @@ def _middle(bucket: int) -> float:
 
 
 _LOWEST = _bucket(LOWEST_SECONDS)
+
+
+class _Pairs(Mapping[int, int]):
+    """Buckets and counts in a fifth of the memory of a dictionary, for what is only read."""
+
+    __slots__ = ("_pairs",)
+
+    def __init__(self, counts: Mapping[int, int]) -> None:
+        self._pairs = array("l", chain.from_iterable(counts.items()))
+
+    def __len__(self) -> int:
+        return len(self._pairs) // 2
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._pairs[::2])
+
+    def items(self) -> Any:
+        return zip(self._pairs[::2], self._pairs[1::2], strict=True)
+
+    def __getitem__(self, bucket: int) -> int:
+        return self._pairs[2 * self._pairs[::2].index(bucket) + 1]
 
 
 class Histogram:
@@ -92,11 +115,19 @@ class Histogram:
             return self.smallest
         if rank >= self.count:
             return self.largest
-        for bucket in sorted(self._counts):
-            rank -= self._counts[bucket]
+        for bucket, count in sorted(self._counts.items()):
+            rank -= count
             if rank <= 0:
                 return min(max(_middle(bucket), self.smallest), self.largest)
         raise AssertionError("the buckets hold fewer values than were counted")
+
+    def packed(self) -> Self:
+        """The same in little memory. Nothing can be added to it."""
+        small = type(self)()
+        small._counts = _Pairs(self._counts)  # type: ignore[assignment]  # what would write to it fails
+        small.count, small.total = self.count, self.total
+        small.smallest, small.largest = self.smallest, self.largest
+        return small
 
     def to_bytes(self) -> bytes:
         """Version, then for each bucket the step from the one before and its count, then the exact figures and a checksum."""

@@ -1,7 +1,6 @@
 """Incidents: a stretch of bad time, from its first second to its last, with what was known when it began."""
 
 import math
-from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -24,19 +23,22 @@ class Incidents:
     def __init__(self, target: str) -> None:
         self._target = target
         self.open: Incident | None = None
-        self.closed: deque[Incident] = deque(maxlen=KEPT)
+        self.closed: tuple[Incident, ...] = ()
         self._codes: list[str | None] = []  # of the open one, as it went on
         self._good_since: float | None = None
         self._blind_before = 0.0
 
-    def goes_on(self, condition: Condition) -> bool:
+    def goes_on(self, condition: Condition, blame: Blame) -> bool:
         """It is bad now. Whether the open incident says all of it already."""
         self._good_since = None
         known, code = self.open, condition.code
         if known is None or condition.cause is None or _is_graver(condition.cause, known.cause):
             return False
-        is_said = code is None or code in self._codes or len(self._codes) >= MOST_CODES
-        return is_said or condition.cause is not known.cause
+        if condition.cause is not known.cause:
+            return True
+        if code == known.code == SILENT and known.blame is Blame.UNKNOWN and blame is Blame.BROKER:
+            return False
+        return code is None or code in self._codes or len(self._codes) >= MOST_CODES
 
     def bad(
         self,
@@ -56,14 +58,21 @@ class Incidents:
         cause = condition.cause
         if cause is None:
             raise ValueError("a good second is no incident")
-        if self.goes_on(condition):
+        if self.goes_on(condition, blame):
             return None
         known = self.open
-        sentence = f"{known.sentence}; then {condition.sentence}" if known else condition.sentence
         if known is None:
-            self._codes = []
-        self._codes.append(condition.code)
-        if known is not None and cause is known.cause and known.code != SILENT:
+            sentence, self._codes = condition.sentence, [condition.code]
+        elif condition.code == known.code:
+            sentence = condition.sentence
+        else:
+            sentence = f"{known.sentence}; then {condition.sentence}"
+            self._codes.append(condition.code)
+        if (
+            known is not None
+            and cause is known.cause
+            and known.code not in (SILENT, f"session.{cause.value}")
+        ):
             self.open = replace(known, sentence=sentence)
             return self.open
         self.open = Incident(
@@ -94,12 +103,13 @@ class Incidents:
             self._good_since = now_utc
         if now_utc - self._good_since < GOOD_FOR_SECONDS:
             return None
-        return self.end(self._good_since, blind)
+        return self.end(now_utc, blind)
 
     def end(self, ended_utc: float, blind: float) -> Incident | None:
-        """Nothing more will be known about it."""
+        """Nothing more will be known about it. If it was good again already, it ended then."""
         if self.open is None:
             return None
+        ended_utc = ended_utc if self._good_since is None else self._good_since
         blind_seconds = max(blind - self._blind_before, 0.0)
         began_utc = self.open.began_utc
         whole_minutes = math.floor(ended_utc / 60.0) - math.ceil(began_utc / 60.0)
@@ -109,7 +119,7 @@ class Incidents:
             blind_seconds=blind_seconds,
             candles_missed=max(min(whole_minutes, math.floor(blind_seconds / 60.0)), 0),
         )
-        self.closed.appendleft(over)
+        self.closed = (over, *self.closed[: KEPT - 1])
         self.open = self._good_since = None
         return over
 

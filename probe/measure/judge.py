@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from probe.measure.complaints import Complaint, complaint
-from probe.measure.condition import Stage, degraded, fine, stalled, unproven, without_session
+from probe.measure.condition import Stage, degraded, fine, heard_since, stalled, unproven, without_session
 from probe.measure.freshness import LOOKS_EVERY, Freshness, Overdue
 from probe.measure.health import HealthScore
 from probe.measure.incidents import Incidents
@@ -34,7 +34,6 @@ from probe.model.events import (
     Traffic,
 )
 from probe.model.failures import Blame, Failure
-from probe.model.meanings import Assets
 from probe.session.transcript import Line
 
 NOT_OBSERVED_SECONDS = 5.0  # later than this, and the time counts as not observed
@@ -45,6 +44,8 @@ START_GRACE_SECONDS = 10.0  # a first connection may take so long before it is a
 OUR_FAULT_SECONDS = 10.0  # what is found so soon after we were late may be due to that
 STALL_OVER_SECONDS = 15.0  # of prices; much longer than it takes to see that they stopped again
 LONGEST_REMEDY_SECONDS = 900.0
+SETTLED_EVERY = 5.0  # while all is well and nothing happens
+MINUTE = 60.0
 DOWN = (Cause.DISCONNECTED, Cause.AUTH)
 
 
@@ -59,6 +60,16 @@ class Judge:
         emit: Takes every record.
         stall_reconnect: A stall that lasted so long is answered with a new connection; None: never.
     """
+
+    __slots__ = (
+        "_assumes_open", "_calm_until", "_complaint", "_dialled_at", "_down_for", "_emit", "_ever_failed", "_ever_streamed",
+        "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_keeps_ticks", "_kinds", "_left",
+        "_login_follows", "_lost_since", "_messages_seen", "_next_remedy", "_proven", "_stage", "_stall_began",
+        "_stall_reconnect", "_trigger", "_utc_at_zero", "_was_doubted", "_woken_at", "account", "broker", "condition",
+        "down_since", "endpoint", "freshness", "incidents", "ledger", "measurements", "objective", "overdue",
+        "session_since_utc", "since_utc", "stalled_since", "started_utc", "symbols", "target", "ticks", "traffic",
+        "tries", "uplink", "vitals", "waits_until",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -89,6 +100,8 @@ class Judge:
         self.tries = Tries()
         self.incidents = Incidents(target)
         self.freshness = Freshness(is_open)
+        for symbol in self.symbols:
+            self.freshness.expect(symbol, now)
         self.condition = Condition()
         self.endpoint: Endpoint | None = None
         self.vitals: Vitals | None = None  # of the session that is live
@@ -101,6 +114,8 @@ class Judge:
         self.stalled_since: float | None = None  # and prices have not come again for long enough
         self.overdue: tuple[Overdue, ...] = ()
         self._stall_began: float | None = None  # of the stall that is on now
+        self._was_doubted = False  # whether its connection stands
+        self._lost_since: float | None = None  # the session that has just ended was silent since
         self._good_since: float | None = None  # prices come since
         self._stage = Stage.IDLE
         self._failure: Failure | None = None  # why the last attempt or session ended
@@ -115,7 +130,9 @@ class Judge:
         self._messages_seen = 0
         self._woken_at = now
         self._complaint: Complaint | None = None
-        self._assets: Assets | None = None
+        self._kinds: dict[str, str] = {}  # of symbols, in the broker's words
+        self._calm_until = now
+        self._assumes_open = False  # what the last look found
 
     # -- for whoever asks --------------------------------------------------------------------------------------------
 
@@ -129,6 +146,13 @@ class Judge:
             self._next_remedy * 2, LONGEST_REMEDY_SECONDS
         )  # what did not help helps less and less
         return Trigger.STALL
+
+    def doubts(self) -> bool:
+        """Whether it should be asked now if the connection stands. Once for each stall."""
+        if self._stall_began is None or self._was_doubted or self.vitals is None:
+            return False
+        self._was_doubted = True
+        return True
 
     def score(self, now: float) -> HealthScore:
         return self.measurements.score(
@@ -163,10 +187,13 @@ class Judge:
         if now - self._woken_at > UNWOKEN_SECONDS:
             self._slept(now)
         now_utc, before = self._utc(now), self.condition
-        self.ledger.advance(now, self._booked_cause(), is_open=self.freshness.any_open(now_utc))
+        self._assumes_open = self.freshness.any_open(now_utc)
+        self.ledger.advance(now, self._booked_cause(), is_open=self._assumes_open)
         self.overdue = self.freshness.overdue(now, now_utc) if self._stage is Stage.LIVE else ()
         after = self.condition = self._judge(now, now_utc)
         blind_before = self.ledger.blind
+        if self._lost_since is not None:
+            self.ledger.claim(Cause.DISCONNECTED, self._lost_since)
         self._note_stall(after, now)
         if after.cause not in DOWN:
             self.down_since = None
@@ -189,6 +216,19 @@ class Judge:
             self._bad(now_utc, blind_before, now)
         elif (over := self.incidents.good(now_utc, self.ledger.blind)) is not None:
             self._emit(over)
+        self._lost_since = None
+        self._calm_until = self._calm(now, now_utc)
+
+    def _calm(self, now: float, now_utc: float) -> float:
+        """Until when nothing new can be found, unless something happens."""
+        after = self.condition
+        if after.state is not SessionState.STREAMING or after.data is not Data.FLOWING:
+            return now
+        if self.stalled_since is not None or self.incidents.open is not None:
+            return now
+        due = self.freshness.due()
+        minute = now + MINUTE - now_utc % MINUTE  # markets open and close then
+        return min(now + SETTLED_EVERY, minute, minute if due is None else due)
 
     def _slept(self, now: float) -> None:
         """Nobody watched: neither good nor bad."""
@@ -202,6 +242,7 @@ class Judge:
             self._good_since = None
             if self._stall_began is None:
                 self._stall_began = min((each.since for each in self.overdue), default=now)
+                self._was_doubted = False
                 if self.stalled_since is None:
                     self.stalled_since = self._stall_began
                 self.ledger.claim(Cause.STALLED, self._stall_began)
@@ -227,11 +268,11 @@ class Judge:
             return without_session(Stage.STOPPED, None, self._down_for)
         if self._stage is not Stage.LIVE or vitals is None:
             return without_session(self._stage, self._failure, self._down_for)
-        is_open = [symbol for symbol in self.symbols if self.freshness.is_open(symbol, now_utc) is not False]
-        overdue = tuple(each for each in self.overdue if each.symbol in is_open)
-        if is_open and len(overdue) == len(is_open):
+        expected = [symbol for symbol in self.symbols if self.freshness.is_expected(symbol, now_utc)]
+        overdue = tuple(each for each in self.overdue if each.symbol in expected)
+        if expected and len(overdue) == len(expected):
             return stalled(vitals, overdue, self.symbols, now)
-        data = Data.QUIET if not is_open else Data.AWAITED if vitals.first_data_at is None else Data.FLOWING
+        data = Data.QUIET if not expected else Data.AWAITED if vitals.first_data_at is None else Data.FLOWING
         answered = vitals.answered_at is not None or vitals.request_expired_at is not None
         if not self._proven:
             if data is Data.AWAITED or not answered:
@@ -257,7 +298,8 @@ class Judge:
         is_new = not (self._ever_streamed or self._ever_failed)
         if is_new and (is_awaited or now_utc - self.started_utc <= START_GRACE_SECONDS):
             return
-        if self.incidents.goes_on(condition):
+        blame = self._whose(now)
+        if self.incidents.goes_on(condition, blame):
             return
         if complained is not None:
             advice = complained.advice
@@ -266,12 +308,13 @@ class Judge:
         else:
             advice = "See whether the broker's own page shows prices; the session is opened anew by itself."
         is_down = condition.cause is Cause.DISCONNECTED
+        began = self._lost_since if self._stall_began is None else self._stall_began
         rhythm = self.tries.rhythm
         incident = self.incidents.bad(
-            now_utc if self._stall_began is None else self._utc(self._stall_began),
+            now_utc if began is None else self._utc(began),
             condition,
             advice=advice,
-            blame=self._whose(now),
+            blame=blame,
             endpoint=self._endpoint_name(),
             evidence=[line._replace(at=self._utc(line.at)) for line in self._evidence()],
             figures=self.measurements.medians(),
@@ -290,7 +333,8 @@ class Judge:
         if self._complaint is not None:
             return self._complaint.blame
         if self.condition.data is Data.STALLED:
-            return Blame.UNKNOWN if self.condition.transport is Transport.MUTE else Blame.BROKER
+            is_heard = self.vitals is not None and heard_since(self.vitals, self.overdue)
+            return Blame.BROKER if is_heard and self.condition.transport is Transport.UP else Blame.UNKNOWN
         return Blame.UNKNOWN if self._failure is None else self._failure.facts.blame
 
     # -- small things ------------------------------------------------------------------------------------------------
@@ -305,7 +349,7 @@ class Judge:
         return [
             (freshness.age(symbol, now) or 0.0) / freshness.limit(symbol)
             for symbol in self.symbols
-            if self._stage is Stage.LIVE and freshness.is_open(symbol, now_utc) is not False
+            if self._stage is Stage.LIVE and freshness.is_expected(symbol, now_utc)
         ]
 
     def _utc(self, at: float) -> float:

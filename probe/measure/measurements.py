@@ -1,5 +1,6 @@
 """What was measured of one target: samples that count and samples that were taken while we were late, minutes, what is usual, the score."""
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 
 from probe.measure.baseline import Baseline
@@ -13,6 +14,7 @@ from probe.measure.snapshot import Quantiles
 RECENT = 60  # values of each metric for the sparklines
 SPARKLINES = (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT)
 SCORED_EVERY = 1.0
+SMOOTHED = 8  # round trips until the kernel's figure, which moves by an eighth each, shows what changed
 
 
 class Measurements:
@@ -23,7 +25,7 @@ class Measurements:
         self.lately = Lately()
         self.gathering = Gathering(began_utc, ledger)
         self.baseline, self.baseline_p95 = Baseline(), Baseline()  # of each minute's round trips
-        self.recent: dict[Metric, tuple[float, ...]] = {}
+        self.recent: dict[Metric, array[float]] = {}
         self.tainted = 0
         self.own_lag: Quantiles | None = None  # of the loop that runs all this
         self.late_until = float("-inf")
@@ -53,7 +55,9 @@ class Measurements:
             else:
                 self.gathering.add(sample.metric, sample.value)
             if sample.metric in SPARKLINES:
-                self.recent[sample.metric] = (*self.recent.get(sample.metric, ())[1 - RECENT :], sample.value)
+                recent = self.recent.setdefault(sample.metric, array("d"))
+                recent.append(sample.value)
+                del recent[:-RECENT]
             self._emit(sample)
         self._unsettled.clear()
 
@@ -133,10 +137,15 @@ class Measurements:
     def blamed(self) -> Blamed | None:
         """Whose slowness it is, if it is slow."""
         medians = self.medians()
+        ws_rtt, tcp_rtt = medians[Metric.WS_RTT.value], medians[Metric.TCP_RTT.value]
+        if ws_rtt is not None and tcp_rtt is not None and tcp_rtt < ws_rtt / 2:
+            lately = self.recent.get(Metric.WS_RTT, array("d"))[-SMOOTHED:]
+            if len(lately) < SMOOTHED or min(lately) < ws_rtt / 2:
+                tcp_rtt = None  # the kernel has not seen enough of it
         return blame(
             medians[Metric.APP_RTT.value],
-            medians[Metric.WS_RTT.value],
-            medians[Metric.TCP_RTT.value],
+            ws_rtt,
+            tcp_rtt,
             medians[Metric.LOOP_LAG.value],
             medians[Metric.UPLINK_RTT.value],
         )

@@ -1,7 +1,6 @@
 """The sums of a stretch of time: gathered for a minute, merged for longer ones, and the last few kept at hand."""
 
 from array import array
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
@@ -97,10 +96,11 @@ def _booked(ledger: Ledger) -> dict[str, float]:
 class Lately:
     """The last quarter of an hour in blocks, and for three days how much of each minute was bad."""
 
-    __slots__ = ("_blocks", "_coarse", "_filling", "_fine", "_minutes", "sums")
+    __slots__ = ("_blocks", "_coarse", "_filling", "_fine", "_minutes", "_until_utc", "sums")
 
     def __init__(self) -> None:
-        self._blocks: deque[Period] = deque(maxlen=BLOCKS)
+        self._until_utc: float | None = None
+        self._blocks: tuple[Period, ...] = ()
         self._filling: list[Period] = []
         self._fine = _Ring(FINE_MINUTES)
         self._coarse = _Ring(max(WINDOWS.values()) // COARSE_MINUTES)
@@ -108,18 +108,36 @@ class Lately:
         self.sums: Mapping[str, tuple[float, float]] = dict.fromkeys(WINDOWS, (0.0, 0.0))  # bad, observed
 
     def add(self, minute: Period) -> None:
+        self.skip_to(minute.began_utc)
+        self._until_utc = minute.at_utc
         self._filling.append(minute)
         if len(self._filling) > 1:
             self._filling = [merged(self._filling)]
+        packed = {metric: histogram.packed() for metric, histogram in self._filling[0].histograms.items()}
+        self._filling = [replace(self._filling[0], histograms=packed)]
         if self._filling[0].seconds >= BLOCK_MINUTES * MINUTE:
-            self._blocks.append(self._filling.pop())
-        row = (sum(minute.bad_seconds.values()), minute.observed_seconds)
+            self._blocks = (*self._blocks[1 - BLOCKS :], self._filling.pop())
+        self._append((sum(minute.bad_seconds.values()), minute.observed_seconds))
+        self.sums = {name: self._sum(minutes) for name, minutes in WINDOWS.items()}
+
+    def skip_to(self, utc: float) -> None:
+        """Minutes between that nobody observed, such as those between two runs."""
+        missed = 0.0 if self._until_utc is None else utc - self._until_utc
+        if missed < MINUTE:
+            return
+        self._until_utc = utc
+        if missed >= BLOCKS * BLOCK_MINUTES * MINUTE:
+            self._blocks, self._filling = (), []
+        for _ in range(min(int(missed // MINUTE), max(WINDOWS.values()))):
+            self._append((0.0, 0.0))
+        self.sums = {name: self._sum(minutes) for name, minutes in WINDOWS.items()}
+
+    def _append(self, row: tuple[float, float]) -> None:
         self._fine.append(row)
         self._minutes.append(row)
         if len(self._minutes) == COARSE_MINUTES:
             self._coarse.append((sum(row[0] for row in self._minutes), sum(row[1] for row in self._minutes)))
             self._minutes = []
-        self.sums = {name: self._sum(minutes) for name, minutes in WINDOWS.items()}
 
     def periods(self) -> list[Period]:
         return [*self._blocks, *self._filling]

@@ -27,7 +27,7 @@ def readings_of(watch: Watch, now: float, now_utc: float) -> Readings:
     ages = [
         watch.freshness.age(symbol, now)
         for symbol in watch.symbols
-        if condition.login is Login.ACCEPTED and watch.freshness.is_open(symbol, now_utc) is not False
+        if condition.login is Login.ACCEPTED and watch.freshness.is_expected(symbol, now_utc)
     ]
     median = round_trips.quantile(0.5) if round_trips else None
     skew = skew_seconds(watch)
@@ -101,7 +101,7 @@ def snapshot_of(
         disconnects=tries.disconnects,
         reconnects=max(tries.connects - 1, 0),
         rtt=_quantiles(period, watch.own_lag_quantiles),
-        recent=dict(watch.measurements.recent),
+        recent={metric: tuple(values) for metric, values in watch.measurements.recent.items()},
         symbols=tuple(_symbol(watch, symbol, now, now_utc) for symbol in watch.symbols),
         endpoints=tuple(_endpoint(watch, endpoint) for endpoint in endpoints),
         incidents=watch.incidents.newest_first(),

@@ -1,7 +1,5 @@
 """What came of a target's connections: of each endpoint's attempts, and when its sessions ended."""
 
-from collections import deque
-
 from probe.measure.records import Attempt
 from probe.measure.rhythm import Rhythm, due, find_rhythm
 from probe.model.failures import Failure
@@ -28,8 +26,8 @@ class Tries:
 
     def __init__(self) -> None:
         self.last: dict[str, Attempt] = {}  # of each endpoint
-        self.lately: deque[Attempt] = deque(maxlen=REMEMBERED)
-        self.connected_lately: deque[float] = deque(maxlen=REMEMBERED)  # monotonic
+        self.lately: tuple[Attempt, ...] = ()
+        self.connected_lately: tuple[float, ...] = ()  # monotonic
         self.tried: dict[str, int] = {}
         self.failed: dict[str, int] = {}
         self.won: dict[str, int] = {}
@@ -41,14 +39,14 @@ class Tries:
     def attempted(self, attempt: Attempt) -> None:
         name = attempt.endpoint
         self.last[name] = attempt
-        self.lately.append(attempt)
+        self.lately = (*self.lately[1 - REMEMBERED :], attempt)
         self.tried[name] = self.tried.get(name, 0) + 1
         if attempt.failure is not None:
             self.failed[name] = self.failed.get(name, 0) + 1
 
     def connected(self, now: float, endpoint: str | None) -> None:
         self.connects += 1
-        self.connected_lately.append(now)
+        self.connected_lately = (*self.connected_lately[1 - REMEMBERED :], now)
         if endpoint is not None:
             self.won[endpoint] = self.won.get(endpoint, 0) + 1
 

@@ -57,6 +57,7 @@ class Vitals:
         "beat_missed_at",
         "first_data_at",
         "flooded_since",
+        "heard_at",
         "live_at",
         "request_expired",
         "request_expired_at",
@@ -67,7 +68,7 @@ class Vitals:
     )
 
     def __init__(self, now: float, utc_at_zero: float) -> None:
-        self.live_at = now
+        self.live_at = self.heard_at = now  # whatever came, prices apart
         self._utc_at_zero = utc_at_zero
         self._turns = (Counts(), Counts())  # this one, the one before
         self._next_turn = now + TURN_SECONDS
@@ -110,7 +111,7 @@ class Vitals:
             self._differences.append(broker_time - (self._utc_at_zero + at))
 
     def beat_answered(self, event: HeartbeatAnswered, *, websocket: bool) -> None:
-        self.beat_missed_at = None
+        self.beat_missed_at, self.heard_at = None, event.at
         if websocket:
             self.round_trips = [*self.round_trips[1 - ROUND_TRIPS :], event.rtt_seconds]
 
@@ -118,7 +119,7 @@ class Vitals:
         self.beat_missed_at = event.at
 
     def answered(self, event: RequestAnswered) -> None:
-        self.answered_at = event.at
+        self.answered_at = self.heard_at = event.at
         if not isinstance(event.intent, Watch):
             self.request_expired_at = None
         if isinstance(event.answer, History) and isinstance(event.intent, AskHistory):
@@ -135,7 +136,7 @@ class Vitals:
 
     def surprised(self, event: Surprise) -> None:
         self._turns[0].surprises += 1
-        self.strange, self.strange_at = event.problem, event.at
+        self.strange, self.strange_at, self.heard_at = event.problem, event.at, event.at
 
     def clock_stepped(self, utc_at_zero: float) -> None:
         self._utc_at_zero, self._differences, self.skew = utc_at_zero, [], None

@@ -27,6 +27,7 @@ from probe.model.events import (
     HeartbeatAnswered,
     HeartbeatMissed,
     HeartbeatSent,
+    PeerBeat,
     Phase,
     PhaseFinished,
     QuoteArrived,
@@ -51,6 +52,8 @@ LATE_SECONDS = 0.05  # samples taken while we were later than this are tainted
 
 class Watch(Judge):
     """Made as its judge is."""
+
+    __slots__ = ()
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -116,6 +119,7 @@ class Watch(Judge):
                 self._settle(at)
             # What is missed or expired is judged with the next waking: when a session ends, its end comes first.
             case HeartbeatMissed():
+                self._calm_until = event.at
                 counts["beats_missed"] += 1
                 if vitals is not None:
                     vitals.beat_missed(event)
@@ -128,12 +132,19 @@ class Watch(Judge):
                     vitals.answered(event)
                 self._heard(event.answer, at)
             case RequestExpired():
+                self._calm_until = event.at
                 counts["requests_expired"] += 1
                 if vitals is not None:
                     vitals.expired(event)
+            case PeerBeat(at=at):
+                if vitals is not None:
+                    vitals.heard_at = at
             case Told(at=at, meaning=meaning):
+                if vitals is not None:
+                    vitals.heard_at = at
                 self._heard(meaning, at)
             case Surprise():
+                self._calm_until = event.at
                 counts["surprises"] += 1
                 if vitals is not None:
                     vitals.surprised(event)
@@ -142,8 +153,19 @@ class Watch(Judge):
             case _:
                 pass
 
-    def wake(self, now: float, *, due_at: float, traffic: Traffic | None = None) -> None:
-        """About twice a second. `due_at`: when this call should have come; `traffic`: of the session so far."""
+    def wake(
+        self, now: float, *, due_at: float, traffic: Traffic | None = None, may_close: bool = True
+    ) -> bool:
+        """About twice a second.
+
+        Args:
+            due_at: When this call should have come.
+            traffic: Of the session so far.
+            may_close: Whether a minute that is over may be closed now, which takes its time.
+
+        Returns:
+            Whether one was closed.
+        """
         if now - due_at > LATE_SECONDS:
             self.measurements.late(now)
         self.measurements.judge_samples(self._woken_at)
@@ -154,15 +176,22 @@ class Watch(Judge):
             self._gathering.counts["messages"] += messages
             if self.vitals is not None:
                 self.vitals.turn(now, messages)
-        self._settle(now)
-        if self.measurements.is_minute_over(self._utc(now)):
+        is_flooded = self.vitals is not None and self.vitals.flooded_since is not None
+        if now >= self._calm_until or is_flooded or now - self._woken_at > UNWOKEN_SECONDS:
+            self._settle(now)
+        else:
+            self.ledger.advance(now, None, is_open=self._assumes_open)
+        closes = may_close and self.measurements.is_minute_over(self._utc(now))
+        if closes:
             self._close_minute(now)
         self._woken_at = now
+        return closes
 
     def clock_stepped(self, utc_at_zero: float) -> None:
         """UTC and the monotonic clock moved against each other: the machine was suspended, or somebody set the clock."""
         self.ledger.not_observed(max(utc_at_zero - self._utc_at_zero, 0.0))
         self._utc_at_zero = utc_at_zero
+        self._calm_until = float("-inf")
         if self.vitals is not None:
             self.vitals.clock_stepped(utc_at_zero)
 
@@ -170,6 +199,7 @@ class Watch(Judge):
         """What was observed before this process began, oldest first, and what was learnt of symbols."""
         for minute in minutes:
             self.measurements.lately.add(minute)
+        self.measurements.lately.skip_to(self.started_utc)
         self._habits = habits
 
     def close(self, now: float) -> None:
@@ -182,8 +212,7 @@ class Watch(Judge):
 
     def kind_of(self, symbol: str) -> str | None:
         """What the broker calls this kind of asset."""
-        rows = self._assets.rows if self._assets else ()
-        return next((asset.kind for asset in rows if asset.symbol == symbol), None)
+        return self._kinds.get(symbol)
 
     # -- one kind of event each --------------------------------------------------------------------------------------
 
@@ -210,8 +239,6 @@ class Watch(Judge):
             self.session_since_utc = self._utc(at)
             self._messages_seen = 0
             self.freshness.restart(at)
-            for symbol in self.symbols:
-                self.freshness.expect(symbol, at)
             with suppress(ValueError):  # damaged: learnt anew
                 self.freshness.recall(self._habits)
             self._habits = {}
@@ -221,16 +248,18 @@ class Watch(Judge):
 
     def _heard(self, meaning: Meaning, at: float) -> None:
         if isinstance(meaning, Assets):
-            self._assets = meaning
-            known = {asset.symbol: asset.is_open for asset in meaning.rows}
+            known = {asset.symbol: asset for asset in meaning.rows if asset.symbol in self.symbols}
+            self._kinds = {symbol: asset.kind for symbol, asset in known.items()}
             for symbol in self.symbols:
-                self.freshness.market(symbol, known.get(symbol))
+                self.freshness.market(symbol, known[symbol].is_open if symbol in known else None)
         elif isinstance(meaning, Balance) and self.vitals is not None:
             self.vitals.balance = meaning
         self._settle(at)
 
     def _ended(self, event: Ended, at: float) -> None:
         failure, at_utc = event.failure, self._utc(at)
+        if failure is not None and failure.facts.layer is Layer.HEARTBEAT and self._stall_began is None:
+            self._lost_since = self._silent_since()
         self._failed(failure)
         if self._stage is Stage.LIVE:
             close = failure.close if failure else None
@@ -252,6 +281,14 @@ class Watch(Judge):
         if self._stage is not Stage.IDLE:
             self._stage = Stage.DIALLING  # until it is said what comes next
         self._settle(at)
+
+    def _silent_since(self) -> float | None:
+        """Nothing came since. None: there is no session."""
+        if self.vitals is None:
+            return None
+        ages = (self.freshness.age(symbol, self._woken_at) for symbol in self.symbols)
+        ticked = [self._woken_at - age for age in ages if age is not None]
+        return max([self.vitals.heard_at, *ticked])
 
     def _failed(self, failure: Failure | None) -> None:
         self._failure = failure

@@ -107,10 +107,10 @@ _CERTAINTY = dict.fromkeys(
 
 
 _RESOLVER = "Check the spelling of the host, then try another resolver or network."
-_PROXY = "Fix the proxy setting, add the host to no_proxy, or go without the proxy: --proxy none."
+_PROXY = "Fix the proxy setting, add the host to no_proxy, or go without the proxy (proxy: none)."
 _PATH = "Try from another network; if that works, a firewall, proxy or provider in between is the cause."
 _FRESH = "Log in with the browser again, copy the whole frame anew, and try it once from the same network."
-_OTHER_HOST = "Try another region with --region, and the same again in a few minutes."
+_OTHER_HOST = "Try another region, and the same again in a few minutes."
 _VERSION = "Check the path and the EIO number in the URL; the broker may have changed its protocol."
 _AGAIN = "Try again; if it repeats, compare with another region and another network."
 
@@ -192,13 +192,13 @@ KINDS: dict[str, Kind] = {
     "tcp.proxy-silent": _kind(
         Layer.PROXY,
         "the proxy took the connection and did not open a way to the server",
-        "Either the proxy hangs, or the server does not answer it, or the proxy's URL has the wrong scheme: try the proxy with another site, and the server without it (--proxy none).",
+        "Either the proxy hangs, or the server does not answer it, or the proxy's URL has the wrong scheme: try the proxy with another site, and the server without it (proxy: none).",
         "tcp.timeout",
     ),
     "tcp.proxy-closed": _kind(
         Layer.PROXY,
         "the proxy ended the connection instead of opening a way to the server",
-        "Check the scheme and port of the proxy's URL (http:// or socks5://) and its login; or go without it: --proxy none.",
+        "Check the scheme and port of the proxy's URL (http:// or socks5://) and its login; or go without it (proxy: none).",
         "tcp.proxy-refused",
         blame=Blame.PROXY,
     ),
@@ -213,7 +213,7 @@ KINDS: dict[str, Kind] = {
     "tcp.proxy-denied": _kind(
         Layer.PROXY,
         "the proxy refuses to connect to this server",
-        "That is the rule of whoever runs the proxy: ask them to allow host and port, use another proxy, or go without it: --proxy none.",
+        "That is the rule of whoever runs the proxy: ask them to allow host and port, use another proxy, or go without it (proxy: none).",
         "tcp.proxy-refused",
         Retry.STOP,
         Blame.PROXY,
@@ -221,7 +221,7 @@ KINDS: dict[str, Kind] = {
     "tcp.proxy-no-target": _kind(
         Layer.PROXY,
         "the proxy could not connect to the server",
-        "Try the server without the proxy (--proxy none); if it can be reached so, the proxy's own network or name lookup is at fault.",
+        "Try the server without the proxy (proxy: none); if it can be reached so, the proxy's own network or name lookup is at fault.",
         "tcp.unreachable",
         Retry.OTHER_REGION,
     ),
@@ -236,7 +236,7 @@ KINDS: dict[str, Kind] = {
     "tls.unknown-ca": _kind(
         Layer.TLS,
         "the server's certificate comes from an authority this machine does not trust",
-        "If this is your own server, give its authority with --ca FILE; otherwise something in between intercepts TLS: do not log in.",
+        "If this is your own server, give the file of its authority (ca); otherwise something in between intercepts TLS: do not log in.",
         "tls.unknown-ca",
         Retry.STOP,
         Blame.EDGE,
@@ -268,7 +268,7 @@ KINDS: dict[str, Kind] = {
     "tls.version": _kind(
         Layer.TLS,
         "client and server share no TLS version",
-        "Lower the endpoint's minimum with --tls-min 1.2 if you trust the server; otherwise it has to be updated.",
+        "Lower the minimum (tls-min: 1.2) if you trust the server; otherwise it has to be updated.",
         "tls.version",
         Retry.STOP,
         Blame.EDGE,
@@ -506,7 +506,7 @@ KINDS: dict[str, Kind] = {
     "login.pin-wanted": _kind(
         Layer.AUTH,
         "the broker mailed a PIN and nobody gave it",
-        "Take it from the mail and give it with --pin - or --pin env:NAME, or answer the question on a terminal.",
+        "Take it from the mail and say where it comes from (pin: - or env:NAME), or answer the question on a terminal.",
         "auth.2fa-pin",
         Retry.STOP,
         Blame.CREDENTIAL,
@@ -538,7 +538,7 @@ KINDS: dict[str, Kind] = {
     "login.signed-out": _kind(
         Layer.AUTH,
         "the web session is over, so the token cannot be renewed",
-        "Sign in again with --login.",
+        "Sign in again with the e-mail and the password.",
         "auth.session-expired",
         Retry.STOP,
         Blame.CREDENTIAL,
@@ -546,7 +546,7 @@ KINDS: dict[str, Kind] = {
     "login.stale-token": _kind(
         Layer.AUTH,
         "the broker handed out the same token that it rejects",
-        "Sign out in every browser, then sign in again with --login.",
+        "Sign out in every browser, then sign in again with the e-mail and the password.",
         "auth.reconnect-stale-token",
         Retry.STOP,
         Blame.CREDENTIAL,
@@ -664,7 +664,7 @@ KINDS: dict[str, Kind] = {
     "local.timeout": _kind(
         Layer.LOCAL,
         "the time given for this ran out",
-        "Give more with --timeout.",
+        "Give it a longer timeout.",
         "http.open-timeout",
         blame=Blame.UNKNOWN,
     ),

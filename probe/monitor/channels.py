@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import httpx
 
+from probe.logs import redact, remember
 from probe.measure.plain import as_data, iso
 from probe.measure.records import Alert, Severity
 from probe.model.credentials import SHORTEST, Redactor, Secret, StrangersRedactor
@@ -111,6 +112,8 @@ class Webhook:
 
     def __init__(self, url: Secret, *, token: Secret | None = None) -> None:
         self._url, self._token = url, token
+        if token is not None:
+            remember(token)
         self._redact = _redactor_of(url, *filter(None, (token,)))
         self._client: httpx.AsyncClient | None = None
 
@@ -121,7 +124,8 @@ class Webhook:
             url = httpx.URL()
         if url.scheme not in {"http", "https"} or not url.host:
             raise Undelivered("its address is none; write it like https://host/path")
-        if self._token is not None and not self._token.reveal().isascii():
+        token = "" if self._token is None else self._token.reveal()
+        if not (token.isascii() and token.isprintable()):
             raise Undelivered("its token has characters that no header can carry; copy it anew")
         self._client = httpx.AsyncClient(timeout=patience.try_seconds)
 
@@ -228,7 +232,7 @@ class Command:
 
 
 def _environment(alert: Alert) -> dict[str, str]:
-    # A process cannot be given a zero byte.
+    """This program's own, without the variables that hold its secrets. A process cannot be given a zero byte."""
     told = {
         "NAME": alert.name,
         "TARGET": alert.target or "",
@@ -237,7 +241,8 @@ def _environment(alert: Alert) -> dict[str, str]:
         "TITLE": title(alert),
         "MESSAGE": alert.message,
     }
-    return os.environ | {f"TRADEPROBE_ALERT_{key}": value.replace("\0", "") for key, value in told.items()}
+    passed_on = {name: value for name, value in os.environ.items() if redact(value) == value}
+    return passed_on | {f"TRADEPROBE_ALERT_{key}": value.replace("\0", "") for key, value in told.items()}
 
 
 def _last_line(complaint: IO[bytes]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import choose_proxy
 from probe.measure.records import Attempt, Trigger
-from probe.model.credentials import Credentials
+from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError
 from probe.model.events import Event, Phase, TcpFacts
@@ -22,7 +22,7 @@ from probe.monitor.wanted import ConnectMode, Wanted
 from probe.monitor.winners import Winners
 from probe.safety import withheld_from
 from probe.session.client import ClientSession
-from probe.session.reconnect import Decision, DialRate, another_may_help, decide, is_regional
+from probe.session.reconnect import Decision, DialRate, another_may_help, decide, is_final, is_regional
 from probe.session.transcript import Line
 
 VISIT_EVERY = 300.0  # where there is nothing to log in with, so that no session can be held
@@ -58,6 +58,7 @@ class Link:
         winners: None: nothing is remembered.
         max_retries: Stop after so many connections in a row that did not prove good.
         phase_deadline: Of each phase of dialling.
+        rejected: What a broker refused, and how; shared by links, so that none tries what another one saw refused.
 
     Raises:
         ConfigError: no endpoint may have the credential.
@@ -73,8 +74,10 @@ class Link:
         utc: Callable[[], float] = time.time,
         max_retries: int | None = None,
         phase_deadline: float | None = None,
+        rejected: dict[Credentials | PasswordLogin, Failure] | None = None,
     ) -> None:
         self._wanted, self._listener, self._winners = wanted, listener, winners
+        self._rejected = {} if rejected is None else rejected
         self._rng, self._utc, self._max_retries = rng, utc, max_retries
         self._dialler = Dialler(
             target=wanted.name,
@@ -113,7 +116,9 @@ class Link:
                 if self._stopping.is_set():
                     break
                 decision = self._decide(failure)
-                renewed = await self._way_in.renew(failure)
+                renewed = await self._interruptible(self._way_in.renew(failure)) or False
+                if self._stopping.is_set():
+                    break
                 if renewed:
                     decision = decide(None, 1, self._rng)
                 if decision.delay_seconds is None:
@@ -176,6 +181,10 @@ class Link:
 
     async def _connect(self, trigger: Trigger) -> Failure | None:
         """Choose an endpoint, and hold a session there until it ends."""
+        key = self._wanted.key
+        opens = key.login if isinstance(key, SignIn) else key
+        if opens is not None and (refused := self._rejected.get(opens)) is not None:
+            return refused
         if self._endpoint is None:
             failure = await self._choose(trigger)
             if self._endpoint is None:
@@ -189,6 +198,7 @@ class Link:
             return None
         if isinstance(credentials, Failure):
             self._listener.attempted(trial.attempt())
+            self._remember_rejection(opens, credentials)
             return credentials
         self._hold = hold = Hold(
             self._dialler,
@@ -202,6 +212,7 @@ class Link:
         attempt = await hold.run()
         if not hold.was_live:
             self._listener.attempted(attempt)
+            self._remember_rejection(credentials, attempt.failure)
         elif hold.is_good:
             self._ends_in_a_row = 0
         return attempt.failure
@@ -227,6 +238,8 @@ class Link:
             self._endpoint = left[0]
             return None
         runners = left[:RUNNERS]
+        for endpoint in runners:
+            self._rate.note(endpoint.url, self._now())
         raced = await self._interruptible(Race(self._dialler, runners, trigger=trigger).run())
         if raced is None:
             return None
@@ -280,14 +293,21 @@ class Link:
 
     async def _pause(self, seconds: float, failure: Failure | None) -> None:
         now = self._now()
-        following = self._endpoint or self._left()[0]
-        until = max(now + seconds, self._rate.earliest(following.url))
+        races = self._endpoint is None and self._wanted.connect is ConnectMode.RACE
+        following = [self._endpoint] if self._endpoint else self._left()[: RUNNERS if races else 1]
+        until = max(now + seconds, *(self._rate.earliest(each.url) for each in following))
         self._listener.waiting(now, until, failure)
         await self._interruptible(asyncio.sleep(until - now))
 
     def _remember_failure(self, endpoint: Endpoint, failure: Failure) -> None:
         if self._winners is not None and is_regional(failure):
             self._winners.failed(endpoint, self._utc())
+
+    def _remember_rejection(self, opens: Credentials | PasswordLogin | None, failure: Failure | None) -> None:
+        if opens is None or failure is None or not is_final(failure):
+            return
+        if failure.facts.blame is Blame.CREDENTIAL:
+            self._rejected[opens] = failure
 
     # -- told by the session that is held ------------------------------------------------------------------------------
 

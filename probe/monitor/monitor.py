@@ -16,8 +16,10 @@ from probe.measure.reading import quantiles, readings_of, snapshot_of
 from probe.measure.records import Alert, Condition, Metric, Notice, Period, Record, SessionState
 from probe.measure.snapshot import Quantiles, Snapshot
 from probe.measure.watch import NOT_OBSERVED_SECONDS, Watch
-from probe.model.credentials import Secret
+from probe.model.credentials import Credentials, PasswordLogin, Secret
+from probe.model.errors import ConfigError
 from probe.model.events import Phase
+from probe.model.failures import Failure
 from probe.monitor.knocking import keep_knocking
 from probe.monitor.link import Link
 from probe.monitor.outside import Uplink, keep_telling
@@ -25,9 +27,12 @@ from probe.monitor.own import resident_megabytes
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
+from probe.session.client import ClientSession
 
 PULSE_SECONDS = 0.5
-ALERTS_EVERY = 5.0
+ALERTS_EVERY = 10  # pulses
+SLICE, MOST_SLICES = 20, 10  # targets that are woken together, until a pulse is cut into so many parts
+MINUTES_A_SLICE = 5  # are closed at once; the others follow with the next pulses
 CLOCK_STEP_SECONDS = 1.0
 LAG_MINUTES = 5
 STOP_WITHIN = 1.5
@@ -91,10 +96,12 @@ class Monitor:
         self._rng, self._utc = rng or random.SystemRandom(), utc
         self._held: dict[str, _Held] = {}
         self._learnt: dict[str, dict[str, bytes]] = {}
+        self._rejected: dict[Credentials | PasswordLogin, Failure] = {}
         self._stop = asyncio.Event()
         self._changing = asyncio.Lock()  # what is held
         self._lag = Histogram.of(())
         self._lags: list[Histogram] = []
+        self._lag_lately = quantiles(self._lag)
         self._uplink = Uplink(*self._common.control) if self._common.control else None
         self._utc_at_zero = 0.0
 
@@ -227,19 +234,46 @@ class Monitor:
             watch,
             rng=self._rng,
             utc=self._utc,
-            winners=self._winners,
+            winners=None if wanted.simulated else self._winners,  # its ports are others the next time
             max_retries=self._common.max_retries,
             phase_deadline=self._common.phase_deadline,
+            rejected=self._rejected,
         )
         return _Held(wanted, watch, link)
 
     def _begin(self, held: _Held) -> None:
-        work: list[Coroutine[None, None, None]] = [held.link.run()]
+        work = [self._run(held)]
         if held.wanted.knock_every is not None:
-            told = held.watch.attempted
-            work.append(keep_knocking(held.wanted, held.link, told, rng=self._rng, utc=self._utc))
+            work.append(self._knock(held))
         held.tasks = tuple(asyncio.create_task(each) for each in work)
         self._held[held.wanted.name] = held
+
+    async def _run(self, held: _Held) -> None:
+        """What one target cannot do does not end the others."""
+        try:
+            await held.link.run()
+        except ConfigError as problem:
+            others = [each for each in self._held.values() if each is not held]
+            if all(each.tasks[0].done() for each in others):
+                raise
+            held.watch.stopped(asyncio.get_running_loop().time(), None)
+            self._note("target.stopped", f"{held.wanted.name} is watched no more: {problem}")
+
+    async def _knock(self, held: _Held) -> None:
+        try:
+            await keep_knocking(
+                held.wanted,
+                held.link,
+                held.watch.attempted,
+                rng=self._rng,
+                utc=self._utc,
+                phase_deadline=self._common.phase_deadline,
+            )
+        except ConfigError as problem:
+            self._note(
+                "target.not-knocked",
+                f"{held.wanted.name} is no more connected to afresh beside its session: {problem}",
+            )
 
     async def _release(self, names: Sequence[str]) -> None:
         gone = [self._held[name] for name in names]
@@ -270,9 +304,11 @@ class Monitor:
     async def _pulse(self) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        next_alerts, next_minute = due + ALERTS_EVERY, due + 60.0
+        turn, next_minute = 0, due + 60.0
         while not self._stop.is_set():
-            due += PULSE_SECONDS
+            slices = min(max(len(self._held) // SLICE, 1), MOST_SLICES)
+            turn += 1
+            due += PULSE_SECONDS / slices
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout_at(due):
                     await self._stop.wait()
@@ -280,28 +316,41 @@ class Monitor:
             now = loop.time()
             self._lag.add(max(now - due, 0.0))
             self._look_at_the_clock(now, now - due)
-            for held in list(self._held.values()):
-                self._wake(held, now, due)
+            pulse, part = divmod(turn, slices)
+            self._wake_all(list(self._held.values())[part::slices], now, due)
+            own_turn = part == 0 and pulse % ALERTS_EVERY == 0
+            self._alert(
+                now,
+                list(self._held.items())[part::slices][pulse % ALERTS_EVERY :: ALERTS_EVERY],
+                own=own_turn,
+            )
             if now >= next_minute:
                 next_minute = now + 60.0
                 self._lags = [*self._lags[1 - LAG_MINUTES :], self._lag]
                 self._lag = Histogram.of(())
-            if now >= next_alerts:
-                next_alerts = now + ALERTS_EVERY
-                self._alert(now)
             self._service.alive(now)
             due = max(due, now - PULSE_SECONDS)  # what was missed is not made up for
 
-    def _wake(self, held: _Held, now: float, due: float) -> None:
-        task = held.tasks[0]
-        if task.done() and not task.cancelled() and (bug := task.exception()) is not None:
-            raise bug
+    def _wake_all(self, some: Sequence[_Held], now: float, due: float) -> None:
+        closed = 0
+        for held in some:
+            closed += self._wake(held, now, due, may_close=closed < MINUTES_A_SLICE)
+
+    def _wake(self, held: _Held, now: float, due: float, *, may_close: bool) -> bool:
+        """Returns whether a minute was closed."""
+        for task in held.tasks:
+            if task.done() and not task.cancelled() and (bug := task.exception()) is not None:
+                raise bug
         held.watch.uplink = self._uplink.up if self._uplink else None
         session = held.link.session
-        held.watch.wake(now, due_at=due, traffic=session.traffic if session else None)
+        traffic = session.traffic if session else None
+        closed = held.watch.wake(now, due_at=due, traffic=traffic, may_close=may_close)
+        if held.watch.doubts():
+            held.link.act(ClientSession.ping)
         trigger = held.watch.remedy(now)
         if trigger is not None:
             held.link.reconnect(trigger)
+        return closed
 
     def _look_at_the_clock(self, now: float, late: float) -> None:
         utc_at_zero = self._utc() - now
@@ -321,27 +370,31 @@ class Monitor:
                 f"this process did not run for {late:.1f} s; that time counts as not observed",
             )
 
-    def _alert(self, now: float) -> None:
+    def _alert(self, now: float, some: Iterable[tuple[str, _Held]], *, own: bool) -> None:
+        """`own`: also what concerns this monitor itself."""
         now_utc = self._utc_at_zero + now
+        told = self._own_alerts(now, now_utc) if own else []
+        for name, held in some:
+            held.watch.own_lag_quantiles = self._lag_lately
+            told += self._engine.evaluate(name, readings_of(held.watch, now, now_utc), now, now_utc)
+        for alert in told:
+            self.emit(alert)
+        if self._bring is not None and (told or own):
+            self._bring(told, now_utc)
+
+    def _own_alerts(self, now: float, now_utc: float) -> list[Alert]:
         states = [each.state for each in self.conditions().values()]
         self._service.status(f"{states.count(SessionState.STREAMING)} of {len(states)} target(s) stream")
-        own_lag = self.own_lag
+        self._lag_lately = self.own_lag
         own = Readings(
-            loop_lag_p99_5m_seconds=own_lag.p99,
+            loop_lag_p99_5m_seconds=self._lag_lately.p99,
             memory_mb=resident_megabytes(),
             uplink_down=None
             if self._uplink is None or self._uplink.up is None
             else float(not self._uplink.up),
             **self._own_failures(),
         )
-        told: list[Alert] = self._engine.evaluate(None, own, now, now_utc)
-        for name, held in self._held.items():
-            held.watch.own_lag_quantiles = own_lag
-            told += self._engine.evaluate(name, readings_of(held.watch, now, now_utc), now, now_utc)
-        for alert in told:
-            self.emit(alert)
-        if self._bring is not None:
-            self._bring(told, now_utc)
+        return list(self._engine.evaluate(None, own, now, now_utc))
 
     def _merged_lag(self) -> Histogram:
         whole = Histogram.of(())

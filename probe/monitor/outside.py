@@ -31,7 +31,7 @@ class Uplink:
             try:
                 async with asyncio.timeout(UPLINK_WITHIN):
                     _, writer = await asyncio.open_connection(self._host, self._port)
-            except (OSError, TimeoutError):
+            except (OSError, TimeoutError, UnicodeError):  # the last of a name that cannot be one
                 self._failures += 1
                 if self._failures >= FAILURES_UNTIL_DOWN:
                     self.up = False

@@ -39,8 +39,15 @@ class Race:
         ]
 
     async def run(self) -> Raced:
-        async with asyncio.TaskGroup() as group:
-            runs = [group.create_task(visit.run(RACE_WITHIN)) for visit in self._visits]
+        """
+        Raises:
+            ConfigError: the proxy or the file of authorities cannot be used.
+        """
+        try:
+            async with asyncio.TaskGroup() as group:
+                runs = [group.create_task(visit.run(RACE_WITHIN)) for visit in self._visits]
+        except ExceptionGroup as problems:  # all of them have the same settings
+            raise problems.exceptions[0] from None
         return Raced(winner=self._winner, attempts=tuple(run.result() for run in runs))
 
     def _arrived(self, endpoint: Endpoint) -> None:

@@ -175,6 +175,11 @@ class ClientSession(SessionCore[ClientSocket]):
             self._send(self._codec.encode_intent(Leave()), now)
             self._begin_closing(now, None, 1000)
 
+    def ping(self, now: float) -> None:
+        """Ask for a sign of life now and not at the next beat."""
+        if self._phase is Phase.LIVE:
+            self._beat(self._beats[WEBSOCKET], now, now)
+
     def give_up(self, now: float) -> None:
         """Whoever runs this has no more time: end as the present phase's deadline would."""
         if self._phase is Phase.LIVE:

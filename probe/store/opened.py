@@ -13,6 +13,9 @@ from probe.store.schema import connect, migrate
 
 OF_THE_RECORD = (sqlite3.DataError, sqlite3.IntegrityError, sqlite3.ProgrammingError)
 
+NEWEST = """SELECT max(ifnull((SELECT began_utc FROM minutes ORDER BY id DESC LIMIT 1), 0),
+    ifnull((SELECT max(ifnull(ended_utc, began_utc)) FROM runs), 0))"""  # 0: nothing was ever kept
+
 
 class OpenStore:
     """After an error it is closed and thrown away; what was not committed is still the caller's."""
@@ -29,6 +32,7 @@ class OpenStore:
             self._connection.execute("PRAGMA fullfsync = ON")
             self._connection.execute("PRAGMA journal_size_limit = 16777216")
             self._inserter = Inserter(self._connection)
+            [(self.newest_utc,)] = self._connection.execute(NEWEST)
             self._run = self._connection.execute(
                 "INSERT INTO runs (began_utc) VALUES (?)", (now_utc,)
             ).lastrowid

@@ -77,6 +77,7 @@ class Inserter:
         self._words: dict[str | None, int | None] = {None: None}
         self._words.update(self._run("SELECT word, id FROM words"))
         self._numbers = count()
+        self._hours: dict[str, Period] = {}  # the last of each target, as it stands in its row
 
     def insert(self, record: Record | Learned) -> None:
         match record:
@@ -122,9 +123,14 @@ class Inserter:
     def _merge(self, table: str, period: Period, began_utc: float) -> None:
         """Added to what there is: a monitor that was started anew within a minute tells of that minute twice."""
         target = self._target(period.target)
-        query = f"SELECT {PERIOD_COLUMNS} FROM {table} WHERE target = ? AND began_utc = ?"  # noqa: S608
-        words = {number: word for word, number in self._words.items()}
-        old = [as_period(row, period.target, words) for row in self._run(query, (target, began_utc))]
+        known = self._hours.get(period.target) if table == "hours" else None
+        if known is not None and known.began_utc == began_utc:
+            old = [known]
+        else:
+            query = f"SELECT {PERIOD_COLUMNS} FROM {table} WHERE target = ? AND began_utc = ?"  # noqa: S608
+            rows = self._run(query, (target, began_utc)).fetchall()
+            words = {number: word for word, number in self._words.items()} if rows else {}
+            old = [as_period(row, period.target, words) for row in rows]
         parts = sorted((*old, period), key=lambda part: part.at_utc)
         total = replace(
             merged(parts) if old else period, began_utc=began_utc, seconds=parts[-1].at_utc - began_utc
@@ -137,6 +143,8 @@ class Inserter:
             f" ON CONFLICT (target, began_utc) DO UPDATE SET {PERIOD_ANEW}",
             (target, began_utc, *sums, *bad, packed),
         )
+        if table == "hours":
+            self._hours[period.target] = total
 
     def _packed(self, metric: Metric, histogram: Histogram) -> bytes:
         content = histogram.to_bytes()
@@ -201,7 +209,7 @@ def as_json(record: Event | Incident | Alert, *, without: tuple[str, ...]) -> st
     fields = _pack(record)
     for name in without:
         fields.pop(name, None)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def from_json(kind: type[_Kept], data: str, **fields: object) -> _Kept:

@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from probe.measure.records import Notice, Record
 from probe.store.opened import OpenStore
 from probe.store.place import StoreLock
-from probe.store.retention import Keep
+from probe.store.retention import DAY, Keep
 from probe.store.rows import Learned
 from probe.store.troubles import described, is_damage, set_aside
 
@@ -21,6 +21,7 @@ BATCH_SECONDS = 1.0
 BETWEEN_SLICES_SECONDS = 0.05
 TELL_DROPS_SECONDS = 60.0
 TIDY_SECONDS = 60.0
+LEAP_SECONDS = 3600.0
 
 
 class StoreWriter:
@@ -47,6 +48,8 @@ class StoreWriter:
         self._dropped_why = ""
         self._drops_told_at = self._tidied_at = float("-inf")
         self._damaged_at = float("-inf")
+        self._believed: tuple[float, float] | None = None  # UTC, and when
+        self._leapt_at: float | None = None
         self._failing: Notice | None = None
         self._wake, self._closing = Event(), Event()
         self._lock: StoreLock | None = None
@@ -203,9 +206,22 @@ class StoreWriter:
         now = time.monotonic()
         if self._tidying is None and now - self._tidied_at >= TIDY_SECONDS:
             self._tidied_at = now
-            self._tidying = store.tidying(self._keep, self._clock_utc(), time.monotonic)
+            self._tidying = store.tidying(self._keep, self._believed_utc(store, now), time.monotonic)
         if self._tidying and next(self._tidying, self) is self:
             self._tidying = None
+
+    def _believed_utc(self, store: OpenStore, now: float) -> float:
+        """A clock that leapt ahead of the newest record has to stand so for a day before history is taken away by it."""
+        clock = self._clock_utc()
+        utc, at = self._believed or (store.newest_utc or clock, now)
+        if clock <= utc + now - at + LEAP_SECONDS:
+            self._leapt_at = None
+        elif self._leapt_at is None:
+            self._leapt_at = now
+        if self._leapt_at is None or now - self._leapt_at >= DAY:
+            utc, at, self._leapt_at = clock, now, None
+        self._believed = utc, at
+        return utc + now - at
 
     # -- what is told --------------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ def test_a_credential_as_an_argument_is_hidden_and_that_is_said(
         asked.extend(each.reveal() for each in secrets)
         return "It is hidden."
 
-    monkeypatch.setattr("probe.cli.check.hide_arguments", hide)
+    monkeypatch.setattr("probe.cli.options.hide_arguments", hide)
     _, out, err = said(capsys, SSID, "--endpoint", "ws://127.0.0.1:9/", "--timeout", "5s")
     assert (asked, TOKEN in out + err) == ([SSID], False)
     assert "warning: the credential was given as an argument" in err

@@ -15,6 +15,7 @@ from probe.brokers import find_broker
 from probe.cli.endpoints import Survey, candidates, endpoints
 from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.model.errors import ConfigError
+from probe.monitor.hold import WayIn
 from probe.monitor.winners import Winners
 from probe.targets import Target
 from tests.cli.bad_servers import read_head, serving
@@ -112,6 +113,37 @@ def test_a_credential_is_neither_sent_nor_shown() -> None:
     assert len(heard) == 1
     assert TOKEN.encode() not in heard[0]
     assert b"cookie" not in heard[0].lower()
+
+
+def test_options_alone_name_a_target() -> None:
+    with serving(hangs_up) as url:
+        result = run("--endpoint", url, "--broker", "pocketoption")
+    assert (result.exception, result.return_value) == (None, 1)
+    assert isinstance(run().exception, click.UsageError)
+    short = run("--ssid", "planted").exception
+    assert isinstance(short, click.UsageError)
+    assert "planted" not in short.message
+
+
+def test_a_password_is_not_sent_where_no_credential_may_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def credentials(way_in: WayIn, endpoint: Endpoint, *_: object) -> None:
+        asked.append(endpoint.url)
+
+    monkeypatch.setattr(WayIn, "credentials", credentials)
+    where = ("--endpoint", "ws://192.0.2.1/socket.io/?EIO=3&transport=websocket", "--region", "custom")
+    result = run(
+        "-",
+        "--broker",
+        "quotex",
+        "--login",
+        "--auth",
+        *where,
+        stdin='{"email":"a@b.example","password":"planted"}',
+    )
+    assert isinstance(result.exception, ConfigError)
+    assert (asked, "unencrypted" in str(result.exception)) == ([], True)
 
 
 def test_known_endpoints_of_all_kinds_are_meant_unless_some_are_named() -> None:

@@ -1,4 +1,6 @@
 import json
+import queue
+import threading
 import unicodedata
 from collections.abc import Callable
 
@@ -6,6 +8,7 @@ import pytest
 from rich.cells import cell_len
 
 from probe.cli.lines import JsonLines, Lines, percent, safe, span
+from probe.cli.output import Lines as Written
 from probe.measure.records import (
     Attempt,
     Disconnected,
@@ -49,7 +52,7 @@ NOTICE = Notice(at_utc=NOW, code="store.disk-full", sentence="The disk is full: 
 def lines_of(*records: Record, color: bool = False, verbose: bool = False) -> list[str]:
     """Without the line that says the day."""
     written: list[str] = []
-    lines = Lines(written.append, color=color, verbose=verbose)
+    lines = Lines(written.append, color=color, verbose=verbose, utc=lambda: NOW)
     for record in records:
         lines.note(record)
     assert written[:1] in ([], ["2026-11-21 UTC"])
@@ -75,11 +78,11 @@ def test_attempts_are_told_when_they_failed_or_when_all_are_wanted() -> None:
 def test_an_incident_is_told_with_its_blame_and_advice_and_at_its_end_with_its_cost() -> None:
     opened, closed = lines_of(incident(ended_utc=None), incident())
     assert opened == (
-        "11:53:05Z demo  INCIDENT      stalled: no price of EURUSD_otc for 5.2 s while heartbeats go on "
+        "12:03:05Z demo  INCIDENT      stalled since 11:53:05Z: no price of EURUSD_otc for 5.2 s while heartbeats go on "
         "(likely the broker). Try another region with --region."
     )
     assert closed == (
-        "11:54:33Z demo  INCIDENT      stalled: over after 1 min 28 s, blind for 1 min 28 s, 1 candle missed: "
+        "12:03:05Z demo  INCIDENT      stalled: over since 11:54:33Z after 1 min 28 s, blind for 1 min 28 s, 1 candle missed: "
         "no price of EURUSD_otc for 5.2 s while heartbeats go on"
     )
 
@@ -196,3 +199,36 @@ def test_json_knows_no_infinity() -> None:
     JsonLines(written.append).note(SAMPLE._replace(value=float("inf")))
     assert json.loads(written[0])["value"] is None
     assert "Infinity" not in written[0]
+
+
+def test_lines_that_nobody_reads_are_lost_and_counted_and_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken, reads = queue.SimpleQueue[str](), threading.Event()
+
+    def echo(line: str, *, color: bool | None) -> None:
+        taken.put(line)
+        reads.wait()
+
+    monkeypatch.setattr("click.echo", echo)
+    written = Written(print, size=2)
+    written.say("1")
+    assert taken.get(timeout=5) == "1"
+    for line in "2345":
+        written.say(line)
+    assert (written.take_lost(), written.close(0.01)) == (0, False)  # there is no room to tell it
+    reads.set()
+    assert (taken.get(timeout=5), taken.get(timeout=5)) == ("2", "3")
+    assert written.close(5)
+    assert (written.take_lost(), written.take_lost()) == (2, 0)
+
+
+def test_what_cannot_be_written_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def echo(*_: object, **__: object) -> None:
+        raise BrokenPipeError
+
+    monkeypatch.setattr("click.echo", echo)
+    told: list[OSError] = []
+    written = Written(told.append)
+    written.say("1")
+    written.say("2")
+    assert written.close(5)
+    assert [type(each) for each in told] == [BrokenPipeError]

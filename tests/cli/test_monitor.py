@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -113,13 +113,20 @@ def test_a_credential_is_taken_in_every_way(broker: Served, home: Path) -> None:
         (home, ("env:MINE", *there, *bounds), {"MINE": broker.ssid}, ""),
         (home, (f"file:{path}", *there, *bounds, *twice), {}, ""),
         (home, (broker.url, "--ssid", "env:MINE", *bounds), {"MINE": broker.ssid}, ""),
+        (home, ("--ssid", "-", "--broker", "pocketoption", *there, *bounds), {}, broker.ssid),
     )
     for each in ran:
         assert (each.code, each.err) == (0, "")
         assert each.told[-1]["targets"][0]["condition"]["state"] == "streaming"
         assert [line["target"] for line in each.told[:-1]] == ["pocketoption-demo"] * len(each.told[:-1])
     symbols = [[symbol["symbol"] for symbol in each.told[-1]["targets"][0]["symbols"]] for each in ran]
-    assert symbols == [["EURUSD_otc"], ["EURUSD_otc"], ["GBPUSD_otc", "EURUSD_otc"], ["EURUSD_otc"]]
+    assert symbols == [
+        ["EURUSD_otc"],
+        ["EURUSD_otc"],
+        ["GBPUSD_otc", "EURUSD_otc"],
+        ["EURUSD_otc"],
+        ["EURUSD_otc"],
+    ]
 
 
 def test_one_that_is_an_argument_disappears_from_the_title_with_a_warning(broker: Served, home: Path) -> None:
@@ -139,6 +146,7 @@ def test_one_that_is_an_argument_disappears_from_the_title_with_a_warning(broker
     ("arguments", "says"),
     [
         ([], "nothing to watch: there is no TARGET, and no configuration names one"),
+        (["--endpoint", "ws://127.0.0.1:9/socket.io/?EIO=4&transport=websocket", "--broker", "pocketoption"], "has no credential"),
         (["sim:pocketopton"], "'pocketopton' cannot be simulated"),
         (["practise"], "did you mean 'practice'?"),
         (["ws://127.0.0.1:9/socket.io/?EIO=4&transport=websocket"], "has no credential"),
@@ -157,7 +165,7 @@ def test_what_cannot_be_watched_is_said_in_words(
 ) -> None:
     monkeypatch.chdir(home)
     monkeypatch.setenv("TRADEPROBE_HOME", str(home))
-    if arguments:
+    if arguments and not arguments[0].startswith("-"):
         door = (
             'endpoints = ["ws://127.0.0.1:9/socket.io/?EIO=4&transport=websocket"]\nbroker = "pocketoption"\n'
         )
@@ -216,6 +224,31 @@ def test_a_reader_who_goes_ends_it_without_a_traceback(home: Path) -> None:
 
 
 # -- how it ends ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="fills a pipe to its brim")
+def test_a_reader_who_stops_reading_keeps_nothing_from_ending(home: Path) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writing, b"x" * 4096)
+    os.set_blocking(writing, True)
+    arguments = ("sim:pocketoption", "--for", "300ms", *JSON)
+    with subprocess.Popen(
+        [*PROBE, *arguments], cwd=home, env=environment(home), stdin=subprocess.DEVNULL,
+        stdout=writing, stderr=subprocess.PIPE, text=True,
+    ) as process:  # fmt: skip
+        try:
+            os.close(writing)
+            _, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+            os.close(reading)
+    assert (process.returncode, err) == (
+        0,
+        "warning: the last lines were not written, because nobody reads them\n",
+    )
 
 
 def test_until_says_by_its_exit_code_whether_it_came_true(home: Path) -> None:

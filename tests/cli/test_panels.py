@@ -33,7 +33,7 @@ from tests.cli.pretend_snapshots import (
 )
 
 SIZES = [(80, 24), (120, 40), (200, 60), (60, 14), (59, 14), (40, 10), (10, 3), (1, 1)]
-EVENTS = [each for record in (changed(), changed(STALLED), alert(), incident()) if (each := told(record))]
+EVENTS = [each for record in (changed(), changed(STALLED), alert(), incident()) if (each := told(record, now_utc=NOW))]
 UTC_CLOCK = Clock(now_utc=NOW)
 HOSTILE = "\x1b[2J\r\n\x07\u202eabc\u200b\u0301\u05d0\u3164日本語👩\u200d🔧" + "long" * 100
 
@@ -55,7 +55,7 @@ def drawn(
         clock,
         width=width,
         height=height,
-        simulated=simulated,
+        simulated=["demo"] if simulated else (),
     )
 
 

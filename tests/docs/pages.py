@@ -6,6 +6,7 @@ from pathlib import Path
 from probe.brokers import all_brokers
 from probe.session.phases import DEADLINES, TABLE, Move
 from tests.docs.configuration import configuration_page
+from tests.monitor.states_page import states_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 ORDER = ("upgrading", "opening", "joining", "authenticating", "live")
@@ -59,7 +60,12 @@ def dialects_page() -> str:
     return "\n".join([*lines, ""])
 
 
-PAGES = {"phases.md": phases_page, "dialects.md": dialects_page, "configuration.md": configuration_page}
+PAGES = {
+    "phases.md": phases_page,
+    "dialects.md": dialects_page,
+    "configuration.md": configuration_page,
+    "monitor-states.md": states_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES.items():

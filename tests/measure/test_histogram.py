@@ -161,3 +161,16 @@ def test_it_takes_little_room() -> None:
     assert sys.getsizeof(fresh) + sys.getsizeof(fresh._counts) < 256
     assert len(Histogram.of(minute).to_bytes()) <= 45
     assert len(Histogram.of(hour).to_bytes()) <= 300
+
+
+@given(st.lists(st.floats(1e-5, 1e5), max_size=60))
+def test_a_packed_histogram_says_the_same(values: list[float]) -> None:
+    whole = Histogram.of(values)
+    packed, merged = whole.packed(), Histogram.of([1.0])
+    merged.merge(packed)
+    assert packed == whole
+    assert packed.to_bytes() == whole.to_bytes()
+    assert [packed.quantile(share) for share in (0.5, 0.99)] == [
+        whole.quantile(share) for share in (0.5, 0.99)
+    ]
+    assert merged == Histogram.of([1.0, *values])

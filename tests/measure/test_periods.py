@@ -93,6 +93,19 @@ def test_every_window_holds_its_minutes_and_no_others(name: str) -> None:
     assert lately.sums[name][0] == 0.0
 
 
+def test_minutes_between_two_runs_are_not_skipped() -> None:
+    lately = Lately()
+    lately.add(minute(0, bad=30.0))
+    lately.add(minute(3))
+    assert (lately.sums["5m"], len(lately.periods())) == ((30.0, 120.0), 1)
+    lately.skip_to(8 * MINUTE)
+    assert (lately.sums["5m"], lately.sums["30m"]) == ((0.0, 60.0), (30.0, 120.0))
+    lately.skip_to(60 * MINUTE)
+    assert (lately.periods(), lately.sums["1h"]) == ([], (30.0, 120.0))
+    lately.add(minute(10**6))
+    assert (len(lately.periods()), lately.sums["3d"]) == (1, (0.0, 60.0))
+
+
 def test_minutes_that_were_not_observed_count_as_what_they_were() -> None:
     lately = Lately()
     lately.add(minute(0, bad=10.0, observed=20.0))

@@ -141,6 +141,108 @@ def test_what_gets_bad_again_within_five_seconds_is_the_same_incident_and_ends_l
     assert over.ended_utc - over.began_utc == 9.0
 
 
+def test_a_stall_is_nobodys_fault_until_something_says_that_the_connection_stands() -> None:
+    played = Played()
+    played.stream(60.0)
+    assert not played.watch.doubts()
+    played.pass_time(5.0)
+    assert [played.watch.doubts(), played.watch.doubts()] == [True, False]
+    [opened] = played.of(Incident)
+    assert (opened.blame, "nothing else has come either" in opened.sentence) == (Blame.UNKNOWN, True)
+    played.beat()
+    known = played.of(Incident)[-1]
+    assert (known.id, known.blame, known.code) == (opened.id, Blame.BROKER, opened.code)
+    assert "the connection stands" in known.sentence
+    played.pass_time(20.0)
+    assert len(played.of(Incident)) == 2
+
+
+def test_what_was_heard_before_the_next_price_was_due_says_nothing_of_a_stall() -> None:
+    played = Played()
+    played.stream(60.0)
+    played.beat()
+    played.pass_time(10.0)
+    assert [each.blame for each in played.of(Incident)] == [Blame.UNKNOWN]
+
+
+def test_a_session_that_is_found_dead_before_its_stall_was_blind_since_the_last_it_brought() -> None:
+    played = Played()
+    played.stream(60.0)
+    played.pass_time(3.0)
+    played.end("session.half-open")
+    played.pass_time(2.0)
+    assert (played.bad, played.watch.ledger.blind) == ({Cause.DISCONNECTED: 5.0}, 5.0)
+    played.stream(GOOD_FOR_SECONDS + 1)
+    over = played.of(Incident)[-1]
+    assert (over.began_utc, over.blind_seconds) == (ZERO_UTC + 160.0, 5.0)
+
+
+def test_an_incident_without_a_name_takes_that_of_the_failure_that_names_it() -> None:
+    played = Played()
+    played.watch.dialling(played.now, HERE, Trigger.START)
+    played.pass_time(START_GRACE_SECONDS + 0.5)
+    assert [(each.code, each.blame) for each in played.of(Incident)] == [
+        ("session.disconnected", Blame.UNKNOWN)
+    ]
+    refused = Failure(kind="tcp.refused").facts
+    played.end("tcp.refused")
+    known = played.of(Incident)[-1]
+    assert (known.code, known.blame, known.advice) == (refused.code, refused.blame, refused.advise)
+    played.end("dns.nxdomain")
+    assert played.of(Incident)[-1].code == refused.code
+
+
+def test_who_never_connected_was_blind_while_the_market_was_open() -> None:
+    played = Played()
+    played.watch.dialling(played.now, HERE, Trigger.START)
+    played.pass_time(30.0)
+    assert (played.watch.ledger.open, played.watch.ledger.blind) == (30.0, 30.0)
+
+
+def test_whoever_is_left_while_good_again_had_an_incident_until_it_was_good() -> None:
+    played = Played()
+    played.stream(60.0)
+    played.pass_time(20.0)
+    good_from = played.now + 0.5
+    played.pass_time(3.0, ticking=[SYMBOL])
+    played.watch.leave(played.now)
+    assert played.of(Incident)[-1].ended_utc == ZERO_UTC + good_from
+
+
+def test_a_market_that_may_well_be_quiet_is_neither_a_stall_nor_an_old_price() -> None:
+    pauses_from = ZERO_UTC + 160.0
+    played = Played(is_open=lambda symbol, utc: True if utc < pauses_from else None)
+    played.stream(59.0)
+    played.pass_time(300.0)
+    assert (played.watch.condition.data, played.of(Incident)) == (Data.QUIET, [])
+    assert played.watch.score(played.now).value == pytest.approx(100.0, abs=1.0)
+
+
+def test_a_calm_target_is_looked_at_rarely_and_booked_always() -> None:
+    looks: list[float] = []
+
+    def is_open(symbol: str, utc: float) -> bool:
+        looks.append(utc)
+        return True
+
+    played = Played(is_open=is_open)
+    played.stream(30.0)
+    looks.clear()
+    played.pass_time(60.0, ticking=[SYMBOL])
+    assert len(set(looks)) < 2 * 60.0 / 4  # each look asks also for the minute to come
+    assert played.watch.ledger.open == played.watch.ledger.observed == 90.0
+
+
+def test_a_minute_that_may_not_be_closed_now_is_closed_later() -> None:
+    played = Played()
+    played.stream(10.0)
+    played.now += 4.0
+    for may_close, closed in ((False, False), (True, True), (True, False)):
+        played.now += 3.0
+        assert played.watch.wake(played.now, due_at=played.now, may_close=may_close) is closed
+    assert [each.seconds for each in played.of(Period)] == [pytest.approx(20.0)]
+
+
 def test_a_stall_that_ends_for_moments_only_goes_on_for_the_alert() -> None:
     played = Played()
     played.stream(60.0)
@@ -330,6 +432,25 @@ def test_a_heartbeat_that_we_sent_late_taints_what_it_measured() -> None:
     played.hear(HeartbeatAnswered(at=played.now, name=WEBSOCKET, due_at=played.now - 0.2, sent_at=played.now))
     played.pass_time(0.5)
     assert [each.tainted for each in played.of(Sample) if each.metric is Metric.WS_RTT] == [True]
+
+
+def test_the_edge_is_not_blamed_before_the_kernels_figure_had_time_to_follow() -> None:
+    played = Played()
+    played.stream(1.0)
+
+    def ping(rtt: float, kernel: float) -> Blame | None:
+        played.watch.measured(played.now, Metric.TCP_RTT, kernel)
+        played.watch.measured(played.now, Metric.APP_RTT, rtt * 1.1)
+        played.beat(rtt)
+        played.pass_time(20.0, ticking=[SYMBOL])
+        blamed = played.watch.measurements.blamed()
+        return blamed.blame if blamed else None
+
+    assert [ping(0.05, 0.04) for _ in range(3)] == [None] * 3
+    played.pass_time(60.0, ticking=[SYMBOL])
+    slow = [ping(0.9, 0.1) for _ in range(12)]
+    assert Blame.NETWORK in slow[:7]
+    assert (Blame.EDGE in slow[:7], set(slow[8:])) == (False, {Blame.EDGE})
 
 
 def test_another_endpoint_has_another_usual_time() -> None:

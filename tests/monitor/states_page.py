@@ -1,11 +1,7 @@
-"""Writes docs/monitor-states.md from the matrix: `python -m tests.monitor.states_page`. A test keeps it equal."""
-
-from pathlib import Path
+"""docs/monitor-states.md, drawn from the matrix."""
 
 from probe.faults.catalogue import FAULTS
 from tests.monitor.matrix import BASELINE, BROKERS, NOT_MET, ROWS, Row, Then
-
-PAGE = Path(__file__).parents[2] / "docs" / "monitor-states.md"
 
 STATES = """# States, causes, and what each fault looks like
 
@@ -84,7 +80,3 @@ def _line(row: Row) -> str:
         row.looks,
     )
     return f"| {' | '.join(cells)} |"
-
-
-if __name__ == "__main__":
-    PAGE.write_text(states_page(), encoding="utf-8")

@@ -12,6 +12,7 @@ from tests.virtual.travelling import run
 
 HOUR = 3600.0
 SHORT = 720.0
+LONG = 6 * HOUR
 SUNDAY_OPENING = WEDNESDAY_NOON + 4 * 86400 + 10 * HOUR  # of the currency markets, 22:00 UTC in winter
 FRIDAY_CLOSING = WEDNESDAY_NOON + 2 * 86400 + 10 * HOUR
 SATURDAY = WEDNESDAY_NOON + 3 * 86400
@@ -25,12 +26,13 @@ class Day:
     middle_utc: float
     symbols: tuple[str, ...] = OTC
     faults: tuple[str, ...] = ("jitter:seconds=40ms",)
+    long: float = 2 * HOUR
 
 
 DAYS = (
-    Day("weekday", WEDNESDAY_NOON),
+    Day("weekday", WEDNESDAY_NOON, long=LONG),
     Day("weekend", SATURDAY),
-    Day("over an opening", SUNDAY_OPENING, REGULAR),
+    Day("over an opening", SUNDAY_OPENING, REGULAR, long=LONG),
     Day("over a closing", FRIDAY_CLOSING, REGULAR),
     Day("closed all the time", SATURDAY, ("EURUSD",)),
 )
@@ -65,5 +67,5 @@ def test_a_healthy_hour_in_five_parts_raises_nothing(day: Day) -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
 @pytest.mark.parametrize("broker", BROKERS)
-def test_six_healthy_hours_raise_nothing(broker: str, day: Day) -> None:
-    run(watch(broker, day, 6 * HOUR))
+def test_healthy_hours_raise_nothing(broker: str, day: Day) -> None:
+    run(watch(broker, day, day.long))

@@ -1,6 +1,7 @@
 """A session is made, kept, lost and made again; and never by force."""
 
 import asyncio
+import random
 import ssl
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -11,12 +12,15 @@ import pytest
 from probe.brokers import find_broker
 from probe.kept import SessionFile
 from probe.measure.records import Trigger
-from probe.model.credentials import PasswordLogin
+from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Account, Sureness
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, FirstData, Phase, PhaseFinished, RequestAnswered, RequestSent
+from probe.model.failures import Failure
 from probe.model.intents import AskHistory, Watch
 from probe.monitor.knocking import keep_knocking
+from probe.monitor.link import Link
+from probe.monitor.race import Race, Raced
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import ConnectMode
 from probe.monitor.winners import Winners
@@ -207,6 +211,33 @@ def test_a_rejected_credential_is_sent_once_and_never_again(fault: str, known: K
     run(knock())
 
 
+def test_what_one_link_saw_rejected_is_sent_by_no_other(known: Known) -> None:
+    async def go() -> None:
+        rejected: dict[Credentials | PasswordLogin, Failure] = {}
+        async with place("auth-refused", at=regions("near", "far"), broker=known.broker) as at:
+            for name in ("one", "two"):
+                link = Link(
+                    at.wanted(name=name), at.ears, rng=random.Random(1), winners=None, rejected=rejected
+                )
+                async with running(link) as task:
+                    await asyncio.wait_for(task, 60)
+            assert (at.logins, at.ears.ends) == (1, ["auth.refused", "auth.refused"])
+
+    run(go())
+
+
+def test_a_session_that_was_ended_elsewhere_says_nothing_against_its_credential() -> None:
+    async def go() -> None:
+        rejected: dict[Credentials | PasswordLogin, Failure] = {}
+        async with place("kicked-elsewhere:at=5s") as at:
+            link = Link(at.wanted(), at.ears, rng=random.Random(1), winners=None, rejected=rejected)
+            async with running(link) as task:
+                await asyncio.wait_for(task, 60)
+            assert (at.ears.ends, rejected) == (["auth.revoked"], {})
+
+    run(go())
+
+
 def test_silence_about_a_login_is_no_rejection_but_asked_about_rarely() -> None:
     async def silent() -> None:
         async with place("auth-silent") as at:
@@ -391,6 +422,32 @@ def test_a_race_that_nobody_finishes_is_run_again_later() -> None:
                 await at.simulator.board.switch_off(1)
                 await until(lambda: at.ears.of(FirstData), within=300)
             assert {each.purpose for each in at.ears.attempts if each.failure} == {"race"}
+
+    run(go())
+
+
+def test_races_count_for_how_often_an_endpoint_is_dialled() -> None:
+    async def go() -> None:
+        async with place("refuse", at=regions(*"abcdefgh")) as at:
+            times: dict[str, list[float]] = {}
+            dial = Race.run
+
+            async def noted(race: Race) -> Raced:
+                for visit in race._visits:
+                    times.setdefault(visit.trial.endpoint.region, []).append(
+                        asyncio.get_running_loop().time()
+                    )
+                return await dial(race)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(Race, "run", noted)
+                link = at.link(connect=ConnectMode.RACE)
+                async with running(link):
+                    await asyncio.sleep(HOUR)
+            for each in times.values():
+                assert len(each) > 10
+                gaps = [late - early for early, late in zip(each, each[10:], strict=False)]
+                assert min(gaps) >= 299.999
 
     run(go())
 

@@ -11,7 +11,6 @@ from probe.faults.catalogue import FAULTS, read_fault
 from probe.measure.records import Alert, Attempt, Cause, Disconnected, SessionState
 from probe.monitor.monitor import Monitor
 from tests.monitor.matrix import NOT_MET, ROWS, SETTLED, Course, Row, Then, course
-from tests.monitor.states_page import PAGE, states_page
 from tests.virtual.travelling import run
 
 LONG_AFTER = 1300.0  # until the last quarter of an hour is good again
@@ -179,7 +178,3 @@ def test_a_server_of_one_version_of_tls_is_nothing_to_whoever_speaks_both(only: 
 def test_no_fault_of_the_catalogue_is_missing() -> None:
     tls = {"tls-certificate", "tls-version"}  # below
     assert {row.name for row in ROWS} | NOT_MET.keys() | tls == FAULTS.keys()
-
-
-def test_the_page_of_the_states_says_what_the_matrix_says() -> None:
-    assert PAGE.read_text(encoding="utf-8") == states_page(), "run python -m tests.monitor.states_page"

@@ -5,15 +5,19 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from probe.drivers.tls import TlsProfile
 from probe.measure.records import Incident, Metric, Notice, Record, Sample, SessionState
 from probe.model.errors import ConfigError
 from probe.model.failures import Blame
 from probe.monitor.monitor import Common, Monitor
-from tests.monitor.linked import Place, place
+from probe.monitor.understanding import told_twice
+from probe.monitor.winners import Winners
+from tests.monitor.linked import Place, place, regions
 from tests.virtual.travelling import TravellingLoop, run
 
 
@@ -107,6 +111,116 @@ def test_a_target_that_nobody_may_hold_stops_the_start() -> None:
                 await monitor.run()
 
     run(start())
+
+
+def test_a_reload_does_not_try_a_rejected_credential_again_neither_there_nor_elsewhere() -> None:
+    async def reload() -> None:
+        async with (
+            place("auth-refused", at=regions("near", "far")) as at,
+            monitored(at, "one") as (monitor, _),
+        ):
+            (one,) = monitor.wanted
+            assert states(monitor) == {"one": SessionState.AUTH_REJECTED}
+            for endpoints in (at.endpoints[1:], at.endpoints[:1]):
+                await monitor.apply([replace(one, name="two", endpoints=endpoints), one])
+                await asyncio.sleep(30)
+                assert set(states(monitor).values()) == {SessionState.AUTH_REJECTED}
+            assert at.logins == 1
+
+    run(reload())
+
+
+def test_a_target_that_cannot_go_on_does_not_end_the_others_and_is_told(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with place() as at, monitored(at, "one") as (monitor, told):
+            (one,) = monitor.wanted
+            before = monitor.link("one").session
+            lost = replace(
+                one,
+                name="lost",
+                endpoints=(replace(one.endpoints[0], url="wss://127.0.0.1:9/"),),
+                tls=TlsProfile(ca_file=tmp_path / "gone.pem"),
+            )
+            await monitor.apply([one, lost])
+            await asyncio.sleep(10)
+            assert monitor.link("one").session is before
+            assert told.codes() == ["target.stopped"]
+            assert "gone.pem" in told.of(Notice)[0].sentence
+            alone = Monitor([lost], rng=random.Random(1), utc=at.utc)
+            with pytest.raises(ExceptionGroup):
+                await alone.run()
+
+    run(go())
+
+
+def test_what_a_knock_cannot_use_ends_the_knocks_and_no_session(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise ConfigError("the proxy cannot be used")
+
+    async def go() -> None:
+        monkeypatch.setattr("probe.monitor.monitor.keep_knocking", refuse)
+        async with place() as at:
+            told = Told()
+            wanted = at.wanted(knock_every=10.0)
+            monitor = Monitor([wanted], sinks=[told.append], rng=random.Random(1), utc=at.utc)
+            task = asyncio.create_task(monitor.run())
+            await asyncio.sleep(30)
+            assert (states(monitor), told.codes()) == ({"one": STREAMING}, ["target.not-knocked"])
+            monitor.stop()
+            await task
+
+    run(go())
+
+
+def test_a_knock_keeps_to_the_deadline_of_the_phases_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go() -> None:
+        heard = []
+
+        async def note(*_: object, phase_deadline: float | None, **__: object) -> None:
+            heard.append(phase_deadline)
+
+        monkeypatch.setattr("probe.monitor.monitor.keep_knocking", note)
+        async with place() as at:
+            monitor = Monitor(
+                [at.wanted()], common=Common(phase_deadline=2.0), rng=random.Random(1), utc=at.utc
+            )
+            task = asyncio.create_task(monitor.run())
+            await asyncio.sleep(1)
+            monitor.stop()
+            await task
+        assert heard == [2.0]
+
+    run(go())
+
+
+def test_what_is_simulated_is_not_remembered_beside_what_is_real(tmp_path: Path) -> None:
+    async def go() -> None:
+        file = tmp_path / "endpoints.json"
+        async with place() as at:
+            for simulated in (True, False):
+                monitor = Monitor(
+                    [at.wanted(simulated=simulated, knock_every=None)],
+                    winners=Winners(file, warn=print),
+                    rng=random.Random(1),
+                    utc=at.utc,
+                )
+                task = asyncio.create_task(monitor.run())
+                await asyncio.sleep(10)
+                monitor.stop()
+                await task
+                assert file.exists() is not simulated
+
+    run(go())
+
+
+def test_targets_that_one_credential_opens_are_named() -> None:
+    async def look() -> None:
+        async with place() as at:
+            one, two = at.wanted(), at.wanted(name="two", symbols=())
+            assert told_twice([one, two, at.wanted(name="three", key=None)]).count("one, two") == 1
+            assert told_twice([one, replace(two, simulated=True), at.wanted(name="three", key=None)]) == ""
+
+    run(look())
 
 
 # -- nobody looked -------------------------------------------------------------------------------------------------------

@@ -143,6 +143,8 @@ def test_silence_is_a_stall_within_seconds_and_the_end_within_thirty(
     faults: dict[str, Fault], name: str
 ) -> None:
     fault = faults[name]
+    told = [each for each in fault.lines if each["kind"] == "incident"]
+    assert {each["blame"] for each in told} == {"not known", NETWORK}
     assert fault.seconds_to(stalled, since=fault.began) < 5.5
     assert fault.seconds_to(disconnected, since=fault.began) < 30.0
     assert fault.first(disconnected)["initiator"] == "network"

@@ -42,6 +42,21 @@ class Switch:
             server.close()
 
 
+def test_a_name_that_cannot_be_one_is_a_line_that_is_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(host: str, port: int) -> None:
+        host.encode("idna")
+
+    async def look() -> None:
+        monkeypatch.setattr(asyncio, "open_connection", refuse)
+        uplink = Uplink("x" * 64 + ".test", 1)
+        watching = asyncio.create_task(uplink.watch(lambda at, seconds: None))
+        await asyncio.sleep(UPLINK_AGAIN + 1)
+        assert (uplink.up, watching.done()) == (False, False)
+        watching.cancel()
+
+    run(look())
+
+
 def test_the_line_is_down_after_two_failures_and_up_after_one_success() -> None:
     async def look() -> None:
         measured: list[tuple[float, float]] = []

@@ -1,10 +1,13 @@
 """The first at the greeting wins; nobody shows a credential, and everybody leaves in order."""
 
 import asyncio
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from probe.measure.records import Trigger
+from probe.model.errors import ConfigError
 from probe.model.events import Phase
 from probe.monitor.race import Race, Raced
 from tests.monitor.linked import Place, owned, place, regions, until
@@ -96,5 +99,16 @@ def test_a_cancelled_race_leaves_nothing(fault: str) -> None:
             with pytest.raises(asyncio.CancelledError):
                 await task
             assert owned(before) == set()
+
+    run(go())
+
+
+def test_settings_that_cannot_be_used_are_told_as_such_and_not_once_for_each_runner(tmp_path: Path) -> None:
+    async def go() -> None:
+        async with place(at=regions("a", "b"), tls=True) as at:
+            at.over_tls()
+            at.tls = replace(at.tls, ca_file=tmp_path / "gone.pem")
+            with pytest.raises(ConfigError):
+                await Race(at.dialler(), at.endpoints).run()
 
     run(go())

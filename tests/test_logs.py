@@ -155,3 +155,11 @@ def test_importing_it_does_not_import_the_library() -> None:
 
     code = "import sys, probe.logs; print('structlog' in sys.modules)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "False\n"
+
+
+def test_what_somebody_else_wrote_moves_no_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    configure("info", terminal=True)
+    get_logger().warning("met", words="\x1b]0;mine\x07\u202e\x1b[2J")
+    line = capsys.readouterr().err
+    assert "\\x1b]0;mine\\x07\\u202e\\x1b[2J" in line
+    assert "\x07" not in line

@@ -141,6 +141,7 @@ class SessionPool:
         """Also the sessions in use; who waits for one is told."""
         self._is_closed = True
         self._idle.clear()
+        self._free.release()  # the first who waits is told, and lets the next one know
         await asyncio.gather(*(self._drop(session) for session in list(self._open)))
 
     async def __aenter__(self) -> Self:

@@ -229,6 +229,10 @@ class Session:
             OrderRejected: the broker said no.
             ConfigError: no broker could mean this.
         """
+        if direction not in (*Direction, *(each.value for each in Direction)):
+            raise ConfigError(
+                f"{direction!r} is no direction", where="place_demo_order", next_step="Say call or put."
+            )
         if not (isfinite(amount) and amount > 0 and duration > 0):
             raise ConfigError(
                 f"an order of {amount:g} for {duration:g} s is none",

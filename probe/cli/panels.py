@@ -10,7 +10,7 @@ from rich.style import Style
 
 from probe.cli.lines import TONE_OF_SEVERITY, TONE_OF_STATE, Told, counted, likely, percent, safe, span
 from probe.cli.output import bar, milliseconds
-from probe.cli.summary import ROUND_TRIPS, lasted
+from probe.cli.summary import ROUND_TRIPS, lasted, reason
 from probe.measure.health import Grade
 from probe.measure.records import Data, Incident, Login, Metric, Protocol, SessionState, Transport
 from probe.measure.snapshot import EndpointView, Snapshot, SymbolView
@@ -198,7 +198,7 @@ def health(snapshot: Snapshot, width: int) -> list[Row]:
     tone = TONE_OF_GRADE[score.grade]
     value = "–" if score.value is None else f"{score.value:.0f}"
     figure = Segment(f" {value} {score.grade.value} ", STYLES[tone] + Style(bold=True, reverse=True))
-    rows: list[Row] = [[part("HEALTH ", "title"), figure, part(f"  {score.cap or score.sentence}")]]
+    rows: list[Row] = [[part("HEALTH ", "title"), figure, part(f"  {score.cap or reason(score)}")]]
     if not score.components:
         rows.append(words("components not measured", style="dim"))
     room = max(6, min(24, width - 45))
@@ -236,7 +236,10 @@ def _symbol(view: SymbolView, width: int) -> Row:
         part(" "),
         part(bar(ratio, 1.0, 5) if age is not None else "·" * 5, tone),
         part(" "),
-        padded("no price yet" if age is None else f"{_short(age)} of {_short(limit)}", 20 if roomy else 13),
+        padded(
+            "no price yet" if age is None else f"{_short(age)}{' of ' if roomy else '/'}{_short(limit)}",
+            20 if roomy else 13,
+        ),
         part(f" {'STALLED' if view.stalled else 'market ' * roomy + market}", tone),
     ]
 

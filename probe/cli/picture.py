@@ -117,12 +117,13 @@ def _pieces(
     both = beside(components, panels.symbols(snapshot, width - left - 2), left)
     now, past = panels.troubles(snapshot, clock, width)
     recent = [panels.event(each, clock, named=several) for each in islice(reversed(events), most)]
+    past_urgency = 7 if past else 9
     past = [words("INCIDENTS", style="title"), *(past or [words("none", style="dim")])]
     recent = [words("EVENTS", style="title"), *(recent or [words("none yet", style="dim")])]
     last = (
         [Piece(rows=beside(past, recent, width // 2 - 1), least=2, urgency=7)]
         if width >= WIDE
-        else [Piece(rows=past, least=2, urgency=7), Piece(rows=recent, least=2, urgency=8)]
+        else [Piece(rows=past, least=2, urgency=past_urgency), Piece(rows=recent, least=2, urgency=8)]
     )
     return [
         Piece(rows=now, least=5, urgency=0),

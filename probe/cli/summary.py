@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from probe.cli.lines import counted, likely, percent, safe, span
 from probe.cli.output import milliseconds
+from probe.measure.health import HealthScore
 from probe.measure.plain import SCHEMA_VERSION, iso, plain
 from probe.measure.records import Cause, Incident, Metric
 from probe.measure.snapshot import Snapshot
@@ -49,10 +50,15 @@ def _sentences(snapshot: Snapshot) -> Iterator[str]:
     yield from _round_trips(snapshot)
     score = snapshot.score
     value = "no score" if score.value is None else f"{score.value:.0f} of 100"
-    yield f"Health {score.grade.value}, {value}: {score.sentence}"
+    yield f"Health {score.grade.value}, {value}: {reason(score)}"
     yield from (f"Alert {each.name} still fires: {each.message}" for each in snapshot.alerts)
     if advice := next_step(snapshot):
         yield f"Next: {advice}"
+
+
+def reason(score: HealthScore) -> str:
+    """Its sentence, without the figure and the grade that stand before it anyway."""
+    return score.sentence.partition(f" of 100, {score.grade.value}: ")[2] or score.sentence
 
 
 def _availability(snapshot: Snapshot) -> str:

@@ -124,7 +124,7 @@ class Histogram:
     def packed(self) -> Self:
         """The same in little memory. Nothing can be added to it."""
         small = type(self)()
-        small._counts = _Pairs(self._counts)  # type: ignore[assignment]  # what would write to it fails
+        small._counts = _Pairs(self._counts)  # type: ignore[assignment]  # noqa: SLF001 - what would write fails
         small.count, small.total = self.count, self.total
         small.smallest, small.largest = self.smallest, self.largest
         return small

@@ -221,10 +221,8 @@ class Judge:
 
     def _calm(self, now: float, now_utc: float) -> float:
         """Until when nothing new can be found, unless something happens."""
-        after = self.condition
-        if after.state is not SessionState.STREAMING or after.data is not Data.FLOWING:
-            return now
-        if self.stalled_since is not None or self.incidents.open is not None:
+        is_well = self.condition.state is SessionState.STREAMING and self.incidents.open is None
+        if not is_well or self.stalled_since is not None:
             return now
         due = self.freshness.due()
         minute = now + MINUTE - now_utc % MINUTE  # markets open and close then

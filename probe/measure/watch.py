@@ -258,7 +258,8 @@ class Watch(Judge):
 
     def _ended(self, event: Ended, at: float) -> None:
         failure, at_utc = event.failure, self._utc(at)
-        if failure is not None and failure.facts.layer is Layer.HEARTBEAT and self._stall_began is None:
+        went_mute = failure is not None and failure.facts.layer is Layer.HEARTBEAT
+        if went_mute and self._stall_began is None and not self._left:
             self._lost_since = self._silent_since()
         self._failed(failure)
         if self._stage is Stage.LIVE:

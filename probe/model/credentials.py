@@ -1,5 +1,6 @@
 """Secrets as a type: nothing that formats, logs, copies to JSON or pickles a value can show one."""
 
+import base64
 import hashlib
 import hmac
 import json
@@ -15,6 +16,7 @@ MASK = "***"
 _TOKEN_LOOK = re.compile(
     r"[0-9A-Za-z]{24,}|[0-9A-Za-z]{12,}\Z"
 )  # 26 or 32 characters, the last one perhaps cut
+_OF_URLS = str.maketrans("+/", "-_")
 SHORTEST = 6  # pieces of a secret below this many characters tell nothing
 SHORTEST_WORD = 3  # a whole secret below this many protects nothing; masking it would hide the text
 
@@ -120,6 +122,7 @@ class Redactor:
             value = secret.reveal()
             escaped = json.dumps(value)[1:-1]
             forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="", errors="replace")}
+            forms |= set(_in_base64(value.encode("utf-8", "surrogatepass")))
         longest_first = sorted(forms, key=len, reverse=True)
         self._values = tuple(form for form in longest_first if len(form) >= SHORTEST)
         words = [re.escape(form) for form in longest_first if SHORTEST_WORD <= len(form) < SHORTEST]
@@ -144,6 +147,17 @@ class Redactor:
     def shorten(self, text: str, length: int) -> str:
         """Redacted, then cut. Only as much is read as a secret that begins within `length` can reach."""
         return self(text[: length + self.longest])[:length]
+
+
+def _in_base64(value: bytes) -> Iterator[str]:
+    """What of it shows at each of the three places where it can stand in something longer."""
+    if len(value) < 2 * SHORTEST:
+        return
+    for before in range(3):
+        shown = base64.b64encode(bytes(before) + value).decode()
+        shown = shown[(0, 2, 3)[before] : (before + len(value)) * 8 // 6]
+        yield shown
+        yield shown.translate(_OF_URLS)
 
 
 class StrangersRedactor(Redactor):

@@ -59,6 +59,7 @@ class Link:
         max_retries: Stop after so many connections in a row that did not prove good.
         phase_deadline: Of each phase of dialling.
         rejected: What a broker refused, and how; shared by links, so that none tries what another one saw refused.
+        rate: Of the link that this one follows.
 
     Raises:
         ConfigError: no endpoint may have the credential.
@@ -75,6 +76,7 @@ class Link:
         max_retries: int | None = None,
         phase_deadline: float | None = None,
         rejected: dict[Credentials | PasswordLogin, Failure] | None = None,
+        rate: DialRate | None = None,
     ) -> None:
         self._wanted, self._listener, self._winners = wanted, listener, winners
         self._rejected = {} if rejected is None else rejected
@@ -90,7 +92,7 @@ class Link:
         )
         self._candidates = _permitted(wanted)
         self._tried: set[Endpoint] = set()  # and found wanting, since a session last proved good
-        self._rate = DialRate()
+        self._rate = rate or DialRate()
         self._ends_in_a_row = 0
         self._way_in = WayIn(wanted.key)
         self._endpoint: Endpoint | None = None
@@ -111,6 +113,8 @@ class Link:
         failure: Failure | None = None
         trigger = Trigger.START
         try:
+            if self._earliest() > self._now():
+                await self._pause(0.0, None)
             while not self._stopping.is_set():
                 failure = await self._connect(trigger)
                 if self._stopping.is_set():
@@ -293,11 +297,15 @@ class Link:
 
     async def _pause(self, seconds: float, failure: Failure | None) -> None:
         now = self._now()
-        races = self._endpoint is None and self._wanted.connect is ConnectMode.RACE
-        following = [self._endpoint] if self._endpoint else self._left()[: RUNNERS if races else 1]
-        until = max(now + seconds, *(self._rate.earliest(each.url) for each in following))
+        until = max(now + seconds, self._earliest())
         self._listener.waiting(now, until, failure)
         await self._interruptible(asyncio.sleep(until - now))
+
+    def _earliest(self) -> float:
+        """When what is dialled next may be dialled again."""
+        races = self._endpoint is None and self._wanted.connect is ConnectMode.RACE
+        following = [self._endpoint] if self._endpoint else self._left()[: RUNNERS if races else 1]
+        return max(self._rate.earliest(each.url) for each in following)
 
     def _remember_failure(self, endpoint: Endpoint, failure: Failure) -> None:
         if self._winners is not None and is_regional(failure):

@@ -28,11 +28,12 @@ from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
 from probe.session.client import ClientSession
+from probe.session.reconnect import DialRate
 
 PULSE_SECONDS = 0.5
 ALERTS_EVERY = 10  # pulses
-SLICE, MOST_SLICES = 20, 10  # targets that are woken together, until a pulse is cut into so many parts
-MINUTES_A_SLICE = 5  # are closed at once; the others follow with the next pulses
+SLICE, MOST_SLICES = 20, 20  # targets that are woken together, until a pulse is cut into so many parts
+MINUTES_A_SLICE = 2  # are closed at once; the others follow with the next pulses
 CLOCK_STEP_SECONDS = 1.0
 LAG_MINUTES = 5
 STOP_WITHIN = 1.5
@@ -97,6 +98,7 @@ class Monitor:
         self._held: dict[str, _Held] = {}
         self._learnt: dict[str, dict[str, bytes]] = {}
         self._rejected: dict[Credentials | PasswordLogin, Failure] = {}
+        self._rates: dict[str, DialRate] = {}
         self._stop = asyncio.Event()
         self._changing = asyncio.Lock()  # what is held
         self._lag = Histogram.of(())
@@ -238,6 +240,7 @@ class Monitor:
             max_retries=self._common.max_retries,
             phase_deadline=self._common.phase_deadline,
             rejected=self._rejected,
+            rate=self._rates.setdefault(wanted.name, DialRate()),  # also when it is changed again and again
         )
         return _Held(wanted, watch, link)
 

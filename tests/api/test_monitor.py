@@ -144,6 +144,31 @@ def test_a_callback_that_fails_ends_alone() -> None:
     serving(POCKETOPTION.broker, what)
 
 
+def test_a_callback_that_leaves_and_then_fails_ends_nothing_else() -> None:
+    async def what(at: Served) -> None:
+        told: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+
+        def fail(record: Record) -> None:
+            leave()
+            raise RuntimeError("mine")
+
+        async with monitor(at) as watching:
+            leave = watching.on_record(fail)
+            await until(lambda: watching.snapshot()[0].condition.state.value == "streaming")
+        assert [str(each["exception"]) for each in told] == ["mine"]
+
+    serving(POCKETOPTION.broker, what)
+
+
+def test_a_knock_elsewhere_does_not_change_the_region_that_is_in_use() -> None:
+    watching = Monitor("sim:quotex")
+    for purpose, endpoint in (("hold", "eu"), ("knock", "us"), ("race", "asia")):
+        watching._note(Attempt(at_utc=0.0, target="demo", endpoint=endpoint, purpose=purpose))
+    watching._note(Period(began_utc=0.0, seconds=60.0, target="demo"))
+    assert watching._rows[-1]["region"] == "eu"
+
+
 def test_targets_of_the_configuration_are_watched(tmp_path: Path) -> None:
     config = tmp_path / "mine.toml"
     config.write_text('[targets.one]\ntarget = "sim:pocketoption"\n[targets.two]\ntarget = "sim:quotex"\n')

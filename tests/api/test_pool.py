@@ -144,3 +144,22 @@ def test_who_gives_up_waiting_takes_nothing_with_him() -> None:
             assert at.token not in repr(sessions)
 
     serving(POCKETOPTION.broker, what)
+
+
+def test_who_waits_for_a_session_of_a_pool_that_is_closed_is_told_at_once() -> None:
+    async def what(at: Served) -> None:
+        sessions = pool(at, 1)
+
+        async def wait() -> None:
+            async with sessions.session(timeout=600):
+                raise AssertionError("there is none")
+
+        async with sessions.session():
+            waiting = [asyncio.create_task(wait()) for _ in range(3)]
+            await asyncio.sleep(1)
+            await sessions.close()
+            done, _ = await asyncio.wait(waiting, timeout=1)
+            assert [type(each.exception()) for each in done] == [SessionClosed] * 3
+        assert sessions.in_use == 0
+
+    serving(POCKETOPTION.broker, what)

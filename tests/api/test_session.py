@@ -1,6 +1,7 @@
 """Over real sockets, against both simulated brokers."""
 
 import asyncio
+import contextlib
 import gc
 from dataclasses import replace
 from typing import Any
@@ -16,14 +17,17 @@ from probe.api.errors import (
     SessionLost,
     Unanswered,
 )
-from probe.api.orders import OrderResult, Outcome
+from probe.api.orders import OrderHandle, OrderResult, Outcome
 from probe.api.session import HOLD_INDEX
 from probe.api.streams import Quote
 from probe.drivers.aio import Connection
 from probe.measure.records import Metric
 from probe.model.endpoint import Account
 from probe.model.errors import ConfigError, UnsafeTarget
-from probe.model.meanings import Candle, History
+from probe.model.events import RequestAnswered
+from probe.model.intents import Intent
+from probe.model.meanings import Candle, Direction, History
+from probe.model.meanings import OrderRejected as Rejected
 from probe.monitor.link import Link
 from probe.simulator.listen import Region
 from tests.api.served import OTHER, SYMBOL, Served, serving, until
@@ -141,6 +145,69 @@ def test_what_nobody_confirmed_is_unconfirmed() -> None:
         closed_at = asyncio.get_running_loop().time()
         assert await order.result() == OrderResult(outcome=Outcome.UNCONFIRMED, order=order.order)
         assert asyncio.get_running_loop().time() == closed_at  # nobody is left who could tell
+
+    serving(POCKETOPTION.broker, what)
+
+
+def test_orders_of_two_sessions_in_the_same_second_are_not_taken_for_each_other() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as one, at.open() as other:
+            first = await one.place_demo_order(SYMBOL, "call", 10.0, 60)
+            second = await other.place_demo_order(SYMBOL, "call", 10.0, 60)
+            assert first.asked.request_id != second.asked.request_id
+            assert first.order is not None
+            theirs = replace(first.order, id="theirs", direction=Direction.PUT)
+            assert not OrderHandle(first.asked).is_about(theirs)
+
+    serving(POCKETOPTION.broker, what)
+
+
+def test_a_refusal_that_names_no_order_is_taken_for_none_of_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            answers = [Rejected(error="no"), Rejected(error="no")]
+
+            async def ask(intent: Intent) -> RequestAnswered:
+                await asyncio.sleep(1)
+                return RequestAnswered(at=0.0, request=1, intent=intent, answer=answers.pop(), sent_at=0.0)
+
+            monkeypatch.setattr(session._holding, "ask", ask)
+            first, second = await asyncio.gather(
+                *(session.place_demo_order(SYMBOL, "call", 10.0, 60) for _ in range(2)),
+                return_exceptions=True,
+            )
+            assert isinstance(first, OrderHandle)
+            assert not first.is_confirmed
+            assert isinstance(second, OrderRejected)
+
+    serving(POCKETOPTION.broker, what)
+
+
+@pytest.mark.parametrize(
+    ("amount", "duration"), [(float("nan"), 60), (float("inf"), 60), (-1.0, 60), (1.0, 0)]
+)
+def test_what_no_broker_could_mean_is_not_sent(amount: float, duration: int) -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            with pytest.raises(ConfigError, match="above 0"):
+                await session.place_demo_order(SYMBOL, "call", amount, duration)
+            with pytest.raises(ConfigError, match="'up' is no direction"):
+                await session.place_demo_order(SYMBOL, "up", 1.0, 60)
+
+    serving(POCKETOPTION.broker, what)
+
+
+def test_closing_that_is_cancelled_still_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            monkeypatch.setattr(session._holding._link, "stop", lambda: None)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.1):
+                    await session.close()
+            running = session._holding._running
+            assert running is not None
+            await asyncio.wait({running}, timeout=1)
+            assert running.done()
 
     serving(POCKETOPTION.broker, what)
 

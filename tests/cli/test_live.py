@@ -228,3 +228,18 @@ def test_only_events_that_people_are_told_are_kept() -> None:
     view = LiveView(list)
     view.note(changed())
     assert [each.word for each in view._events] == ["STREAMING"]
+
+
+def test_a_terminal_that_says_no_size_is_taken_for_an_ordinary_one() -> None:
+    ours, theirs = os.openpty()  # of 0 by 0
+    try:
+        with os.fdopen(theirs, "w") as file:
+            assert LiveView(list, console=Console(file=file))._size() == (80, 24)
+    finally:
+        os.close(ours)
+
+
+def test_leaving_what_was_not_entered_does_nothing() -> None:
+    view = LiveView(list)
+    view.leave()
+    view.leave()

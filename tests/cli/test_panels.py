@@ -33,7 +33,11 @@ from tests.cli.pretend_snapshots import (
 )
 
 SIZES = [(80, 24), (120, 40), (200, 60), (60, 14), (59, 14), (40, 10), (10, 3), (1, 1)]
-EVENTS = [each for record in (changed(), changed(STALLED), alert(), incident()) if (each := told(record, now_utc=NOW))]
+EVENTS = [
+    each
+    for record in (changed(), changed(STALLED), alert(), incident())
+    if (each := told(record, now_utc=NOW))
+]
 UTC_CLOCK = Clock(now_utc=NOW)
 HOSTILE = "\x1b[2J\r\n\x07\u202eabc\u200b\u0301\u05d0\u3164日本語👩\u200d🔧" + "long" * 100
 
@@ -125,7 +129,7 @@ def test_the_important_things_fit_an_ordinary_terminal() -> None:
         "kernel TCP",
         "own lag",
         "EURUSD_otc",
-        "0.4 s of 5 s  open",
+        "0.4 s/5 s     open",
         "closed",
         "unknown",
         "AVAILABLE 97.67 %",
@@ -292,3 +296,12 @@ def test_the_uplink_is_a_row_where_it_is_measured() -> None:
 def test_an_endpoint_that_failed_is_told_with_its_problem() -> None:
     one = snapshot(endpoints=(endpoint("demo-us", failures=4, phases=(), problem="refused"),))
     assert "  demo-us                –     4/4  refused" in shown(one)
+
+
+def test_of_several_targets_only_the_simulated_are_called_so() -> None:
+    both = [snapshot(), snapshot(target="real")]
+    texts = [
+        text_of(picture(both, [], Looking(target=name), UTC_CLOCK, width=100, height=30, simulated=["demo"]))
+        for name in ("demo", "real")
+    ]
+    assert ["· simulated ·" in text for text in texts] == [True, False]

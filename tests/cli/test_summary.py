@@ -1,6 +1,8 @@
 import json
+from dataclasses import replace
 
 from probe.cli.summary import WIDTH, closing_summary, summary_data
+from probe.measure.health import Grade
 from probe.measure.records import Cause
 from probe.model.failures import Blame
 from tests.cli.pretend_snapshots import NOW, incident, snapshot, troubled, unknown
@@ -80,3 +82,10 @@ def test_programs_get_the_same_without_the_evidence() -> None:
     assert one["score"]["value"] == 92.4
     assert "evidence" not in one["incidents"][0]
     assert (other["availability"], other["score"]["value"], other["advice"]) == (None, None, None)
+
+
+def test_grade_and_figure_are_said_once() -> None:
+    said = "73.0 of 100, GOOD: most is lost by availability"
+    score = replace(snapshot().score, value=73.0, grade=Grade.GOOD, sentence=said)
+    text = "\n".join(closing_summary([snapshot(score=score)], seconds=1.0))
+    assert "Health GOOD, 73 of 100: most is lost by availability" in text

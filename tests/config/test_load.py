@@ -291,3 +291,50 @@ def test_no_default_is_out_of_its_own_range(tmp_path: Path) -> None:
     for key in KEYS:
         if isinstance(key.default, (bool, float, str)):
             assert key.kind.read(key.default, tmp_path) == key.default
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("[targets.a]\nobjective = " + "9" * 400, "this is not a number"),
+        ("[targets.a]\nobjective = " + "9" * 5000, "a number in it is too long"),
+        ("[targets.a]\nknock_every = 0x" + "f" * 6000, "this is not a duration"),
+        ('[targets.a]\nca = "~nobody-of-that-name/x"', "nobody here has that home directory"),
+        ('[targets.a]\ncredentials = "file:~nobody-of-that-name/x"', "nobody here has that home directory"),
+        (".".join(["a"] * 100_000) + " = 1", "more than 200 dots stand here"),
+    ],
+    ids=[
+        "huge",
+        "too many digits",
+        "huge in hexadecimal",
+        "home",
+        "home of a reference",
+        "a key of many parts",
+    ],
+)
+def test_what_would_break_the_reader_is_told(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "probe.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=problem):
+        load_settings(path, environ={})
+
+
+def test_a_row_of_dots_in_a_comment_is_no_key(tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    path.write_text(f"# {'.' * 300}\n")
+    assert load_settings(path, environ={}).targets == {}
+
+
+def test_thousands_of_problems_are_not_all_printed(tmp_path: Path) -> None:
+    path = tmp_path / "probe.toml"
+    path.write_text("\n".join(f"a{number} = 1" for number in range(100)))
+    with pytest.raises(BadSettings) as caught:
+        load_settings(path, environ={})
+    lines = str(caught.value).splitlines()
+    assert (len(lines), lines[-1]) == (52, "  and 50 more")
+
+
+@pytest.mark.parametrize("value", ["9" * 400, "9" * 5000])
+def test_a_variable_may_be_too_large_for_a_number(elsewhere: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="this is not a whole number"):
+        load_settings(environ={"TRADEPROBE_MAX_RETRIES": value})

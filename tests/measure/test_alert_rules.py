@@ -92,3 +92,10 @@ def test_a_figure_carries_its_unit(name: str, value: float, words: str) -> None:
 
 def test_the_seed_of_four_is_there() -> None:
     assert {"high_error_rate", "slow_response", "connection_lost", "high_memory"} <= set(BY_NAME)
+
+
+def test_what_is_infinite_was_not_measured() -> None:
+    assert BY_NAME["tick_stale"].holds(Readings(tick_age_seconds=float("inf"))) is None
+    burn = BY_NAME["error_budget_burn_1h"]
+    full = Readings(bad_ratio_1h=1.0, bad_ratio_5m=1.0, observed_5m_seconds=300.0, error_budget=float("inf"))
+    assert burn.holds(full) is None

@@ -1,3 +1,6 @@
+import base64
+from collections.abc import Callable
+
 import pytest
 
 from probe.model.credentials import Credentials, PasswordLogin, Redactor, Secret, redactor_for
@@ -63,3 +66,13 @@ def test_a_short_password_is_masked_and_a_cookie_that_is_a_setting_is_not() -> N
         cookies=(("account", Secret("demo")), ("session", Secret("cookie-planted"))),
     )
     assert redactor_for(credentials)("demo, cookie-planted") == "demo, ***"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_that_comes_back_in_base64_is_masked(before: str, encode: Callable[[bytes], bytes]) -> None:
+    secret = "séssion>?token_0123456789"
+    encoded = encode(f"{before}{secret} rest".encode()).decode()
+    shown = redacted(f"x {encoded}", secret)
+    assert "***" in shown
+    assert len(shown) - len("x ***") <= len(encoded) - len(secret.encode()) * 8 // 6 + 3

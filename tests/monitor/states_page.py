@@ -26,6 +26,8 @@ Written from the matrix in `tests/monitor/matrix.py`, every row of which a test 
 Every observed second is good or bad, and a bad one has exactly one cause: `disconnected` (no session), `auth` (no session since a
 login was refused or not answered), `stalled` (a session without prices, and the seconds in which it is replaced for that), `degraded`.
 A stall is noticed within 5.5 seconds of the last price of a symbol that ticks often, and the seconds since that price are taken back.
+It is the broker's fault only when something else came while prices did not: a WebSocket ping is sent at once to find out, and until it
+is answered nobody is blamed. One that is not answered ends the session, and that is the network's.
 Time in which this process did not run, the machine was suspended or its clock was set forward is *not observed*: neither good nor bad.
 A stretch of bad time is one incident. It may get graver (degraded, stalled, disconnected, auth), and it ends when it was good for five
 seconds; its end is when it became good. A stall counts as over for its alert when prices have come for 15 seconds.

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.logs import forget, remember
 from probe.measure.plain import as_data
 from probe.measure.records import Alert, Notice, Severity
 from probe.model.credentials import Secret
@@ -590,3 +591,26 @@ def test_no_secret_shows_anywhere(
     assert outcome.notices != []
     for shown in (repr(outcome), caplog.text, repr(caplog.records), printed.out, printed.err, repr(make(1))):
         assert PLANTED.lower() not in shown.lower()
+
+
+@posix
+def test_a_command_does_not_inherit_what_holds_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_SSID", f'42["auth",{{"session":"{PLANTED}"}}]')
+    monkeypatch.setenv("HARMLESS", "stays")
+    remember(Secret(PLANTED))
+    try:
+        outcome = asyncio.run(
+            deliver(run_shell('test "$HARMLESS" = stays && test -z "$MY_SSID"'), alert(), patience=LONG)
+        )
+    finally:
+        forget(Secret(PLANTED))
+    assert (outcome.sent, outcome.said) == (1, [])
+
+
+def test_a_token_that_no_header_can_carry_is_refused_and_not_told() -> None:
+    token = f"{PLANTED[:9]}\x01{PLANTED[9:]}"
+    webhook = Webhook(Secret("http://127.0.0.1:9/"), token=Secret(token))
+    outcome = asyncio.run(deliver(webhook, alert(), patience=SOON))
+    assert outcome.sent == 0
+    assert "no header can carry" in outcome.said[0][1]
+    assert PLANTED[:9] not in str(outcome.said)

@@ -66,7 +66,7 @@ async def suffer(row: Row, broker: str, seconds: float | None) -> None:
         if row.alert is not None:
             assert row.alert in one.alerts
         if row.heals:
-            await asyncio.sleep(LONG_AFTER)
+            await asyncio.sleep(A_WHILE if row.cause is None else LONG_AFTER)
             assert one.is_over
             told = [alert for alert in one.of(Alert) if not alert.name.startswith("error_budget")]
             assert {each.name for each in told if each.resolved_utc} == {each.name for each in told}

@@ -5,13 +5,15 @@ import random
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from probe.drivers.tls import TlsProfile
-from probe.measure.records import Incident, Metric, Notice, Record, Sample, SessionState
+from probe.measure.records import Incident, Metric, Notice, Period, Record, Sample, SessionState
+from probe.measure.watch import Watch
 from probe.model.errors import ConfigError
 from probe.model.failures import Blame
 from probe.monitor.monitor import Common, Monitor
@@ -126,6 +128,20 @@ def test_a_reload_does_not_try_a_rejected_credential_again_neither_there_nor_els
                 await asyncio.sleep(30)
                 assert set(states(monitor).values()) == {SessionState.AUTH_REJECTED}
             assert at.logins == 1
+
+    run(reload())
+
+
+def test_reloads_again_and_again_do_not_dial_again_and_again() -> None:
+    async def reload() -> None:
+        async with place() as at, monitored(at, "one") as (monitor, _):
+            (one,) = monitor.wanted
+            for number in range(60):
+                await monitor.apply([replace(one, symbols=(("GBPUSD_otc", "EURUSD_otc")[number % 2],))])
+                await asyncio.sleep(1)
+            assert len(at.records) == 10
+            await asyncio.sleep(300)
+            assert len(at.records) == 11
 
     run(reload())
 
@@ -288,3 +304,29 @@ def test_the_uplink_is_blamed_when_it_is_down_too_and_not_measured_without_an_ad
             assert monitor.snapshots()[0].uplink == "not measured"
 
     run(lose_everything())
+
+
+def test_many_targets_are_woken_in_turns_and_each_as_often_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("probe.monitor.monitor.SLICE", 2)
+    monkeypatch.setattr("probe.monitor.monitor.MINUTES_A_SLICE", 1)
+    woken: dict[str, list[float]] = {}
+    wake = Watch.wake
+
+    def noted(watch: Watch, now: float, **how: Any) -> bool:
+        woken.setdefault(watch.target, []).append(round(now, 2))
+        return wake(watch, now, **how)
+
+    monkeypatch.setattr(Watch, "wake", noted)
+
+    async def look() -> None:
+        async with place() as at, monitored(at, *"abcde") as (_, told):
+            await asyncio.sleep(65)
+            ends = [each.at_utc for each in told.of(Period)]
+        assert {round(after - before, 2) for each in woken.values() for before, after in pairwise(each)} == {
+            0.5
+        }
+        assert len({each[0] % 0.5 for each in woken.values()}) == 2
+        assert len(ends) >= 5
+        assert len(set(ends[:5])) == 5
+
+    run(look())

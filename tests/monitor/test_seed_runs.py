@@ -13,6 +13,7 @@ import pytest
 from probe.measure.health import Grade
 from probe.measure.records import Alert, Cause, Incident, SessionState, StateChanged
 from probe.model.endpoint import Account, Endpoint
+from probe.model.failures import Blame
 from tests.monitor.matrix import BASELINE, BROKERS, Course, course
 from tests.virtual.travelling import run
 
@@ -44,6 +45,7 @@ def test_a_silent_stall_is_seen_within_seconds_and_never_reads_above_poor(broker
             told = next(each for each in one.of(StateChanged) if each.condition.state is SessionState.STALLED)
             assert told.at_utc - incident.began_utc <= NOTICED_WITHIN
             assert (incident.cause, incident.code) == (Cause.STALLED, "session.silent-stall")
+            assert await one.until(lambda: one.incidents[0].blame is Blame.BROKER, 1.0)  # it was asked
             scores = await grades(one, STALL_SECONDS - NOTICED_WITHIN)
             assert {grade for _, grade in scores} == {Grade.POOR}
             assert max(value for value, _ in scores if value is not None) <= 50 < BASELINE["stall"][0]

@@ -37,6 +37,7 @@ from tests.store.making import (
     SUCCESS,
     TICK,
     Kept,
+    comparable,
     minute,
 )
 
@@ -234,3 +235,45 @@ def test_a_year_of_one_target_fits_in_200_megabytes(kept: Kept) -> None:
     size = fill(kept.path, 1.0)
     tell(kept.path, size)
     assert 50_000_000 < size < 200_000_000
+
+
+def test_a_clock_that_leaps_ahead_takes_no_history_away_for_a_day(kept: Kept) -> None:
+    kept.keep(minute(NOON))
+    utc = NOON + 60
+    writer = kept.writer(clock_utc=lambda: utc)
+    store = OpenStore(kept.path, utc)
+    try:
+        assert writer._believed_utc(store, 0.0) == utc
+        utc += 60 + 730 * DAY
+        assert writer._believed_utc(store, 60.0) == NOON + 120
+        utc -= 730 * DAY  # somebody has set it right
+        assert writer._believed_utc(store, 60.0) == NOON + 120
+        utc += 730 * DAY
+        assert writer._believed_utc(store, 60.0 + 0.0) == NOON + 120
+        utc += DAY
+        assert writer._believed_utc(store, 60.0 + DAY) == utc
+    finally:
+        store.close()
+
+
+def test_a_clock_that_is_far_ahead_of_the_newest_record_at_the_start_has_to_stand_too(kept: Kept) -> None:
+    kept.keep(minute(NOON), TICK)
+    with kept.running(clock_utc=lambda: NOON + 730 * DAY) as writer:
+        writer.write(TICK._replace(at_utc=NOON + 730 * DAY))
+        assert writer.flush(10)
+    with closing(StoreReader(kept.path)) as reader:
+        assert len(reader.ticks("demo", *FOREVER)) == 2
+
+
+def test_an_hour_is_merged_alike_from_memory_and_from_its_row(kept: Kept) -> None:
+    minutes = [minute(NOON + 60 * at, values=(0.1 * (at + 1),)) for at in range(4)]
+    kept.keep(*minutes)
+    with closing(StoreReader(kept.path)) as reader:
+        [at_once] = reader.periods("demo", *FOREVER, step="hour")
+    kept.path = kept.path.with_name("other.db")
+    for each in minutes:  # every one by a writer that does not know the hour yet
+        kept.keep(each)
+    with closing(StoreReader(kept.path)) as reader:
+        [one_by_one] = reader.periods("demo", *FOREVER, step="hour")
+    assert comparable(at_once) == comparable(one_by_one)
+    assert at_once.observed_seconds == 4 * 55.0

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 from time import monotonic
@@ -408,3 +409,10 @@ def test_writing_never_waits_for_the_disk(kept: Kept, monkeypatch: pytest.Monkey
             writer.write(TICK)
         assert writer.dropped > 800
         go_on.set()
+
+
+def test_a_text_that_no_utf8_can_hold_is_kept(kept: Kept) -> None:
+    kept.keep(replace(NOTICE, sentence="a \ud83d of theirs"))
+    with closing(StoreReader(kept.path)) as reader:
+        assert [each.sentence for each in reader.events(Notice, 0, 2 * NOON)] == ["a \ud83d of theirs"]
+    assert kept.codes == []

@@ -143,6 +143,7 @@ KEYS = (
     Key(section="store.keep", name="ticks", kind=_KEPT, default=DAY, help="Every price."),
     Key(section="store.keep", name="samples", kind=_KEPT, default=14 * DAY, help="Every measured number."),
     Key(section="store.keep", name="minutes", kind=_KEPT, default=90 * DAY, help="The sums of a minute; those of an hour stay."),
+    Key(section="store.keep", name="routine", kind=_KEPT, default=30 * DAY, help="Successful attempts, changes of state."),
     Key(section="store.keep", name="events", kind=_KEPT, default=YEAR, help="Disconnects, failures, incidents, alerts."),
 )  # fmt: skip
 

@@ -105,6 +105,7 @@ class KeepSettings:
     ticks: float
     samples: float
     minutes: float
+    routine: float
     events: float
 
 

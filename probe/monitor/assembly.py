@@ -164,6 +164,7 @@ def _open_store(
         ticks_seconds=kept.ticks,
         samples_seconds=kept.samples,
         minutes_seconds=kept.minutes,
+        routine_seconds=kept.routine,
         events_seconds=kept.events,
     )
     store = StoreWriter(path, keep=keep, notice=tell, clock_utc=utc)

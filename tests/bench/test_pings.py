@@ -14,7 +14,9 @@ HEAD, TEXT = b"...\r\n\r\n", b"\x81\x7e\x01\x00" + b"." * 256
 
 @pytest.mark.parametrize("name", broker_names())
 @pytest.mark.parametrize(
-    ("sessions", "seconds"), [(8, 1.8), pytest.param(60, 42.0, marks=[pytest.mark.long, pytest.mark.alone])], ids=["short", "long"]
+    ("sessions", "seconds"),
+    [(8, 1.8), pytest.param(60, 42.0, marks=[pytest.mark.long, pytest.mark.alone])],
+    ids=["short", "long"],
 )
 def test_reported_ping_round_trips_agree_with_a_capture(name: str, sessions: int, seconds: float) -> None:
     try:

@@ -54,7 +54,9 @@ def black_hole() -> Iterator[int]:
             filler = stack.enter_context(socket.socket())
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
-            is_full = not select.select([], [filler], [], 0.1)[1]  # a busy kernel takes a moment to take it in
+            is_full = not select.select([], [filler], [], 0.1)[
+                1
+            ]  # a busy kernel takes a moment to take it in
         yield listener.getsockname()[1]
 
 

@@ -200,6 +200,14 @@ def test_being_late_over_and_over_hides_no_dead_feed() -> None:
     assert world.now == died + 7.5  # of each half second 0.2 were not observed
 
 
+def test_silence_is_looked_at_early_while_the_last_gaps_may_have_taught_something() -> None:
+    world = used_to(6.0, ticks=30)
+    last = world.now
+    assert world.fresh.due() == last + 4.5
+    world.run(5.0)
+    assert world.fresh.due() == last + world.fresh.limit(SYMBOL) > last + 10.0
+
+
 def test_the_next_change_is_when_the_first_symbol_will_be_overdue() -> None:
     world = used_to(0.5)
     world.fresh.expect("GBPUSD", world.now)

@@ -578,6 +578,25 @@ def test_what_else_is_known_of_a_stall_becomes_its_code(events: list[RequestExpi
     assert played.of(Incident)[-1].code == code
 
 
+@pytest.mark.parametrize(
+    ("events", "code"),
+    [
+        ([RequestExpired(at=162.0, request=1, intent=ASKED, sent_at=152.0)], "session.request-no-reply"),
+        ([HeartbeatMissed(at=162.0, name=WEBSOCKET, sent_at=152.0)], "session.peer-stopped-ponging"),
+        ([Surprise(at=162.0, phase=Phase.LIVE, problem="what?", preview="")] * 3, "cfg.client-outdated"),
+    ],
+)
+def test_what_goes_wrong_with_a_calm_target_is_seen_with_the_next_waking(
+    events: list[RequestExpired], code: str
+) -> None:
+    played = Played()
+    played.stream(62.0)
+    for event in events:
+        played.hear(event)
+    played.pass_time(0.5, ticking=[SYMBOL])
+    assert (played.state, played.watch.condition.code) == (SessionState.DEGRADED, code)
+
+
 def test_a_login_after_which_nothing_is_told_is_a_false_success() -> None:
     played = Played()
     played.login()
@@ -585,6 +604,21 @@ def test_a_login_after_which_nothing_is_told_is_a_false_success() -> None:
     played.hear(RequestExpired(at=played.now, request=1, intent=ASKED, sent_at=played.now - 10))
     played.pass_time(0.5)
     assert played.watch.condition.code == "auth.false-success"
+
+
+def test_what_was_observed_before_this_run_is_as_long_ago_as_it_is() -> None:
+    played = Played()
+    began_utc = played.watch.started_utc - 3600.0
+    minute = Period(
+        began_utc=began_utc,
+        seconds=60.0,
+        target="one",
+        observed_seconds=60.0,
+        bad_seconds={Cause.STALLED: 30.0},
+    )
+    played.watch.remember([minute], {})
+    sums = played.watch.measurements.lately.sums
+    assert (sums["30m"], sums["2h"]) == ((0.0, 0.0), (30.0, 60.0))
 
 
 # -- the score -------------------------------------------------------------------------------------------------------

@@ -362,7 +362,7 @@ ROWS = (
     Row(fault="garbage:at=0s", **_STRANGE),
     Row(fault="binary-garbage:at=0s", **_STRANGE),
     Row(fault="big-message:at=0s", code="session.message-too-big", **_ENDED),
-    Row(fault="flood:at=0s", code="session.slow-consumer", held=20.0, long=120.0, **_DEGRADED),
+    Row(fault="flood:at=0s", code="session.slow-consumer", held=20.0, long=200.0, **_DEGRADED),
     # bytes
     Row(fault="delay", looks="slower, and worse against the usual once that is known"),
     Row(fault="delay:seconds=1.5s", code="net.slow", held=90.0, **_DEGRADED),

@@ -56,7 +56,11 @@ def test_an_empty_tree_keeps_every_contract(skeleton: Path) -> None:
             "the pure packages touch neither world nor clock",
         ),
         ("probe/cli/load.py", "import locust", "gevent and Locust stay in loadtests"),
-        ("probe/store/draw.py", "import rich", "Rich stays in the live view, Apprise in the channels of alerts"),
+        (
+            "probe/store/draw.py",
+            "import rich",
+            "Rich stays in the live view, Apprise in the channels of alerts",
+        ),
         ("loadtests/merge.py", "import pandas", "pandas stays in reports, prometheus_client in exporters"),
     ],
 )

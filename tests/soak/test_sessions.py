@@ -23,6 +23,8 @@ def hold(sessions: int, minutes: float) -> None:
     figures = run(sessions, minutes, settle_seconds=SETTLED_AFTER if sessions > 100 else 0.0)
     print("\n".join(("", *figures.lines())))
     assert (figures.streaming, figures.lost, figures.incidents) == (sessions, 0, 0)
-    assert figures.ticks > sessions * (1.8 * figures.seconds - 2)  # two a second each, and the edges of the look
+    assert figures.ticks > sessions * (
+        1.8 * figures.seconds - 2
+    )  # two a second each, and the edges of the look
     assert figures.growth < 0.05
     assert figures.lag_p99 < 0.1  # five times what is promised on a machine at rest

@@ -5,6 +5,12 @@ import ipaddress
 from probe.model.endpoint import Endpoint
 from probe.model.findings import Withheld
 
+_ENCRYPTED = {
+    "ws": "Use a wss:// URL; ws:// is for this machine only.",
+    "http": "Use an https:// URL; http:// is for this machine only.",
+}
+_TUNNEL = "Reach it through a tunnel (such as ssh -L) that ends on this machine."
+
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine, by name or by address."""
@@ -22,7 +28,7 @@ def withheld_from(endpoint: Endpoint) -> Withheld | None:
     if not address.secure and not is_loopback(address.host):
         return Withheld(
             reason=f"{address.host} would receive it unencrypted",
-            next_step="Use a wss:// URL; ws:// is for this machine only.",
+            next_step=_ENCRYPTED.get(endpoint.scheme, _TUNNEL),
         )
     if not endpoint.sureness.trusted_with_credentials and not endpoint.named_by_user:
         return Withheld(

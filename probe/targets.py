@@ -17,14 +17,14 @@ from probe.config import Settings, TargetSettings
 from probe.config.keys import TARGET_NAME
 from probe.logs import remember
 from probe.model.credentials import Credentials, PasswordLogin
-from probe.model.endpoint import Account, Endpoint, Sureness, read_websocket_url
+from probe.model.endpoint import Account, Endpoint, Sureness, read_url
 from probe.model.errors import ConfigError, CredentialMissing, near_miss
 from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
 
 KINDS_OF_TARGET = (
     "a credential (-, env:NAME, file:PATH, keyring:NAME or the text itself), the name of a target in probe.toml, sim, "
-    "sim:BROKER, or a ws:// or wss:// URL"
+    "sim:BROKER, or a URL: ws://, wss://, http:// or https://"
 )
 
 
@@ -40,6 +40,12 @@ class Target:
     simulated: bool = False
     warnings: tuple[str, ...] = ()
     settings: TargetSettings | None = None  # of one that probe.toml names
+
+    @property
+    def usual_symbol(self) -> str:
+        """Whose prices are looked at, if nobody says otherwise."""
+        simulated = self.broker.house.symbol if self.simulated else None
+        return simulated or self.broker.default_symbol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,7 +214,9 @@ def _whose(found: Found | None, named: Broker | None, urls: Sequence[str], diale
     if broker is None:
         silent = [f"the credential from {found.source}"] if found else []
         silent += ["the URL"] if urls else []
-        choices = ", ".join(f"--broker {name}" for name in broker_names())
+        schemes = {url.partition("://")[0] for url in urls}
+        fitting = [each.name for each in all_brokers() if schemes <= {*each.schemes}] or broker_names()
+        choices = ", ".join(f"--broker {name}" for name in fitting)
         raise ConfigError(
             f"{' and '.join(silent)} {'do' if silent[1:] else 'does'} not tell which broker this is",
             next_step=f"Say which with one of: {choices}.",
@@ -222,7 +230,7 @@ def _whose(found: Found | None, named: Broker | None, urls: Sequence[str], diale
 
 def _compare(url: str, broker: Broker, told_by: str, dialect: Sequence[str]) -> None:
     """Refuses a URL that is not this broker's."""
-    address, other = read_websocket_url(url), broker_of_url(url)
+    address, other = read_url(url), broker_of_url(url)
     said = f"--broker says {broker.title}" if told_by == "--broker" else f"this {told_by} is {broker.title}'s"
     instead = []
     if other is not None and other.name != broker.name:
@@ -324,4 +332,10 @@ def _named_endpoint(broker: Broker, url: str, account: Account) -> Endpoint:
         named_by_user=True,
     )
     endpoint.address  # noqa: B018 - complains now about what is wrong with the URL
+    if endpoint.scheme not in broker.schemes:
+        raise ConfigError(
+            f"{broker.title} is not talked to by {endpoint.scheme}://",
+            where=endpoint.address.host_header,
+            next_step=f"Its URLs begin with one of: {', '.join(f'{each}://' for each in broker.schemes)}.",
+        )
     return endpoint

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from probe.brokers import find_broker
 from probe.model.credentials import Credentials, redactor_for
-from probe.model.endpoint import Account, read_websocket_url
+from probe.model.endpoint import Account, read_url
 from probe.model.events import Ended, Event, Phase
 from probe.model.intents import (
     AskAssets,
@@ -75,7 +75,7 @@ QUOTEX = Known(
 )
 KNOWN = (POCKETOPTION, QUOTEX)
 BROKER = POCKETOPTION.broker
-ADDRESS = read_websocket_url("wss://sim.test/")
+ADDRESS = read_url("wss://sim.test/")
 OWN = ""  # the credential that is known
 ASSETS = Assets(
     rows=(

@@ -22,7 +22,7 @@ class _Failed(ProbeError):
         return self.failure.facts.advise
 
     def __str__(self) -> str:
-        return f"{self.what} {self.target}: {self.cause}. {self.advice} [{self.failure.facts.code}]"
+        return f"{self.what} {self.target}: {self.cause}. {self.advice} [{self.failure.code}]"
 
 
 class ConnectionFailed(_Failed):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from probe.disk import replace_file
 from probe.measure.plain import iso
-from probe.measure.records import Attempt, Disconnected, Metric, Period, Record
+from probe.measure.records import Attempt, Disconnected, Period, Record, ping_in
 from probe.model.errors import ConfigError
 
 SEEDS = ("timestamp", "connection_time", "ping_time", "message_count", "error_count", "region", "status")
@@ -53,7 +53,7 @@ def row_of(record: Record, region: str | None) -> Row | None:
 
 
 def _minute(period: Period, region: str | None) -> Row:
-    pings, bad = period.histograms.get(Metric.WS_RTT), sum(period.bad_seconds.values())
+    pings, bad = ping_in(period.histograms), sum(period.bad_seconds.values())
     status = "UNHEALTHY" if bad else "HEALTHY"
     return {
         "timestamp": iso(period.at_utc),

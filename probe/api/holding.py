@@ -16,6 +16,7 @@ from probe.measure.records import Attempt, Metric, Trigger
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ProbeError
 from probe.model.events import (
+    WEBSOCKET,
     Ended,
     Event,
     HeartbeatAnswered,
@@ -32,8 +33,8 @@ from probe.model.intents import Intent, Unwatch, Watch
 from probe.model.meanings import Assets, Balance, Meaning, Order, OrderList, OrderOpened, OrdersClosed
 from probe.monitor.link import Link
 from probe.monitor.wanted import Wanted
-from probe.session.client import WEBSOCKET, ClientSession
 from probe.session.reconnect import another_may_help
+from probe.session.talking import Talking
 
 CLOSE_WITHIN = 2.5
 CLOCK_TICKS = 100
@@ -191,7 +192,7 @@ class Holding:
     def _send(self) -> None:
         outbox, self._outbox = self._outbox, []
 
-        def put(session: ClientSession, now: float) -> bool:
+        def put(session: Talking, now: float) -> bool:
             for intent, asked in outbox:
                 if asked.done():
                     continue

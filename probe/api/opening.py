@@ -90,23 +90,26 @@ async def wanted_of(
 
 async def simulated(
     target: Target, region: str | None, stack: AsyncExitStack, faults: Sequence[str] = ()
-) -> tuple[tuple[Endpoint, ...], Credentials]:
+) -> tuple[tuple[Endpoint, ...], Credentials | None]:
     """A simulator for it, until the stack is closed: where it is, and what opens it."""
     from probe.simulator.run import Simulator  # noqa: PLC0415 - not for those who never use it
 
     simulator = await stack.enter_async_context(Simulator([target.broker], faults=faults))
     endpoints = pick_region(tuple(simulator.plain_endpoints()), region)
-    endpoints = tuple(each for each in endpoints if each.account is endpoints[0].account)
-    return endpoints, target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
+    first = endpoints[0]
+    endpoints = tuple(
+        each for each in endpoints if each.account is first.account and each.scheme == first.scheme
+    )
+    return endpoints, simulator.key(first)
 
 
 async def _reached(
     target: Target, chosen: Chosen, stack: AsyncExitStack
-) -> tuple[tuple[Endpoint, ...], Credentials | SignIn]:
+) -> tuple[tuple[Endpoint, ...], Credentials | SignIn | None]:
     if target.simulated:
         return await simulated(target, chosen.region_of(target), stack)
     key = chosen.key_of(target, warn=_warn)
-    if key is None:
+    if key is None and not all(map(target.broker.is_public, target.endpoints)):
         raise ConfigError(
             f"{target.name} has no credential, and without one there is no session",
             next_step="Give one: ssid='env:NAME'.",

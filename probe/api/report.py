@@ -6,7 +6,7 @@ from math import fsum
 from probe.api.export import Row, errors_of
 from probe.measure.health import Grade
 from probe.measure.plain import SCHEMA_VERSION, iso, plain
-from probe.measure.records import Incident, Login, Metric, Period
+from probe.measure.records import Incident, Login, Metric, Period, ping_in
 from probe.measure.snapshot import Snapshot
 
 HISTORY_HOURS = 2
@@ -67,7 +67,7 @@ def report_of(
 def real_time(snapshot: Snapshot) -> Mapping[str, object]:
     """None: not measured. Seconds throughout."""
     traffic, observed = snapshot.traffic, snapshot.observed_seconds
-    pings, answers = (snapshot.rtt.get(metric) for metric in (Metric.WS_RTT, Metric.APP_RTT))
+    pings, answers = ping_in(snapshot.rtt), snapshot.rtt.get(Metric.APP_RTT)
     return {
         "uptime": snapshot.at_utc - snapshot.started_utc,
         "is_connected": snapshot.condition.login is Login.ACCEPTED,

@@ -5,7 +5,7 @@ import pkgutil
 from functools import cache
 from urllib.parse import parse_qsl
 
-from probe.model.endpoint import read_websocket_url
+from probe.model.endpoint import read_url
 from probe.model.errors import UnknownBroker
 from probe.session.broker import Broker
 
@@ -47,11 +47,11 @@ def broker_of_host(host: str) -> Broker | None:
 
 def broker_of_url(url: str) -> Broker | None:
     """The one broker that has this host, or whose dialect this URL's query asks for."""
-    if owner := broker_of_host(read_websocket_url(url).host):
+    if owner := broker_of_host(read_url(url).host):
         return owner
     asked = _query(url).items()
-    fitting = [broker for broker in all_brokers() if broker.rules.query.items() <= asked]
-    return fitting[0] if len(fitting) == 1 and fitting[0].rules.query else None
+    fitting = [each for each in all_brokers() if each.rules.query and each.rules.query.items() <= asked]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def unmet_query(broker: Broker, url: str) -> dict[str, str]:
@@ -61,4 +61,4 @@ def unmet_query(broker: Broker, url: str) -> dict[str, str]:
 
 
 def _query(url: str) -> dict[str, str]:
-    return dict(parse_qsl(read_websocket_url(url).path.partition("?")[2], keep_blank_values=True))
+    return dict(parse_qsl(read_url(url).path.partition("?")[2], keep_blank_values=True))

@@ -71,7 +71,7 @@ async def _check(typed: Typed, target: Target, timeout: float) -> Knock:
 
             simulator = await stack.enter_async_context(Simulator([target.broker]))
             endpoints = pick_region(tuple(simulator.plain_endpoints()), typed.chosen.region_of(target))
-            key = target.broker.read_credentials(simulator.credential(endpoints[0]).reveal())
+            key = simulator.key(endpoints[0])
         return await knock(
             target.broker,
             endpoints[0],
@@ -79,4 +79,6 @@ async def _check(typed: Typed, target: Target, timeout: float) -> Knock:
             tls=typed.chosen.tls_of(target),
             proxy=typed.proxy_of(target, endpoints[0].address),
             timeout=timeout,
+            about=typed.chosen.about(target),
+            symbol=target.usual_symbol,
         )

@@ -8,6 +8,7 @@ import click
 
 from probe.cli.output import bar, milliseconds, plain, stated
 from probe.model.events import Phase
+from probe.model.findings import State
 from probe.monitor.knock import Knock
 
 WIDTH = 80
@@ -60,10 +61,11 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
         yield f"  {line}"
     verdict = knock.verdict
     yield ""
-    if not verdict.findings:
+    is_well = all(finding.state is State.HEALTHY for finding in verdict.findings)
+    if is_well:
         yield _wrapped(stated(verdict.state.value) + "  ", _healthy_words(knock))
     for at, finding in enumerate(verdict.findings):
-        lead = stated(verdict.state.value) + "  " if at == 0 else "also  "
+        lead = "also  " if at or is_well else stated(verdict.state.value) + "  "
         sentence = f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code})."
         yield _wrapped(lead, sentence)
         yield _wrapped("next  ", finding.next_step)
@@ -92,6 +94,8 @@ def _healthy_words(knock: Knock) -> str:
     if not knock.asked.login:
         return "The server opens sessions; no credential was given, so nothing was logged in."
     balance = knock.facts.balance
+    if balance is None and knock.broker.is_public(knock.endpoint):
+        return f"Open without a login; prices of {knock.asked.symbol} flow and requests are answered."
     account = {True: "a demo account", False: "a live account", None: "an account"}[
         balance.is_demo if balance else None
     ]
@@ -119,6 +123,7 @@ def _round_trips(knock: Knock) -> Iterator[str]:
     kernel = facts.kernel.rtt_seconds if facts.kernel else None
     named = (
         ("WebSocket ping", facts.websocket_round_trip),
+        ("light question", facts.poll_round_trip),
         ("request", facts.application_round_trip),
         ("kernel TCP", kernel),
     )
@@ -181,6 +186,7 @@ def as_data(knock: Knock, target: str) -> dict[str, object]:
         ],
         "round_trips": {
             "websocket_seconds": facts.websocket_round_trip,
+            "poll_seconds": facts.poll_round_trip,
             "request_seconds": facts.application_round_trip,
             "kernel_seconds": facts.kernel.rtt_seconds if facts.kernel else None,
             "kernel_retransmits": facts.kernel.retransmits if facts.kernel else None,

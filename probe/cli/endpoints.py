@@ -97,7 +97,7 @@ async def _look(typed: Typed, target: Target, timeout: float, *, auth: bool, as_
 
             simulator = await stack.enter_async_context(Simulator([target.broker]))
             known = pick_region(tuple(simulator.plain_endpoints()), region)
-            credentials = target.broker.read_credentials(simulator.credential(known[0]).reveal())
+            credentials = simulator.key(known[0])
         else:
             known, winners = candidates(target, region), Winners(warn=warn)
         dialler = Dialler(
@@ -195,7 +195,7 @@ class Survey:
                     endpoint=endpoint,
                     accounts=tuple(self._accounts[endpoint.url]),
                     attempt=attempt,
-                    seconds=trial.seconds_to(Phase.OPENING),
+                    seconds=trial.seconds_to_greeting,
                 )
         if self._winners is not None:
             self._winners.save()
@@ -212,7 +212,7 @@ class Survey:
     def _remember(self, trial: Trial, attempt: Attempt) -> None:
         if self._winners is None:
             return
-        seconds = trial.seconds_to(Phase.OPENING)
+        seconds = trial.seconds_to_greeting
         if seconds is not None:
             self._winners.reached(trial.endpoint, seconds, attempt.at_utc)
         elif attempt.failure is not None and is_regional(attempt.failure):
@@ -313,7 +313,7 @@ def _cut(text: str) -> str:
 
 
 def _problem(failure: Failure) -> str:
-    words = f"✗ {plain(str(failure))} [{failure.facts.code}]"
+    words = f"✗ {plain(str(failure))} [{failure.code}]"
     wrapped = textwrap.fill(
         words, WIDTH, initial_indent="    ", subsequent_indent="      ", break_on_hyphens=False
     )

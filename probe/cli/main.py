@@ -22,6 +22,10 @@ COMMANDS = {
         "probe.cli.targets_command:targets",
         "The configuration as understood, and where each value came from.",
     ),
+    "gateway": (
+        "probe.cli.gateway:gateway",
+        "A read-only REST gateway over a real MetaTrader 5 terminal.",
+    ),
     "sim": ("probe.cli.sim:sim", "The simulator: brokers on this machine, with faults on demand."),
 }
 OURS = {"probe", "exporters", "loadtests", "reports"}

@@ -14,6 +14,7 @@ WIDTH = 80
 INDENT = "  "
 ROUND_TRIPS = {
     Metric.WS_RTT: "WebSocket ping",
+    Metric.POLL_RTT: "light question",
     Metric.APP_RTT: "application",
     Metric.TCP_RTT: "kernel TCP",
     Metric.LOOP_LAG: "own lag",
@@ -115,9 +116,15 @@ def _connections(snapshot: Snapshot) -> str:
     )
 
 
+def round_trips_of(snapshot: Snapshot) -> dict[Metric, str]:
+    """Those that such a target has, by the names they are shown with."""
+    absent = Metric.WS_RTT if Metric.POLL_RTT in snapshot.rtt else Metric.POLL_RTT
+    return {metric: name for metric, name in ROUND_TRIPS.items() if metric is not absent}
+
+
 def _round_trips(snapshot: Snapshot) -> Iterator[str]:
     measured = False
-    for metric, name in ROUND_TRIPS.items():
+    for metric, name in round_trips_of(snapshot).items():
         found = snapshot.rtt.get(metric)
         if found is None or not found.count:
             continue

@@ -42,7 +42,7 @@ class Understanding:
     def __init__(self, typed: Typed, choices: Choices, stack: AsyncExitStack) -> None:
         self._typed, self._choices, self._stack = typed, choices, stack
         self._simulated: dict[
-            object, tuple[tuple[Endpoint, ...], Credentials]
+            object, tuple[tuple[Endpoint, ...], Credentials | None]
         ] = {}  # asked again, the same simulator is meant
 
     async def of(self, targets: Sequence[Target]) -> list[Wanted]:
@@ -61,10 +61,10 @@ class Understanding:
         for target in targets:
             endpoints, key = await self._reached(target) if target.simulated else _real(self._typed, target)
             wanted = chosen.wanted(target, endpoints, key, taken=[each.name for each in found])
-            found.append(replace(wanted, symbols=wanted.symbols or (target.broker.default_symbol,)))
+            found.append(replace(wanted, symbols=wanted.symbols or (target.usual_symbol,)))
         return found
 
-    async def _reached(self, target: Target) -> tuple[tuple[Endpoint, ...], Credentials]:
+    async def _reached(self, target: Target) -> tuple[tuple[Endpoint, ...], Credentials | None]:
         """A simulated one."""
         region = self._typed.chosen.region_of(target)
         dialect = target.settings.dialect if target.settings else {}
@@ -74,9 +74,9 @@ class Understanding:
         return self._simulated[key]
 
 
-def _real(typed: Typed, target: Target) -> tuple[tuple[Endpoint, ...], Credentials | SignIn]:
+def _real(typed: Typed, target: Target) -> tuple[tuple[Endpoint, ...], Credentials | SignIn | None]:
     key = typed.key_of(target)
-    if key is None:
+    if key is None and not all(map(target.broker.is_public, target.endpoints)):
         raise ConfigError(
             f"{target.name} has no credential, and without one there is no session to watch",
             where="TARGET",

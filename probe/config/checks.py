@@ -57,6 +57,19 @@ def check_target(target: TargetSettings, written: Mapping[str, object]) -> Itera
             yield problem
 
 
+def check_references(targets: Mapping[str, TargetSettings]) -> Iterator[ConfigError]:
+    for name, target in targets.items():
+        if target.reference is None:
+            continue
+        if target.reference not in targets or target.reference == name:
+            yield ConfigError(
+                "no other target has this name",
+                where=f"{name}.reference",
+                suggestion=near_miss(target.reference, set(targets) - {name}) or "",
+                next_step="Name a target of this file.",
+            )
+
+
 def check_channels(channels: Sequence[ChannelSettings]) -> Iterator[ConfigError]:
     names = [channel.name for channel in channels]
     for index, channel in enumerate(channels):

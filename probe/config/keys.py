@@ -5,7 +5,7 @@ from enum import Enum
 
 from probe.brokers import broker_names
 from probe.config.kinds import Choices, Duration, Flag, Kind, ListOf, Number, Text, Word
-from probe.config.places import FilePath, HostPort, ProxyUrl, Reference, SecretUrl, WebSocketUrl
+from probe.config.places import EndpointUrl, FilePath, HostPort, NamedPlace, ProxyUrl, Reference, SecretUrl
 from probe.measure.records import Severity
 
 DAY = 86_400.0
@@ -108,7 +108,7 @@ KEYS = (
     Key(section="targets.*", name="target", kind=Word(lambda: [f"sim:{name}" for name in broker_names()]), help="A simulated broker, which brings its own credential and endpoints."),
     Key(section="targets.*", name="broker", kind=Word(broker_names), default_words="as credential or URL say", help="Who is behind it."),
     Key(section="targets.*", name="credentials", kind=Reference(), help="Where the credential is: an SSID, a token, or an e-mail address and a password (with `login`).", also_tried=_TO_SECRET),
-    Key(section="targets.*", name="endpoints", kind=ListOf(WebSocketUrl(), 16, least=1), default=(), default_words="the broker's known ones", help="Where to go instead of the known hosts; each may receive the credential.", also_tried=("url", "urls", "host", "endpoint")),
+    Key(section="targets.*", name="endpoints", kind=ListOf(EndpointUrl(), 16, least=1), default=(), default_words="the broker's known ones", help="Where to go instead of the known hosts; each may receive the credential.", also_tried=("url", "urls", "host", "endpoint")),
     Key(section="targets.*", name="region", kind=Text(64), default_words="any", help="The one region of the broker to use."),
     Key(section="targets.*", name="symbols", kind=ListOf(Text(64), 20), default=(), default_words="one that is traded around the clock", help="What to subscribe to.", also_tried=("assets", "pairs", "symbol")),
     Key(section="targets.*", name="connect", kind=Word(lambda: ("race", "fallback")), default_words="`race`, for real accounts `fallback`", help="`race`: the fastest of up to four endpoints; `fallback`: the best known first."),
@@ -122,6 +122,9 @@ KEYS = (
     Key(section="targets.*", name="login", kind=Flag(), default=False, help="Your consent to sign in on the broker's web pages with the e-mail address and password. It may end other sessions."),
     Key(section="targets.*", name="pin", kind=Reference(), help="Where a PIN comes from that the broker mails."),
     Key(section="targets.*", name="sessions", kind=Word(lambda: ("file", "keyring", "none")), default="file", help="Where what signing in has won is kept."),
+    Key(section="targets.*", name="reference", kind=Text(32), default_words="none", help="Another target by its name, which has the same prices: whether one of the two shows old ones is seen by comparing them."),
+    Key(section="targets.*", name="access_points", kind=ListOf(NamedPlace(), 32), default=(), default_words="none", help="Where the broker's own clients connect to: `NAME=HOST:PORT`. Each is connected to every half a minute, without a word, for its round trip.", also_tried=("access_servers", "servers")),
+    Key(section="targets.*", name="journal", kind=FilePath(), default_words="not read", help="The folder of a terminal's daily logs on this machine.", also_tried=("logs", "log")),
     Key(section="monitor", name="control", kind=HostPort(), default_words="not measured", help="An address of your own choice whose round trip tells whether the uplink here is well.", also_tried=("uplink",)),
     Key(section="monitor", name="deadman", kind=SecretUrl(("https",)), default_words="none", help="A URL that is asked for regularly, so that somebody notices when that ends."),
     Key(section="monitor", name="deadman_every", kind=Duration(10, DAY), default=60.0, help="How often."),

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from probe.config.checks import check_channels, check_quiet, check_rules, check_target, doubts
+from probe.config.checks import (
+    check_channels,
+    check_quiet,
+    check_references,
+    check_rules,
+    check_target,
+    doubts,
+)
 from probe.config.file import find_file, read_file
 from probe.config.keys import KEYS, SECTIONS, Key, Shape, keys_of, variables
 from probe.config.kinds import repeatable
@@ -168,6 +175,7 @@ class _Merged:
             at = f"targets.{name}"
             targets[name] = TargetSettings(name=name, **self._of("targets.*", at))
             self._check(at, check_target(targets[name], self._written.tables[at]))
+        self._check("targets", check_references(targets))
         if "deadman_every" in self._tables.get("monitor", {}) and "deadman" not in self._tables["monitor"]:
             problem = ConfigError(
                 "there is no deadman", where="deadman_every", next_step="Name its URL, or leave this out."

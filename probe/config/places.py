@@ -7,7 +7,7 @@ from pathlib import Path
 from probe.config.kinds import Kind, Schema, expanded, read_text
 from probe.config.settings import Given
 from probe.model.credentials import Secret
-from probe.model.endpoint import read_websocket_url
+from probe.model.endpoint import read_url
 from probe.model.errors import ConfigError
 from probe.model.proxy import read_proxy_url
 from probe.vault import is_reference
@@ -112,20 +112,39 @@ class ProxyUrl(Kind):
 
 
 @dataclass(frozen=True, slots=True)
-class WebSocketUrl(Kind):
-    what = "a WebSocket URL"
+class EndpointUrl(Kind):
+    what = "an endpoint's URL"
 
     def read(self, value: object, folder: Path) -> str:
         text = read_text(value, "a URL")
-        read_websocket_url(text)
+        read_url(text)
         return text
 
     def schema(self) -> Schema:
-        return {"type": "string", "pattern": r"^wss?://[^\s@/?]+([/?]\S*)?$"}
+        return {"type": "string", "pattern": r"^(wss?|https?|bridge|terminal|tcp)://[^\s@/?]+([/?]\S*)?$"}
 
     @property
     def words(self) -> str:
-        return "`wss://…` or `ws://…`"
+        return "`wss://…`, `https://…`, or what else the broker's endpoints are"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedPlace(Kind):
+    what = "NAME=HOST:PORT"
+
+    def read(self, value: object, folder: Path) -> str:
+        name, equals, place = read_text(value, self.what).partition("=")
+        if not equals or not re.fullmatch(r"[\w.-]{1,32}", name, re.ASCII):
+            raise ConfigError("this is no NAME=HOST:PORT", next_step='Write it like "eu-1=192.0.2.1:443".')
+        return f"{name}={HostPort().read(place, folder)}"
+
+    def schema(self) -> Schema:
+        host_port = str(HostPort().schema()["pattern"]).removeprefix("^")
+        return {"type": "string", "pattern": rf"^[a-zA-Z0-9_.\-]{{1,32}}={host_port}"}
+
+    @property
+    def words(self) -> str:
+        return "`NAME=HOST:PORT`"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,9 @@ class TargetSettings:
     dialect: Mapping[str, str]
     objective: float
     login: bool
+    reference: str | None
+    access_points: tuple[str, ...]
+    journal: Path | None
     pin: str | None
     sessions: str
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 
 from probe.measure.clocks import ClockOffset, clock_offset
 from probe.model.events import (
+    POLL,
+    WEBSOCKET,
     Dialled,
     Ended,
     Event,
@@ -23,8 +25,7 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.intents import Watch
-from probe.model.meanings import Admitted, Assets, Balance, Meaning, Purses
-from probe.session.client import WEBSOCKET
+from probe.model.meanings import Admitted, Assets, Balance, Meaning, Purses, Trouble, Troubles
 
 _HEARD = Told | RequestAnswered | QuoteArrived | HeartbeatAnswered | PeerBeat | Surprise
 
@@ -46,6 +47,7 @@ class Facts:
     answered: list[RequestAnswered] = field(default_factory=list)
     expired: list[RequestExpired] = field(default_factory=list)
     surprises: list[Surprise] = field(default_factory=list)
+    troubles: dict[str, tuple[Trouble, ...]] = field(default_factory=dict)  # by what showed them
     ended: Ended | None = None
     kernel: TcpFacts | None = None
     heard_at: float | None = None  # anything after the greeting
@@ -94,6 +96,8 @@ class Facts:
                 self.purses = meaning
             case Assets():
                 self.assets = meaning
+            case Troubles():
+                self.troubles[meaning.about] = meaning.rows
             case _:
                 pass
 
@@ -112,8 +116,14 @@ class Facts:
 
     @property
     def websocket_round_trip(self) -> float | None:
-        pings = (beat for beat in self.heartbeats if beat.name == WEBSOCKET)
-        return min((beat.rtt_seconds for beat in pings), default=None)
+        return self._round_trip(WEBSOCKET)
+
+    @property
+    def poll_round_trip(self) -> float | None:
+        return self._round_trip(POLL)
+
+    def _round_trip(self, name: str) -> float | None:
+        return min((beat.rtt_seconds for beat in self.heartbeats if beat.name == name), default=None)
 
     @property
     def seconds_without_pong(self) -> float:

@@ -8,6 +8,7 @@ from probe.model.endpoint import Account
 from probe.model.events import Phase
 from probe.model.findings import Certainty, Finding, State, Withheld
 from probe.model.intents import AskHistory, Watch
+from probe.model.meanings import Effect
 
 _SIGNED_IN = (
     "Sign out in every browser, then sign in again with --login; the rejected token is not used any more."
@@ -25,6 +26,7 @@ class Asked:
     account: Account | None = None  # as the credential claims
     signed_in: bool = False  # the credential was won by a password, just now or before
     withheld: Withheld | None = None  # the credential was not sent
+    market_open: bool | None = None  # by the calendar; None: it cannot tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +42,15 @@ def judge(facts: Facts, asked: Asked, clock: ClockOffset | None) -> Verdict:
         _failure(facts, asked),
         _withheld(asked),
         _other_account(facts, asked),
+        *_troubles(facts),
         _mute(facts, asked),
         *_small_things(facts, clock),
     )
     for finding in findings_in_order:
         if finding is not None:
             by_code.setdefault(finding.code, finding)
-    findings = list(by_code.values())
+    # What harms nothing comes last; else the earliest broken stage is first.
+    findings = sorted(by_code.values(), key=lambda each: each.state is State.HEALTHY)
     return Verdict(
         state=_state(facts, asked, findings), findings=tuple(findings), not_checked=_not_checked(facts, asked)
     )
@@ -66,7 +70,7 @@ def _failure(facts: Facts, asked: Asked) -> Finding | None:
         return None
     kind = failure.facts
     return Finding(
-        code=kind.code,
+        code=failure.code,
         state=State.FAILED,
         certainty=kind.certainty,
         cause=str(failure),
@@ -105,20 +109,47 @@ def _withheld(asked: Asked) -> Finding | None:
     )
 
 
+_STATE_OF = {
+    Effect.STALLS: State.FAILED,
+    Effect.SHUTS_OUT: State.FAILED,
+    Effect.DEGRADES: State.DEGRADED,
+    Effect.NOTED: State.HEALTHY,
+}
+
+
+def _troubles(facts: Facts) -> list[Finding]:
+    """What answers showed, the gravest first."""
+    rows = sorted(
+        (each for rows in facts.troubles.values() for each in rows),
+        key=lambda each: list(Effect).index(each.effect),
+    )
+    return [
+        Finding(
+            code=each.code,
+            state=_STATE_OF[each.effect],
+            certainty=Certainty.CERTAIN if each.certain else Certainty.LIKELY,
+            cause=each.sentence,
+            next_step=each.advice,
+        )
+        for each in rows
+    ]
+
+
 def _mute(facts: Facts, asked: Asked) -> Finding | None:
     """Logged in, and no price came although the market is open."""
     if not facts.went_live or asked.symbol is None or facts.first_data is not None:
         return None
     if facts.ended is not None and facts.ended.failure is not None:
         return None
-    is_open = facts.is_open(asked.symbol)
-    if is_open is False:
+    said = facts.is_open(asked.symbol)
+    if said is False or (said is None and asked.market_open is False):
+        who = "the broker says the market" if said is False else "by the calendar the market"
         return Finding(
             code="data.market-closed",
             state=State.UNKNOWN,
-            certainty=Certainty.CERTAIN,
-            cause=f"no price can be expected: the broker says the market of {asked.symbol} is closed",
-            next_step="Check again with an OTC symbol, or when the market is open.",
+            certainty=Certainty.LIKELY if said is None else Certainty.CERTAIN,
+            cause=f"no price can be expected: {who} of {asked.symbol} is closed",
+            next_step="Check again with a symbol that trades around the clock, or when the market is open.",
         )
     if facts.seconds_without_pong >= LOOKED_LONG_ENOUGH and facts.fell_silent:
         return Finding(

@@ -103,6 +103,10 @@ class Exchange:
         if phase is CallPhase.SENDING and self._sent_at is None:
             self._sent_at = now
 
+    def sent(self) -> None:
+        """The first byte goes out now; maybe once more, on another connection."""
+        self._phase, self._sent_at = CallPhase.SENDING, time.monotonic()
+
     def begin_body(self, response: httpx.Response) -> None:
         self._response = response
 
@@ -111,7 +115,8 @@ class Exchange:
         self._body += piece
         return not self._is_cut
 
-    def finish(self, problem: Exception | None) -> None:
+    def finish(self, problem: Exception | None, heard_at: float | None = None) -> None:
+        """`heard_at`: when the last byte came, where that is known better than by looking at the clock."""
         if isinstance(problem, httpx.LocalProtocolError):  # it repeats the header, which may be a secret
             raise LocalProtocolError(f"HTTP cannot carry a header of the call to {self._shown}")
         if problem is None and self.expired:
@@ -124,7 +129,7 @@ class Exchange:
                 status=response.status_code,
                 headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw),
                 body=bytes(self._body[: self._settings.body_limit]),
-                seconds=time.monotonic() - (self._sent_at or self._began_at),
+                seconds=(heard_at or time.monotonic()) - (self._sent_at or self._began_at),
                 complete=problem is None and not self._is_cut,
             )
         elif problem is not None:

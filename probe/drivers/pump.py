@@ -5,7 +5,7 @@ Each driver adds its clock, how it writes, and what is to be seen to when all is
 
 from collections import deque
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Ended, Event
@@ -16,7 +16,20 @@ OnEvent = Callable[[Event], None]
 S = TypeVar("S", bound=Drivable)
 
 
-class Pump(Generic[S]):
+class Pumped(Protocol):
+    """What a `Drivable` and a session of calls have in common."""
+
+    def receive_end(self, now: float, failure: Failure | None) -> None: ...
+
+    def outgoing(self) -> list[Any]: ...
+
+    def events(self) -> list[Event]: ...
+
+
+P = TypeVar("P", bound=Pumped)
+
+
+class Pump(Generic[P]):
     """Base of the drivers' connections. An event's receiver may act on the connection; what comes of it is told when all
     events before are."""
 
@@ -32,7 +45,7 @@ class Pump(Generic[S]):
         "_untold",
     )
 
-    def __init__(self, session: S, on_event: OnEvent, clock: Callable[[], float]) -> None:
+    def __init__(self, session: P, on_event: OnEvent, clock: Callable[[], float]) -> None:
         self._session = session
         self._on_event = on_event
         self._now = clock
@@ -91,7 +104,7 @@ class Pump(Generic[S]):
         self._flushing = False
         self._settle()
 
-    def _write(self, outgoing: list[bytes | Signal]) -> None:
+    def _write(self, outgoing: list[Any]) -> None:
         joined: list[bytes] = []
         for item in outgoing:
             if isinstance(item, Signal):

@@ -7,6 +7,7 @@ from probe.measure.freshness import Overdue
 from probe.measure.vitals import FLOOD_RATE, ROUND_TRIPS, SURPRISES, Vitals
 from probe.model.endpoint import Account
 from probe.model.failures import Blame
+from probe.model.meanings import Trouble
 
 SURPRISING_SHARE = 0.01
 REPEATED_SHARE = 0.1
@@ -46,6 +47,8 @@ def complaint(
             advice="Do not trade with it before you know why: look at the account in the browser, and copy the session anew.",
             blame=Blame.CREDENTIAL,
         )
+    if (grave := vitals.gravest) is not None:
+        return about_trouble(grave)
     if overdue:
         worst = max(overdue, key=lambda each: now - each.since)
         names = ", ".join(sorted(each.symbol for each in overdue)[:3])
@@ -81,6 +84,10 @@ def complaint(
             blame=Blame.UNKNOWN,
         )
     return _about_ticks(vitals, now, standing) or _about_speed(vitals, usual_rtt, standing)
+
+
+def about_trouble(trouble: Trouble) -> Complaint:
+    return Complaint(code=trouble.code, sentence=trouble.sentence, advice=trouble.advice, blame=trouble.blame)
 
 
 def _about_a_flood(seconds: float) -> Complaint | None:

@@ -9,6 +9,7 @@ from probe.measure.freshness import Overdue
 from probe.measure.records import Cause, Condition, Data, Login, Protocol, SessionState, Transport
 from probe.measure.vitals import Vitals
 from probe.model.failures import Failure, Layer
+from probe.model.meanings import Effect, Trouble
 
 SILENT = "session.silent-stall"  # nothing more is known of a stall
 NAMED = 3  # symbols, in one sentence
@@ -58,7 +59,7 @@ def without_session(stage: Stage, failure: Failure | None, cause: Cause) -> Cond
         condition,
         cause=cause,
         sentence=words if failure is None else str(failure),
-        code=None if failure is None else failure.facts.code,
+        code=None if failure is None else failure.code,
     )
 
 
@@ -71,7 +72,7 @@ def _stopped(failure: Failure | None) -> Condition:
         state=SessionState.AUTH_REJECTED if rejected else SessionState.STOPPED,
         cause=Cause.AUTH if rejected else Cause.DISCONNECTED,
         sentence=str(failure),
-        code=failure.facts.code,
+        code=failure.code,
     )
 
 
@@ -124,6 +125,18 @@ def stalled(vitals: Vitals, overdue: Sequence[Overdue], symbols: Sequence[str], 
         cause=Cause.STALLED,
         sentence=f"{words} while {besides}",
         code=code,
+    )
+
+
+def useless(vitals: Vitals, trouble: Trouble) -> Condition:
+    """Questions are answered, and the answers show that nothing behind them works, or that they are not about us."""
+    is_ours = trouble.effect is not Effect.SHUTS_OUT
+    return replace(
+        _live(vitals, Data.STALLED, SessionState.STALLED),
+        login=Login.ACCEPTED if is_ours else Login.REJECTED,
+        cause=Cause.STALLED if is_ours else Cause.AUTH,
+        sentence=trouble.sentence,
+        code=trouble.code,
     )
 
 

@@ -14,6 +14,7 @@ from probe.measure.quiet import Quiet
 LOOKS_EVERY = 0.5
 LEAST, MOST = 5.0 - LOOKS_EVERY, 120.0
 FIRST = 10.0  # a first tick after subscribing; also every one while too few gaps are known
+POLLS = 3  # looks that found the same price as before: it may not have moved
 OPENING = CLOSING = 60.0
 FEW, MANY = 20, 2000  # gaps: before the first nothing is learnt, at the second all weigh half
 _RELEARN = 50  # ticks
@@ -35,10 +36,12 @@ class Overdue(NamedTuple):
 class Freshness:
     """For the symbols of one target. Ask and look only while its session is open: time nobody looked in was not watched."""
 
-    __slots__ = ("_calendar", "_looked", "_minute", "_minute_began", "_symbols", "_words")
+    __slots__ = ("_calendar", "_every", "_looked", "_minute", "_minute_began", "_symbols", "_words")
 
-    def __init__(self, is_open: Callable[[str, float], bool | None]) -> None:
-        """`is_open` is the calendar: symbol and UTC seconds; None: it cannot tell."""
+    def __init__(self, is_open: Callable[[str, float], bool | None], every: float = 0.0) -> None:
+        """`is_open` is the calendar: symbol and UTC seconds; None: it cannot tell. Prices that are asked for come every so
+        many seconds at the most."""
+        self._every = every
         self._calendar = is_open
         self._symbols: dict[str, _Symbol] = {}
         self._words: dict[str, bool | None] = {}
@@ -49,7 +52,7 @@ class Freshness:
     def expect(self, symbol: str, now: float) -> None:
         """It was subscribed to."""
         if symbol not in self._symbols:
-            self._symbols[symbol] = _Symbol(symbol)
+            self._symbols[symbol] = _Symbol(symbol, self._every)
         self._begin_anew(self._symbols[symbol], now)
 
     def forget(self, symbol: str) -> None:
@@ -105,7 +108,7 @@ class Freshness:
                 continue
             if not was_open:  # the look before may be longer ago
                 each.begin(max(each.silent_since, now - LOOKS_EVERY), OPENING, last=each.last, watched=True)
-            if now - each.silent_since >= LEAST and each.relearn_in < _RELEARN:
+            if now - each.silent_since >= each.least and each.relearn_in < _RELEARN:
                 each.learn()  # what it is used to up to its very last gap: the promise is made of that
             if now >= each.due and self._is_expected(each, now_utc + CLOSING):
                 is_first = each.broken and each.patience > 0
@@ -164,7 +167,7 @@ class Freshness:
 
     def _begin_anew(self, each: "_Symbol", now: float) -> None:
         # Whoever reconnects all the time because nothing comes must still learn that nothing ever comes at this hour.
-        each.begin(now, FIRST, watched=not self._ticked_this_minute(each))
+        each.begin(now, each.first, watched=not self._ticked_this_minute(each))
 
     def _ticked_this_minute(self, each: "_Symbol") -> bool:
         return each.last is not None and each.last >= self._minute_began
@@ -217,16 +220,19 @@ class _Symbol:
 
     __slots__ = (
         "_limit",
+        "_most",
         "_since",
         "_slow",
         "broken",
         "calendar",
+        "first",
         "heard",
         "is_known",
         "is_watched",
         "is_word_old",
         "last",
         "last_then",
+        "least",
         "open",
         "patience",
         "quick",
@@ -235,14 +241,17 @@ class _Symbol:
         "symbol",
     )
 
-    def __init__(self, symbol: str) -> None:
+    def __init__(self, symbol: str, every: float) -> None:
         self.symbol = symbol
+        self.least = max(LEAST, POLLS * every)
+        self.first = max(FIRST, (POLLS + 1) * every)
+        self._most = max(MOST, 2 * POLLS * every)
         self.last: float | None = None  # tick over this connection
         self.broken = (
             True  # silence counts from `_since` and not from the last tick; the next gap is not learnt
         )
         self._since = 0.0
-        self.patience = FIRST  # what the limit is at least while it is broken
+        self.patience = self.first  # what the limit is at least while it is broken
         self.open = True  # at the last look
         self.calendar: bool | None = None  # at the last look
         self.last_then: float | None = None  # when the calendar last changed
@@ -254,7 +263,7 @@ class _Symbol:
         self.quick = 0
         self.relearn_in = 1  # ticks
         self._slow: array[int] | None = None
-        self._limit = FIRST
+        self._limit = self.first
 
     def begin(
         self, since: float, patience: float, *, last: float | None = None, watched: bool = False
@@ -278,7 +287,7 @@ class _Symbol:
     @property
     def looks(self) -> tuple[float, ...]:
         """When something may be found out: what its last gaps taught, and that it is overdue."""
-        return (self.due, self.silent_since + LEAST) if self.relearn_in < _RELEARN else (self.due,)
+        return (self.due, self.silent_since + self.least) if self.relearn_in < _RELEARN else (self.due,)
 
     def add_slow(self, gap: float) -> None:
         if self._slow is None:
@@ -291,7 +300,7 @@ class _Symbol:
         p99 = self._p99(count) if slow * 100 > count else 0.0
         # The look comes up to LOOKS_EVERY late, and still within 3 × p99.
         learnt = min(2.8 * p99, 3 * p99 - LOOKS_EVERY)
-        self._limit = min(max(LEAST if count >= FEW else FIRST, learnt), MOST)
+        self._limit = min(max(self.least if count >= FEW else self.first, learnt), self._most)
         if count >= MANY:
             self.quick //= 2
             self._slow = self._slow and array("H", _halved(self._slow))

@@ -6,8 +6,17 @@ Time is booked under what held until now, whenever something happens and about t
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
-from probe.measure.complaints import Complaint, complaint
-from probe.measure.condition import Stage, degraded, fine, heard_since, stalled, unproven, without_session
+from probe.measure.complaints import Complaint, about_trouble, complaint
+from probe.measure.condition import (
+    Stage,
+    degraded,
+    fine,
+    heard_since,
+    stalled,
+    unproven,
+    useless,
+    without_session,
+)
 from probe.measure.freshness import LOOKS_EVERY, Freshness, Overdue
 from probe.measure.health import HealthScore
 from probe.measure.incidents import Incidents
@@ -25,6 +34,7 @@ from probe.measure.records import (
     Transport,
     Trigger,
 )
+from probe.measure.reference import Reference, apart, compared
 from probe.measure.snapshot import Quantiles
 from probe.measure.tries import Tries
 from probe.measure.vitals import Vitals
@@ -34,6 +44,7 @@ from probe.model.events import (
     Traffic,
 )
 from probe.model.failures import Blame, Failure
+from probe.model.meanings import Effect
 from probe.session.transcript import Line
 
 NOT_OBSERVED_SECONDS = 5.0  # later than this, and the time counts as not observed
@@ -58,6 +69,7 @@ class Judge:
         is_open: Whether the market of a symbol is open at a UTC second, as far as calendars know.
         evidence: The last messages, their times monotonic.
         emit: Takes every record.
+        data_every: So often prices are asked for, where they do not come by themselves.
         stall_reconnect: A stall that lasted so long is answered with a new connection; None: never.
     """
 
@@ -66,7 +78,7 @@ class Judge:
         "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_keeps_ticks", "_kinds", "_left",
         "_login_follows", "_lost_since", "_messages_seen", "_next_remedy", "_proven", "_stage", "_stall_began",
         "_stall_reconnect", "_trigger", "_utc_at_zero", "_was_doubted", "_woken_at", "account", "broker", "condition",
-        "down_since", "endpoint", "freshness", "incidents", "ledger", "measurements", "objective", "overdue",
+        "down_since", "endpoint", "freshness", "incidents", "ledger", "measurements", "objective", "overdue", "reference",
         "session_since_utc", "since_utc", "stalled_since", "started_utc", "symbols", "target", "ticks", "traffic",
         "tries", "uplink", "vitals", "waits_until",
     )  # fmt: skip
@@ -88,6 +100,7 @@ class Judge:
         utc_at_zero: float,
         stall_reconnect: float | None = 60.0,
         keeps_ticks: bool = True,
+        data_every: float = 0.0,
     ) -> None:
         self.target, self.broker, self.account, self.objective = target, broker, account, objective
         self.symbols, self._login_follows = tuple(symbols), login_follows
@@ -99,7 +112,7 @@ class Judge:
         self.measurements = Measurements(target, self.ledger, self.started_utc, now, emit)
         self.tries = Tries()
         self.incidents = Incidents(target)
-        self.freshness = Freshness(is_open)
+        self.freshness = Freshness(is_open, data_every)
         for symbol in self.symbols:
             self.freshness.expect(symbol, now)
         self.condition = Condition()
@@ -109,6 +122,7 @@ class Judge:
         self.session_since_utc: float | None = None
         self.waits_until: float | None = None
         self.uplink: bool | None = None  # our own line
+        self.reference: Reference | None = None  # how another target stands that has the same prices
         self.ticks: defaultdict[str, int] = defaultdict(int)
         self.down_since: float | None = None  # without a session
         self.stalled_since: float | None = None  # and prices have not come again for long enough
@@ -168,9 +182,9 @@ class Judge:
         """The last quarter of an hour, as far as it was watched."""
         return self.measurements.window(self._utc(now))
 
-    def measured(self, at: float, metric: Metric, value: float) -> None:
+    def measured(self, at: float, metric: Metric, value: float, *, endpoint: str | None = None) -> None:
         """Also for whoever else takes numbers, such as the way to the control address."""
-        self.measurements.measured(at, self._utc(at), self._endpoint_name(), metric, value)
+        self.measurements.measured(at, self._utc(at), endpoint or self._endpoint_name(), metric, value)
 
     @property
     def own_lag_quantiles(self) -> Quantiles | None:
@@ -266,10 +280,14 @@ class Judge:
             return without_session(Stage.STOPPED, None, self._down_for)
         if self._stage is not Stage.LIVE or vitals is None:
             return without_session(self._stage, self._failure, self._down_for)
+        grave = vitals.gravest
+        if grave is not None and grave.effect in (Effect.STALLS, Effect.SHUTS_OUT):
+            self._complaint = about_trouble(grave)
+            return useless(vitals, grave)
         expected = [symbol for symbol in self.symbols if self.freshness.is_expected(symbol, now_utc)]
         overdue = tuple(each for each in self.overdue if each.symbol in expected)
         if expected and len(overdue) == len(expected):
-            return stalled(vitals, overdue, self.symbols, now)
+            return compared(stalled(vitals, overdue, self.symbols, now), self.reference)
         data = Data.QUIET if not expected else Data.AWAITED if vitals.first_data_at is None else Data.FLOWING
         answered = vitals.answered_at is not None or vitals.request_expired_at is not None
         if not self._proven:
@@ -277,7 +295,9 @@ class Judge:
                 return unproven(vitals, data, self._down_for)
             self._prove(now)
         usual = self.measurements.baseline.median
-        self._complaint = complaint(vitals, overdue, self.account, usual, now, standing=self.condition.code)
+        self._complaint = complaint(
+            vitals, overdue, self.account, usual, now, standing=self.condition.code
+        ) or apart(vitals, self.reference, now)
         return fine(vitals, data) if self._complaint is None else degraded(vitals, data, self._complaint)
 
     def _prove(self, now: float) -> None:

@@ -8,11 +8,11 @@ from probe.measure.blame import Blamed, blame
 from probe.measure.health import Figures, HealthScore, health_score
 from probe.measure.ledger import Ledger
 from probe.measure.periods import MINUTE, Gathering, Lately, merged
-from probe.measure.records import Cause, Metric, Period, Record, Sample, SessionState
+from probe.measure.records import PINGS, Cause, Metric, Period, Record, Sample, SessionState, ping_in
 from probe.measure.snapshot import Quantiles
 
 RECENT = 60  # values of each metric for the sparklines
-SPARKLINES = (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT)
+SPARKLINES = (*PINGS, Metric.APP_RTT, Metric.TCP_RTT)
 SCORED_EVERY = 1.0
 SMOOTHED = 8  # round trips until the kernel's figure, which moves by an eighth each, shows what changed
 
@@ -70,7 +70,7 @@ class Measurements:
         period = self.gathering.period(self._target, now_utc, self._ledger, score.value)
         self.gathering = Gathering(now_utc, self._ledger)
         self.lately.add(period)
-        round_trips = period.histograms.get(Metric.WS_RTT)
+        round_trips = ping_in(period.histograms)
         self.baseline.add(round_trips.quantile(0.5) if round_trips else None)
         self.baseline_p95.add(round_trips.quantile(0.95) if round_trips else None)
         self._emit(period)
@@ -84,6 +84,10 @@ class Measurements:
         score = None if self._score is None else self._score.value
         current = self.gathering.period(self._target, now_utc, self._ledger, score)
         return merged([*self.lately.periods(), current])
+
+    @property
+    def _ping(self) -> Metric:
+        return next((metric for metric in PINGS if metric in self.recent), Metric.WS_RTT)
 
     # -- what they say -----------------------------------------------------------------------------------------------
 
@@ -101,7 +105,7 @@ class Measurements:
         if self._score is not None and now - self._score_at < SCORED_EVERY and state is self._scored_state:
             return self._score
         period = self.window(now_utc)
-        round_trips = period.histograms.get(Metric.WS_RTT)
+        round_trips = ping_in(period.histograms)
         figures = Figures(
             state=state,
             ever_streamed=ever_streamed,
@@ -128,7 +132,7 @@ class Measurements:
     def medians(self) -> Mapping[str, float | None]:
         found: dict[str, float | None] = {}
         periods = self.lately.periods()
-        for metric in (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT, Metric.UPLINK_RTT):
+        for metric in (self._ping, Metric.APP_RTT, Metric.TCP_RTT, Metric.UPLINK_RTT):
             before = [period.histograms[metric] for period in periods if metric in period.histograms]
             newest = self.gathering.histograms.get(metric) or (before[-1] if before else None)
             found[metric.value] = newest.quantile(0.5) if newest else None
@@ -137,14 +141,14 @@ class Measurements:
     def blamed(self) -> Blamed | None:
         """Whose slowness it is, if it is slow."""
         medians = self.medians()
-        ws_rtt, tcp_rtt = medians[Metric.WS_RTT.value], medians[Metric.TCP_RTT.value]
-        if ws_rtt is not None and tcp_rtt is not None and tcp_rtt < ws_rtt / 2:
-            lately = self.recent.get(Metric.WS_RTT, array("d"))[-SMOOTHED:]
-            if len(lately) < SMOOTHED or min(lately) < ws_rtt / 2:
+        ping, tcp_rtt = medians[self._ping.value], medians[Metric.TCP_RTT.value]
+        if ping is not None and tcp_rtt is not None and tcp_rtt < ping / 2:
+            lately = self.recent.get(self._ping, array("d"))[-SMOOTHED:]
+            if len(lately) < SMOOTHED or min(lately) < ping / 2:
                 tcp_rtt = None  # the kernel has not seen enough of it
         return blame(
             medians[Metric.APP_RTT.value],
-            ws_rtt,
+            ping,
             tcp_rtt,
             medians[Metric.LOOP_LAG.value],
             medians[Metric.UPLINK_RTT.value],

@@ -57,7 +57,7 @@ def _failure(failure: Failure) -> dict[str, object]:
     facts, close = failure.facts, failure.close
     return {
         "kind": failure.kind,
-        "code": facts.code,
+        "code": failure.code,
         "layer": facts.layer.value,
         "sentence": str(failure),
         "advice": facts.advise,

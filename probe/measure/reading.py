@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from probe.measure.alert_rules import Readings
 from probe.measure.histogram import Histogram
-from probe.measure.records import Alert, Login, Metric, Period, SessionState
+from probe.measure.records import Alert, Data, Login, Metric, Period, SessionState, ping_in
+from probe.measure.reference import Reference, farthest
 from probe.measure.snapshot import EndpointView, Quantiles, Snapshot, SymbolView
 from probe.measure.watch import Watch
 from probe.model.endpoint import Endpoint
@@ -19,7 +20,7 @@ def readings_of(watch: Watch, now: float, now_utc: float) -> Readings:
     if condition.state is SessionState.IDLE:
         return Readings()
     period = watch.window(now)
-    round_trips, answers = (period.histograms.get(metric) for metric in (Metric.WS_RTT, Metric.APP_RTT))
+    round_trips, answers = ping_in(period.histograms), period.histograms.get(Metric.APP_RTT)
     recent = [each for each in watch.tries.lately if now_utc - each.at_utc <= _MIN15]
     in_time = [each for each in recent if now_utc - each.at_utc <= _MIN10]
     is_open = watch.freshness.any_open(now_utc)
@@ -58,6 +59,24 @@ def readings_of(watch: Watch, now: float, now_utc: float) -> Readings:
         response_median_10m_seconds=answers.quantile(0.5) if answers else None,
         responses_10m=float(answers.count) if answers else 0.0,
     )
+
+
+def reference_of(watch: Watch, other: Watch, apart_since: float | None, now: float) -> Reference:
+    """How another target stands, for one that is compared with it."""
+    theirs, ours = other.vitals, watch.vitals
+    prices = {
+        symbol: price
+        for symbol in other.symbols
+        if theirs is not None and (price := theirs.price(symbol)) is not None
+    }
+    reference = Reference(
+        name=other.target, data=other.condition.data, prices=prices, apart_since=apart_since
+    )
+    flows = watch.condition.data is Data.FLOWING is other.condition.data
+    is_apart = ours is not None and flows and farthest(ours, reference)[0] is not None
+    if not is_apart:
+        return replace(reference, apart_since=None)
+    return reference if apart_since is not None else replace(reference, apart_since=now)
 
 
 def skew_seconds(watch: Watch) -> float | None:

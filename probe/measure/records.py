@@ -6,12 +6,14 @@ Times named `…_utc` are UTC seconds; everything was measured on the monotonic 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, TypeVar
 
 from probe.measure.histogram import Histogram
 from probe.model.events import Phase
 from probe.model.failures import Blame, Failure
 from probe.session.transcript import Line
+
+T = TypeVar("T")
 
 
 class Transport(Enum):
@@ -89,6 +91,7 @@ class Metric(Enum):
 
     WS_RTT = "ws_ping_rtt_seconds"
     APP_RTT = "app_rtt_seconds"
+    POLL_RTT = "poll_rtt_seconds"  # of the lightest question, where questions are asked one by one
     BEAT_RTT = "beat_rtt_seconds"  # of the broker's own keep-alive, where it is answered
     TCP_RTT = "tcp_rtt_seconds"  # the kernel's
     LOOP_LAG = "event_loop_lag_seconds"
@@ -96,7 +99,20 @@ class Metric(Enum):
     CONNECT = "connect_duration_seconds"  # first dial to data flowing
     TICK_GAP = "tick_interarrival_seconds"
     CLOCK_SKEW = "clock_skew_seconds"
+    ACCESS_RTT = "access_rtt_seconds"  # of connecting to one of the broker's access points
+    TERMINAL_PING = "terminal_ping_seconds"  # between a terminal and its broker, as the terminal says
+    FEED_LAG = "feed_lag_seconds"  # between a price's own time and when its sender had it
+    SERVER_PROCESS = "server_process_seconds"  # that an answer took at the other end, as it says
+    ORDER_RTT = "order_rtt_seconds"  # between an order and its execution, as a terminal's journal says
     HEALTH = "health_score"
+
+
+PINGS = (Metric.WS_RTT, Metric.POLL_RTT)  # a target has one of them
+
+
+def ping_in(of_each: Mapping[Metric, T]) -> T | None:
+    """What is there for the way's own round trip."""
+    return next((of_each[metric] for metric in PINGS if metric in of_each), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ from probe.model.events import (
     Surprise,
 )
 from probe.model.intents import AskHistory, Watch
-from probe.model.meanings import Balance, History
+from probe.model.meanings import Balance, Effect, History, Trouble, Troubles
 
 TURN_SECONDS = 30.0  # counts cover the last one to two turns
 ROUND_TRIPS = 3  # of the last ones the median is taken
@@ -22,6 +22,7 @@ FLOOD_RATE = (
 )
 SURPRISES, STRANGE_SECONDS = 3, 5.0  # fewer, or longer ago, say nothing
 FROZEN_TICKS, FROZEN_SECONDS = 60, 60.0
+_GRAVITY = list(Effect)
 
 
 class Counts:
@@ -65,6 +66,7 @@ class Vitals:
         "skew",
         "strange",
         "strange_at",
+        "troubles",
     )
 
     def __init__(self, now: float, utc_at_zero: float) -> None:
@@ -88,6 +90,7 @@ class Vitals:
         self.balance: Balance | None = None
         self.strange = ""  # the last surprise in words
         self.strange_at: float | None = None
+        self.troubles: dict[str, tuple[Trouble, ...]] = {}  # by what showed them
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -110,9 +113,9 @@ class Vitals:
         if len(self._differences) < CLOCK_TICKS:
             self._differences.append(broker_time - (self._utc_at_zero + at))
 
-    def beat_answered(self, event: HeartbeatAnswered, *, websocket: bool) -> None:
+    def beat_answered(self, event: HeartbeatAnswered, *, is_ping: bool) -> None:
         self.beat_missed_at, self.heard_at = None, event.at
-        if websocket:
+        if is_ping:
             self.round_trips = [*self.round_trips[1 - ROUND_TRIPS :], event.rtt_seconds]
 
     def beat_missed(self, event: HeartbeatMissed) -> None:
@@ -137,6 +140,15 @@ class Vitals:
     def surprised(self, event: Surprise) -> None:
         self._turns[0].surprises += 1
         self.strange, self.strange_at, self.heard_at = event.problem, event.at, event.at
+
+    def told(self, troubles: Troubles) -> list[Trouble]:
+        """Those worth a note that were not known yet."""
+        known = {each.code for rows in self.troubles.values() for each in rows}
+        if troubles.rows:
+            self.troubles[troubles.about] = troubles.rows
+        else:
+            self.troubles.pop(troubles.about, None)
+        return [each for each in troubles.rows if each.effect is Effect.NOTED and each.code not in known]
 
     def clock_stepped(self, utc_at_zero: float) -> None:
         self._utc_at_zero, self._differences, self.skew = utc_at_zero, [], None
@@ -183,6 +195,16 @@ class Vitals:
             if feed.same_price >= FROZEN_TICKS and now - feed.price_since >= FROZEN_SECONDS:
                 return symbol, now - feed.price_since
         return None
+
+    @property
+    def gravest(self) -> Trouble | None:
+        """Of all that answers showed, what harms most."""
+        rows = [each for rows in self.troubles.values() for each in rows if each.effect is not Effect.NOTED]
+        return min(rows, key=lambda each: _GRAVITY.index(each.effect), default=None)
+
+    def price(self, symbol: str) -> float | None:
+        feed = self._feeds.get(symbol)
+        return None if feed is None else feed.price
 
     def contradicts(self, account: Account) -> str | None:
         """What the server says about the account, if it is not what the credential says."""

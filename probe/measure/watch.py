@@ -14,6 +14,7 @@ from probe.measure.records import (
     Cause,
     Disconnected,
     Metric,
+    Notice,
     Period,
     Tick,
     Trigger,
@@ -21,6 +22,8 @@ from probe.measure.records import (
 from probe.measure.vitals import Vitals
 from probe.model.endpoint import Endpoint
 from probe.model.events import (
+    POLL,
+    WEBSOCKET,
     Ended,
     Event,
     FirstData,
@@ -42,11 +45,11 @@ from probe.model.events import (
 )
 from probe.model.failures import Failure, Layer
 from probe.model.intents import Watch as Subscription
-from probe.model.meanings import Assets, Balance, Meaning
-from probe.session.client import WEBSOCKET
+from probe.model.meanings import Assets, Balance, Figures, Meaning, Troubles
 
 __all__ = ("NOT_OBSERVED_SECONDS", "Watch")
 
+PING_OF = {WEBSOCKET: Metric.WS_RTT, POLL: Metric.POLL_RTT}
 LATE_SECONDS = 0.05  # samples taken while we were later than this are tainted
 
 
@@ -113,9 +116,9 @@ class Watch(Judge):
                 if at - due_at > LATE_SECONDS:
                     self.measurements.late(at)
             case HeartbeatAnswered(at=at, name=name):
-                self.measured(at, Metric.WS_RTT if name == WEBSOCKET else Metric.BEAT_RTT, event.rtt_seconds)
+                self.measured(at, PING_OF.get(name, Metric.BEAT_RTT), event.rtt_seconds)
                 if vitals is not None:
-                    vitals.beat_answered(event, websocket=name == WEBSOCKET)
+                    vitals.beat_answered(event, is_ping=name in PING_OF)
                 self._settle(at)
             # What is missed or expired is judged with the next waking: when a session ends, its end comes first.
             case HeartbeatMissed():
@@ -254,6 +257,19 @@ class Watch(Judge):
                 self.freshness.market(symbol, known[symbol].is_open if symbol in known else None)
         elif isinstance(meaning, Balance) and self.vitals is not None:
             self.vitals.balance = meaning
+        elif isinstance(meaning, Troubles) and self.vitals is not None:
+            for trouble in self.vitals.told(meaning):
+                self._emit(
+                    Notice(
+                        at_utc=self._utc(at),
+                        code=trouble.code,
+                        sentence=f"{trouble.sentence}. {trouble.advice}",
+                        target=self.target,
+                    )
+                )
+        elif isinstance(meaning, Figures):
+            for name, value, where in meaning.rows:
+                self.measured(at, Metric(name), value, endpoint=where)
         self._settle(at)
 
     def _ended(self, event: Ended, at: float) -> None:

@@ -28,7 +28,7 @@ class Sureness(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """A URL taken apart once: scheme, host, port, path with query."""
+    """A URL taken apart once: how, host, port, path with query."""
 
     secure: bool
     host: str
@@ -52,12 +52,29 @@ class Endpoint:
     label: str = ""
 
     @property
+    def scheme(self) -> str:
+        """How one talks there."""
+        return self.url.partition("://")[0]
+
+    @property
     def address(self) -> Address:
-        return read_websocket_url(self.url)
+        return read_url(self.url)
 
 
-def read_websocket_url(url: str) -> Address:
-    """Take a ``ws://`` or ``wss://`` URL apart.
+# How one may talk, and the usual port. Terminals are found, not connected to, so their port says nothing.
+_PORTS = {"ws": 80, "wss": 443, "http": 80, "https": 443, "tcp": 443, "bridge": 18812, "terminal": 1}
+_SECURE = ("wss", "https")
+_EXAMPLE = "A complete one is wss://demo-api.example/socket.io/?EIO=4&transport=websocket"
+_EXAMPLES = {
+    "http": "A complete one is https://gateway.example:8000",
+    "https": "A complete one is https://gateway.example:8000",
+    "tcp": "A complete one is tcp://access.example:443",
+    "bridge": "A complete one is bridge://127.0.0.1:18812",
+}
+
+
+def read_url(url: str) -> Address:
+    """Take the URL of an endpoint apart: ``ws://``, ``wss://``, ``http://``, ``https://``, ``tcp://``, ``bridge://`` or ``terminal://``.
 
     Raises:
         ConfigError: it says which piece of the URL is wrong.
@@ -66,7 +83,7 @@ def read_websocket_url(url: str) -> Address:
     def wrong(problem: str, next_step: str) -> ConfigError:
         return ConfigError(problem, where=f"URL {_shown(url)!r}", next_step=next_step)
 
-    example = "A complete one is wss://demo-api.example/socket.io/?EIO=4&transport=websocket"
+    example = _EXAMPLES.get(url.partition("://")[0], _EXAMPLE)
     if any(char.isspace() or ord(char) < 32 for char in url):
         raise wrong("it contains white space or a control character", "Remove it.")
     try:
@@ -74,8 +91,8 @@ def read_websocket_url(url: str) -> Address:
         port = parts.port
     except ValueError:  # its words would quote what may be a password
         raise wrong("its host or port is not valid", example) from None
-    if parts.scheme not in ("ws", "wss"):
-        raise wrong(f"its scheme is {parts.scheme!r}, not ws or wss", example)
+    if parts.scheme not in _PORTS:
+        raise wrong(f"its scheme is {parts.scheme!r}, not ws, wss, http or https", example)
     host = parts.hostname or ""
     if not host:
         raise wrong("it names no host", example)
@@ -94,8 +111,7 @@ def read_websocket_url(url: str) -> Address:
     if port == 0:
         raise wrong("its port is 0", "Use a port from 1 to 65535.")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    secure = parts.scheme == "wss"
-    return Address(secure=secure, host=host, port=port or (443 if secure else 80), path=path)
+    return Address(secure=parts.scheme in _SECURE, host=host, port=port or _PORTS[parts.scheme], path=path)
 
 
 def _shown(url: str) -> str:

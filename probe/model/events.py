@@ -11,6 +11,10 @@ from probe.model.failures import Failure
 from probe.model.intents import Intent
 from probe.model.meanings import Meaning
 
+WEBSOCKET = "websocket"  # the heartbeat every socket answers: a control ping
+POLL = "poll"  # and where questions are asked one by one: the lightest of them
+PINGS = (WEBSOCKET, POLL)  # whose round trip is the way's, and not the broker's own keep-alive's
+
 
 class Phase(Enum):
     """The life of one connection. The first belongs to whoever turns a password into a session, the next four to the

@@ -320,7 +320,7 @@ KINDS: dict[str, Kind] = {
     ),
     "http.200-not-101": _kind(
         Layer.UPGRADE,
-        "the server answered with an ordinary page instead of opening a WebSocket",
+        "the server answered with an ordinary page instead of what was asked for",
         "Often a challenge or block page for this address: open the site in a browser from the same network, or use another region.",
         "http.200-not-101",
         Retry.STOP,
@@ -368,15 +368,15 @@ KINDS: dict[str, Kind] = {
     ),
     "http.wrong-path": _kind(
         Layer.UPGRADE,
-        "there is no WebSocket at that path (HTTP 404)",
+        "what is asked for is not at that path (HTTP 404)",
         _VERSION,
         "http.wrong-path",
         Retry.STOP,
     ),
     "http.429": _kind(
         Layer.UPGRADE,
-        "the server says: too many connection attempts (HTTP 429)",
-        "Wait as long as it says, then connect less often.",
+        "the server says: too many requests (HTTP 429)",
+        "Wait as long as it says, then connect and ask less often.",
         "http.429",
         Retry.SERVER_SAYS,
         Blame.US,
@@ -661,6 +661,42 @@ KINDS: dict[str, Kind] = {
         "load.ephemeral-ports",
         blame=Blame.US,
     ),
+    "host.unreadable-file": _kind(
+        Layer.LOCAL,
+        "a file on this machine cannot be read",
+        "Check that it is there and that this user may read it.",
+        "host.fd-limit",
+        blame=Blame.US,
+    ),
+    "terminal.absent": _kind(
+        Layer.LOCAL,
+        "there is no trading terminal to ask",
+        "Start the terminal yourself and log in to it; nothing here starts one.",
+        "tcp.unreachable",
+    ),
+    "terminal.denied": _kind(
+        Layer.LOCAL,
+        "a password may not go that way",
+        "Log in at the terminal by hand, or reach its bridge through a tunnel that ends on this machine.",
+        "tcp.denied-locally",
+        Retry.STOP,
+        Blame.US,
+    ),
+    "terminal.silent": _kind(
+        Layer.DATA,
+        "the trading terminal did not answer in time",
+        "Look at the terminal itself: a dialog may be open, or it hangs; then start it anew.",
+        "session.request-no-reply",
+        blame=Blame.US,
+    ),
+    "terminal.bridge-version": _kind(
+        Layer.ENGINE,
+        "the bridge to the terminal speaks another version of its protocol",
+        "Use the same major version of rpyc at both ends.",
+        "cfg.client-outdated",
+        Retry.STOP,
+        Blame.US,
+    ),
     "local.timeout": _kind(
         Layer.LOCAL,
         "the time given for this ran out",
@@ -688,11 +724,17 @@ class Failure:
     detail: str = ""  # what exactly was seen; redacted
     close: CloseFacts | None = None
     http_status: int | None = None
+    slug: str | None = None  # the catalogue's, where more is known than the kind says
     retry_after_seconds: float | None = None
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"unknown failure kind {self.kind!r}")
+
+    @property
+    def code(self) -> str:
+        """The catalogue's slug."""
+        return self.slug or self.facts.code
 
     @property
     def facts(self) -> Kind:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from probe.model.failures import Blame
+
 
 class Direction(Enum):
     CALL = "call"
@@ -257,6 +259,48 @@ class Notice:
     payload: object = None
 
 
+class Effect(Enum):
+    """What a trouble does to whoever wants to trade."""
+
+    STALLS = "stalls"  # nothing can be believed or done: what is shown is old or empty
+    SHUTS_OUT = "shuts out"  # this is not our account, or it lets us in no more
+    DEGRADES = "degrades"
+    NOTED = "noted"  # worth knowing, and harms nothing now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Something wrong that an answer showed, although it was one."""
+
+    code: str  # the catalogue's slug
+    sentence: str  # what is so, without its full stop
+    advice: str
+    effect: Effect
+    blame: Blame
+    certain: bool = False  # the answer excludes every look-alike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Troubles:
+    """All that is wrong as far as one kind of question shows; what it showed before is forgotten. None: all is well."""
+
+    about: str
+    rows: tuple[Trouble, ...] = ()
+
+
+class Figure(NamedTuple):
+    name: str  # a metric's
+    value: float
+    where: str | None = None  # an endpoint's region, if it is not the session's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Numbers that the other end, or the way there, measured."""
+
+    rows: tuple[Figure, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goodbye:
     reason: str
@@ -275,5 +319,5 @@ Meaning = (
     Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Purses | Assets
     | History | OrderOpened | OrderRejected | OrderSold | SaleRejected | OrdersClosed | OrderList | PendingPlaced
     | PendingCancelled | PendingRejected | PendingFailed | PendingList | AccountChosen | AccountNotChosen | BrokerClock
-    | Sentiment | Notice | Goodbye | Unrecognised
+    | Sentiment | Notice | Troubles | Figures | Goodbye | Unrecognised
 )  # fmt: skip

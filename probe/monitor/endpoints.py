@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import TypeVar
+from typing import Any, Protocol, TypeVar
 
-from probe.drivers.aio import Connection, connect
+from probe.drivers.aio import connect
 from probe.drivers.dial import DEADLINES, DialPlan
+from probe.drivers.polling import converse
 from probe.drivers.proxies import choose_proxy
 from probe.drivers.tls import TlsProfile
 from probe.measure.records import Attempt, PhaseTime, Trigger
@@ -16,10 +17,45 @@ from probe.model.credentials import Credentials, redactor_for
 from probe.model.endpoint import Endpoint
 from probe.model.events import Dialled, Ended, Event, Phase, PhaseFinished, TcpFacts, Upgraded
 from probe.model.intents import Watch
-from probe.session.broker import Broker
+from probe.session.broker import AccessPoint, Broker, SurveyPlan
 from probe.session.client import ClientSession, Plan
+from probe.session.polled import PolledSession, PollPlan
+from probe.session.talking import Talking
+from probe.session.touching import TouchingSession
 
 T = TypeVar("T")
+
+Session = ClientSession | PolledSession | TouchingSession
+
+
+class Connected(Protocol):
+    """A session and what carries it."""
+
+    def act(self, action: Callable[[Any, float], T]) -> T: ...
+
+    def abort(self) -> None: ...
+
+    async def ended(self) -> Ended: ...
+
+    def tcp_facts(self) -> TcpFacts | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """What else somebody configured about a target."""
+
+    access_points: tuple[AccessPoint, ...] = ()
+    journal: str | None = None
+    simulated: bool = False
+
+
+def leave(session: Talking, now: float) -> None:
+    session.leave(now)
+
+
+def give_up(session: Talking, now: float) -> None:
+    session.give_up(now)
+
 
 GOODBYE_WITHIN = 1.0  # a server that does not answer a goodbye is not waited for any longer
 
@@ -35,6 +71,7 @@ class Dialler:
     proxy: str | None = None  # as chosen by the user; None: as the environment says
     phase_deadline: float | None = None  # of each of the dialler's phases, where it is shorter than usual
     utc: Callable[[], float] = time.time
+    about: About = field(default_factory=About)
 
     def session(
         self,
@@ -43,7 +80,28 @@ class Dialler:
         *,
         goal: Phase = Phase.LIVE,
         watch: Sequence[str] = (),
-    ) -> ClientSession:
+    ) -> Session:
+        if endpoint.scheme == "tcp":
+            return TouchingSession()
+        surveyor = self.broker.surveys.get(endpoint.scheme)
+        if surveyor is not None:
+            survey = surveyor(
+                SurveyPlan(
+                    base=endpoint.url.rstrip("/"),
+                    symbols=tuple(watch),
+                    utc_at_zero=self.utc() - asyncio.get_running_loop().time(),
+                    credentials=credentials,
+                    access_points=self.about.access_points,
+                    journal=self.about.journal,
+                    simulated=self.about.simulated,
+                )
+            )
+            return PolledSession(
+                survey=survey,
+                credentials=credentials,
+                plan=PollPlan(account=endpoint.account, goal=survey.rules.nearest(goal)),
+                redact=redactor_for(credentials),
+            )
         address = endpoint.address
         return ClientSession(
             codec=self.broker.codec(),
@@ -54,11 +112,27 @@ class Dialler:
                 account=endpoint.account,
                 headers=self.broker.request_headers(credentials, address),
                 watch=tuple(Watch(symbol=symbol) for symbol in watch),
-                goal=goal,
+                goal=self.broker.rules.nearest(goal),
             ),
             rng=self.rng,
             redact=redactor_for(credentials),
         )
+
+    def dialled(
+        self,
+        session: Session,
+        endpoint: Endpoint,
+        on_event: Callable[[Event], None],
+        plan: DialPlan | None = None,
+    ) -> Coroutine[Any, Any, Connected]:
+        """
+        Raises:
+            ConfigError: the setting of a proxy is no URL of one.
+        """
+        plan = plan or self.plan(endpoint)
+        if isinstance(session, PolledSession):
+            return converse(session, plan, url=endpoint.url, on_event=on_event)
+        return connect(session, plan, on_event=on_event)
 
     def plan(self, endpoint: Endpoint) -> DialPlan:
         """
@@ -92,6 +166,7 @@ class Trial:
         "_status",
         "_target",
         "endpoint",
+        "greeted_by",
         "trigger",
     )
 
@@ -100,6 +175,7 @@ class Trial:
     ) -> None:
         self._target, self._purpose, self._at_utc = target, purpose, at_utc
         self.endpoint, self.trigger = endpoint, trigger
+        self.greeted_by = Phase.OPENING
         self._phases: list[PhaseTime] = []
         self._dialled: Dialled | None = None
         self._status: int | None = None
@@ -139,12 +215,13 @@ class Trial:
             tcp_rtt_seconds=kernel.rtt_seconds if kernel else None,
         )
 
-    def seconds_to(self, last: Phase) -> float | None:
-        """From the first dial to the end of that phase, signing in apart; None: it did not come so far."""
+    @property
+    def seconds_to_greeting(self) -> float | None:
+        """From the first dial to the other end's first word, signing in apart; None: it did not come so far."""
         total = 0.0
         for each in self._phases:
             total += 0.0 if each.phase is Phase.SIGNING_IN else each.seconds
-            if each.phase is last:
+            if each.phase is self.greeted_by:
                 return total
         return None
 
@@ -169,12 +246,13 @@ class Visit:
     ) -> None:
         self.trial, self.credentials = trial, credentials
         self.session = dialler.session(trial.endpoint, credentials, goal=goal, watch=watch)
-        self.connection: Connection[ClientSession] | None = None
-        self._dialler, self._goal, self._on_arrival = dialler, goal, on_arrival
-        self._dialling: asyncio.Task[Connection[ClientSession]] | None = None
+        self.connection: Connected | None = None
+        self._dialler, self._on_arrival = dialler, on_arrival
+        trial.greeted_by = self.session.greeted_by
+        self._dialling: asyncio.Task[Connected] | None = None
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._kernel: TcpFacts | None = None
-        self._quits: Callable[[ClientSession, float], None] | None = None
+        self._quits: Callable[[Talking, float], None] | None = None
 
     async def run(self, timeout: float | None = None) -> Attempt:
         """Cancelled, it drops the connection.
@@ -182,10 +260,9 @@ class Visit:
         Raises:
             ConfigError: the proxy or the file of authorities cannot be used.
         """
-        plan = self._dialler.plan(self.trial.endpoint)
+        dialling = self._dialler.dialled(self.session, self.trial.endpoint, self._note)
         if timeout is not None:
-            self._set_timer("timeout", timeout, lambda: self._quit(ClientSession.give_up))
-        dialling = connect(self.session, plan, on_event=self._note)
+            self._set_timer("timeout", timeout, lambda: self._quit(give_up))
         self._dialling = asyncio.get_running_loop().create_task(dialling)
         try:
             self.connection = await unless_quit(self._dialling, lambda: self._quits is not None)
@@ -199,13 +276,13 @@ class Visit:
             if self.connection is not None:
                 self.connection.abort()
                 await self.connection.ended()
-        return self.trial.attempt(self._kernel, left=self._quits is ClientSession.leave)
+        return self.trial.attempt(self._kernel, left=self._quits is leave)
 
     def leave(self) -> None:
         """In order; `run` returns soon."""
-        self._quit(ClientSession.leave)
+        self._quit(leave)
 
-    def _quit(self, how: Callable[[ClientSession, float], None]) -> None:
+    def _quit(self, how: Callable[[Talking, float], None]) -> None:
         self._quits = how
         if self.connection is not None:
             self._say_goodbye()
@@ -215,7 +292,7 @@ class Visit:
 
     def _note(self, event: Event) -> None:
         self.trial.note(event)
-        if isinstance(event, PhaseFinished) and event.phase is self._goal:
+        if isinstance(event, PhaseFinished) and event.phase is self.session.goal:
             if self.connection is not None:
                 self._kernel = self.connection.tcp_facts()
                 self._say_goodbye()

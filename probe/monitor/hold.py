@@ -7,6 +7,7 @@ from probe.drivers.exchange import CallSettings
 from probe.model.credentials import Credentials, WebSession
 from probe.model.endpoint import Endpoint
 from probe.model.events import (
+    PINGS,
     Event,
     FirstData,
     HeartbeatAnswered,
@@ -22,7 +23,7 @@ from probe.model.intents import AskHistory
 from probe.model.meanings import Assets, Meaning
 from probe.monitor.endpoints import Dialler, Trial, Visit
 from probe.monitor.sign_in import SignIn
-from probe.session.client import WEBSOCKET
+from probe.session.client import ClientSession
 
 FIRST_ASKED_AFTER = 1.0  # its round trip shall not be that of the login's burst
 ASKED_EVERY = 60.0
@@ -59,7 +60,8 @@ class Hold(Visit):
         self._on_live, self._on_proof = on_live, on_proof
         self._live_at: float | None = None
         self._has_data = not symbols
-        self._has_answer = False
+        self._asks = isinstance(self.session, ClientSession) and dialler.broker.rules.asks_history
+        self._has_answer = not self._asks
         self._proven = False
         self._heard_at = 0.0
 
@@ -88,9 +90,10 @@ class Hold(Visit):
         match event:
             case PhaseFinished() if self._live_at is None and self.session.phase is Phase.LIVE:
                 self._live_at = event.at
-                self._set_timer("ask", FIRST_ASKED_AFTER, self._ask)
+                if self._asks:
+                    self._set_timer("ask", FIRST_ASKED_AFTER, self._ask)
                 self._on_live(self)
-            case HeartbeatAnswered(name=name) if name == WEBSOCKET:
+            case HeartbeatAnswered(name=name) if name in PINGS:
                 if (facts := self.kernel()) is not None:
                     self._listener.kernel(event.at, facts)
             case FirstData():

@@ -4,27 +4,28 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked, Verdict, judge
-from probe.drivers.aio import connect
-from probe.drivers.dial import DEADLINES, DialPlan
 from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import ChosenProxy
 from probe.drivers.tls import TlsProfile
+from probe.measure.calendar import is_open
 from probe.measure.clocks import ClockOffset
-from probe.model.credentials import Credentials, redactor_for
+from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
 from probe.model.events import Event, Phase
 from probe.model.failures import Failure
 from probe.model.findings import Withheld
-from probe.model.intents import AskHistory, Watch
+from probe.model.intents import AskHistory
+from probe.monitor.endpoints import About, Connected, Dialler, Session, give_up
 from probe.monitor.sign_in import Entered, SignIn
 from probe.safety import withheld_from
 from probe.session.broker import Broker
-from probe.session.client import ClientSession, Plan
+from probe.session.client import ClientSession
+from probe.session.talking import Talking
 from probe.session.transcript import Line
 
 DATA_WITHIN = 10.0  # quotes come twice a second in an open market
@@ -58,15 +59,20 @@ async def knock(
     tls: TlsProfile,
     proxy: ChosenProxy | None = None,
     timeout: float,
+    about: About | None = None,
+    symbol: str | None = None,
 ) -> Knock:
     """Connect, log in if there is a key and the endpoint may have it, look for prices and answers, leave.
+
+    Args:
+        symbol: Whose prices; None: the broker's usual one.
 
     A token that came from signing in and is refused is never used again; if it was an old one, a new one gets a try.
 
     Raises:
         ConfigError: sessions cannot be kept where they should be.
     """
-    look = _Look(broker, endpoint, tls, proxy)
+    look = _Look(broker, endpoint, tls, proxy, about or About(), symbol or broker.default_symbol)
     withheld = withheld_from(endpoint) if key else None
     if withheld is not None:
         return await look.run(None, timeout, withheld=withheld)
@@ -91,9 +97,16 @@ class _Look:
     """What all looks of one knock have in common."""
 
     def __init__(
-        self, broker: Broker, endpoint: Endpoint, tls: TlsProfile, proxy: ChosenProxy | None
+        self,
+        broker: Broker,
+        endpoint: Endpoint,
+        tls: TlsProfile,
+        proxy: ChosenProxy | None,
+        about: About,
+        symbol: str,
     ) -> None:
         self._broker, self._endpoint, self._tls, self._proxy = broker, endpoint, tls, proxy
+        self._about, self._symbol = about, symbol
         self._began_at = time.time()
 
     def call_settings(self, timeout: float) -> CallSettings:
@@ -113,34 +126,30 @@ class _Look:
         withheld: Withheld | None = None,
         entered: Entered | None = None,
     ) -> Knock:
-        broker, address = self._broker, self._endpoint.address
-        symbol = broker.default_symbol if credentials else None
-        session = ClientSession(
-            codec=broker.codec(),
-            credentials=credentials,
-            plan=Plan(
-                host=address.host_header,
-                path=address.path,
-                account=self._endpoint.account,
-                headers=broker.request_headers(credentials, address),
-                watch=(Watch(symbol=symbol),) if symbol else (),
-            ),
+        goes_in = credentials is not None or self._broker.is_public(self._endpoint)
+        symbol = self._symbol if goes_in else None
+        dialler = Dialler(
+            target=self._endpoint.region,
+            broker=self._broker,
             rng=random.SystemRandom(),
-            redact=redactor_for(credentials),
+            tls=self._tls,
+            proxy="none",
+            phase_deadline=timeout,
+            about=self._about,
         )
-        gaze = _Gaze(session, broker.zone_seconds, time.time() - asyncio.get_running_loop().time())
+        session = dialler.session(self._endpoint, credentials, watch=(symbol,) if symbol else ())
+        gaze = _Gaze(session, symbol, self._broker, time.time() - asyncio.get_running_loop().time())
         if entered is not None:
             gaze.facts.add(entered.event)
-        deadlines = {phase: min(seconds, timeout) for phase, seconds in DEADLINES.items()}
-        through = self._proxy.proxy if self._proxy else None
-        plan = DialPlan(address=address, proxy=through, tls=self._tls, deadlines=deadlines)
-        await gaze.run(plan, timeout)
+        plan = replace(dialler.plan(self._endpoint), proxy=self._proxy.proxy if self._proxy else None)
+        await gaze.run(dialler.dialled(session, self._endpoint, gaze.note, plan), timeout)
         asked = Asked(
-            login=credentials is not None,
+            login=goes_in,
             symbol=symbol,
             withheld=withheld,
             account=credentials.account if credentials else None,
             signed_in=entered is not None,
+            market_open=is_open(symbol, None, self._began_at) if symbol else None,
         )
         clock = gaze.facts.clock(gaze.utc_at_zero)
         return self._judged(gaze.facts, asked, clock, entered, session.transcript())
@@ -172,31 +181,33 @@ class _Gaze:
 
     def __init__(
         self,
-        session: ClientSession,
-        zone_seconds: float,
+        session: Session,
+        symbol: str | None,
+        broker: Broker,
         utc_at_zero: float,
     ) -> None:
         self.facts = Facts()
         self.utc_at_zero = utc_at_zero
-        self._session = session
-        self._zone_seconds = zone_seconds
+        self._session, self._symbol, self._broker = session, symbol, broker
+        self._asks = isinstance(session, ClientSession) and broker.rules.asks_history
         self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
         self._wanted: Callable[[], bool] = lambda: False
 
-    async def run(self, plan: DialPlan, timeout: float) -> None:
+    async def run(self, dialling: Awaitable[Connected], timeout: float) -> None:
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout
         try:
             async with asyncio.timeout_at(until):
-                connection = await connect(self._session, plan, on_event=self._note)
+                connection = await dialling
         except TimeoutError:
             return  # the session was told so, and has said its `Ended`
         try:
             if await self._wait(lambda: self._is_live, until):
-                connection.act(self._ask_history)
+                if self._asks:
+                    connection.act(self._ask_history)
                 await self._wait(self._has_seen_enough, min(until, loop.time() + DATA_WITHIN))
             self.facts.kernel = connection.tcp_facts()
-            connection.act(lambda session, now: session.give_up(now))
+            connection.act(give_up)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_WITHIN):
                     await connection.ended()
@@ -212,7 +223,7 @@ class _Gaze:
                 await self._so
         return self.facts.ended is None and wanted()
 
-    def _note(self, event: Event) -> None:
+    def note(self, event: Event) -> None:
         self.facts.add(event)
         self._look()
 
@@ -224,23 +235,26 @@ class _Gaze:
     def _is_live(self) -> bool:
         return self._session.phase is Phase.LIVE
 
-    def _ask_history(self, session: ClientSession, now: float) -> None:
-        broker_time = self.utc_at_zero + now + self._zone_seconds
+    def _ask_history(self, session: Talking, now: float) -> None:
+        broker_time = self.utc_at_zero + now + self._broker.zone_seconds
         index = (
             int(broker_time) * 100 + 17
         )  # as the browser does: ten digits of broker time and two of its own
-        symbol = session.plan.watch[0].symbol
         session.ask(
             AskHistory(
-                symbol=symbol, period=60, until=float(int(broker_time)), span=HISTORY_SECONDS, index=index
+                symbol=self._symbol or self._broker.default_symbol,
+                period=60,
+                until=float(int(broker_time)),
+                span=HISTORY_SECONDS,
+                index=index,
             ),
             now,
         )
 
     def _has_seen_enough(self) -> bool:
         facts = self.facts
-        answered = any(isinstance(done.intent, AskHistory) for done in facts.answered + facts.expired)
-        symbol = self._session.plan.watch[0].symbol
-        prices = facts.first_data is not None or facts.is_open(symbol) is False
-        money = facts.balance is not None or facts.purses is not None
-        return answered and prices and money and bool(facts.heartbeats)
+        done = facts.answered + facts.expired
+        answered = any(isinstance(each.intent, AskHistory) for each in done) if self._asks else bool(done)
+        prices = facts.first_data is not None or facts.is_open(self._symbol or "") is False
+        money = not self._asks or facts.balance is not None or facts.purses is not None
+        return answered and prices and money and bool(facts.heartbeats) and self._session.has_asked_all

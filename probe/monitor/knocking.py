@@ -40,6 +40,7 @@ async def keep_knocking(
         proxy=wanted.proxy,
         phase_deadline=phase_deadline,
         utc=utc,
+        about=wanted.about,
     )
     rejected: Credentials | None = None
     every = wanted.knock_every

@@ -10,7 +10,7 @@ from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import choose_proxy
 from probe.measure.records import Attempt, Trigger
 from probe.model.credentials import Credentials, PasswordLogin
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import ConfigError
 from probe.model.events import Event, Phase, TcpFacts
 from probe.model.failures import Blame, Failure, Layer, Retry
@@ -21,8 +21,8 @@ from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import ConnectMode, Wanted
 from probe.monitor.winners import Winners
 from probe.safety import withheld_from
-from probe.session.client import ClientSession
 from probe.session.reconnect import Decision, DialRate, another_may_help, decide, is_final, is_regional
+from probe.session.talking import Talking
 from probe.session.transcript import Line
 
 VISIT_EVERY = 300.0  # where there is nothing to log in with, so that no session can be held
@@ -89,6 +89,7 @@ class Link:
             proxy=wanted.proxy,
             phase_deadline=phase_deadline,
             utc=utc,
+            about=wanted.about,
         )
         self._candidates = _permitted(wanted)
         self._tried: set[Endpoint] = set()  # and found wanting, since a session last proved good
@@ -149,7 +150,7 @@ class Link:
             self._asked_for = trigger
             self._hold.leave()
 
-    def act(self, action: Callable[[ClientSession, float], T]) -> T | None:
+    def act(self, action: Callable[[Talking, float], T]) -> T | None:
         """Do something with the live session; None: there is none."""
         hold = self._hold
         if hold is None or hold.connection is None or hold.session.phase is not Phase.LIVE:
@@ -161,7 +162,7 @@ class Link:
         return self._hold.session.transcript() if self._hold is not None else []
 
     @property
-    def session(self) -> ClientSession | None:
+    def session(self) -> Talking | None:
         """The present one, or the last."""
         return self._hold.session if self._hold is not None else None
 
@@ -264,7 +265,7 @@ class Link:
     # -- what comes after ----------------------------------------------------------------------------------------------
 
     def _decide(self, failure: Failure | None) -> Decision:
-        if self._wanted.key is None and failure is None:  # it came as far as it could
+        if not self._wanted.can_hold and failure is None:  # it came as far as it could
             self._ends_in_a_row = 0
             pause = self._wanted.knock_every or VISIT_EVERY
             return Decision(delay_seconds=pause, other_endpoint=False, why="there is nothing to log in with")
@@ -322,7 +323,7 @@ class Link:
     def _went_live(self, hold: Hold) -> None:
         self._listener.attempted(hold.trial.attempt(hold.kernel()))
         if self._winners is not None:
-            seconds = hold.trial.seconds_to(Phase.OPENING)
+            seconds = hold.trial.seconds_to_greeting
             self._winners.reached(hold.trial.endpoint, seconds, self._utc(), live=True)
             self._save(self._winners)
 
@@ -375,7 +376,11 @@ def _permitted(wanted: Wanted) -> tuple[Endpoint, ...]:
         permitted = wanted.endpoints
     else:
         account = key.login.account if isinstance(key, SignIn) else key.account
-        permitted = tuple(each for each in wanted.endpoints if each.account is account)
+        permitted = tuple(
+            each
+            for each in wanted.endpoints
+            if each.account is account or Account.NONE in (each.account, account)
+        )
         if not permitted:
             raise ConfigError(
                 f"none of its endpoints is for {account.value} accounts, and the credential is",

@@ -12,7 +12,7 @@ from probe.measure.alert_rules import Readings
 from probe.measure.alerts import AlertEngine
 from probe.measure.calendar import is_open
 from probe.measure.histogram import Histogram
-from probe.measure.reading import quantiles, readings_of, snapshot_of
+from probe.measure.reading import quantiles, readings_of, reference_of, snapshot_of
 from probe.measure.records import Alert, Condition, Metric, Notice, Period, Record, SessionState
 from probe.measure.snapshot import Quantiles, Snapshot
 from probe.measure.watch import NOT_OBSERVED_SECONDS, Watch
@@ -27,8 +27,8 @@ from probe.monitor.own import resident_megabytes
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
-from probe.session.client import ClientSession
 from probe.session.reconnect import DialRate
+from probe.session.talking import Talking
 
 PULSE_SECONDS = 0.5
 ALERTS_EVERY = 10  # pulses
@@ -228,6 +228,7 @@ class Monitor:
             utc_at_zero=self._utc_at_zero,
             stall_reconnect=self._common.stall_reconnect,
             keeps_ticks=self._common.keeps_ticks,
+            data_every=wanted.broker.rules.data_every,
         )
         if self._history is not None:
             watch.remember(*self._history(wanted.name))
@@ -345,15 +346,27 @@ class Monitor:
             if task.done() and not task.cancelled() and (bug := task.exception()) is not None:
                 raise bug
         held.watch.uplink = self._uplink.up if self._uplink else None
+        self._compare(held, now)
         session = held.link.session
         traffic = session.traffic if session else None
         closed = held.watch.wake(now, due_at=due, traffic=traffic, may_close=may_close)
         if held.watch.doubts():
-            held.link.act(ClientSession.ping)
+            held.link.act(ping)
         trigger = held.watch.remedy(now)
         if trigger is not None:
             held.link.reconnect(trigger)
         return closed
+
+    def _compare(self, held: _Held, now: float) -> None:
+        """With the target that is its reference, if that is watched too."""
+        other = self._held.get(held.wanted.reference or "")
+        if other is None:
+            held.watch.reference = None
+            return
+        before = held.watch.reference
+        held.watch.reference = reference_of(
+            held.watch, other.watch, before.apart_since if before else None, now
+        )
 
     def _look_at_the_clock(self, now: float, late: float) -> None:
         utc_at_zero = self._utc() - now
@@ -425,5 +438,10 @@ class Monitor:
 
 def _before_login(wanted: Wanted) -> Phase:
     """The phase that the login follows in this dialect."""
-    phases = wanted.broker.rules.phases
-    return next(phase for phase in phases if wanted.broker.rules.after(phase) is Phase.AUTHENTICATING)
+    rules = wanted.broker.rules
+    phases = (Phase.UPGRADING, *rules.phases)
+    return next(phase for phase in phases if rules.after(phase) is Phase.AUTHENTICATING)
+
+
+def ping(session: Talking, now: float) -> None:
+    session.ping(now)

@@ -13,8 +13,10 @@ from probe.kept import KeptSessions, SessionFile, SessionKeyring
 from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import ConfigError
+from probe.monitor.endpoints import About
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import ConnectMode, Wanted
+from probe.session.broker import AccessPoint
 from probe.targets import Target
 from probe.vault import ask
 from probe.wire.calls import Question
@@ -56,6 +58,8 @@ class Chosen:
                 next_step=f"Say {self.says_login} to sign in with them on its web pages. "
                 "That may end the session your browser has.",
             )
+        if web.outright is not None and all(map(target.broker.is_public, target.endpoints)):
+            return web.outright(target.login)
         pin = self.pin or (named.pin if named else None)
         kept_in = self.sessions or (named.sessions if named else "file")
         keep: KeptSessions | None = None
@@ -86,8 +90,17 @@ class Chosen:
             return named.proxy.read().secret.reveal()
         return "none" if target.simulated else None
 
+    def about(self, target: Target) -> About:
+        named = target.settings
+        places = (each.partition("=") for each in named.access_points) if named else ()
+        return About(
+            access_points=tuple(_access_point(name, place) for name, _, place in places),
+            journal=str(named.journal) if named and named.journal else None,
+            simulated=target.simulated,
+        )
+
     def wanted(
-        self, target: Target, endpoints: Sequence[Endpoint], key: Key, *, taken: Collection[str]
+        self, target: Target, endpoints: Sequence[Endpoint], key: Key | None, *, taken: Collection[str]
     ) -> Wanted:
         """
         Args:
@@ -98,7 +111,9 @@ class Chosen:
             ConfigError: there is no such way to connect.
         """
         named = target.settings
-        account = key.login.account if isinstance(key, SignIn) else key.account
+        account = Account.NONE
+        if key is not None:
+            account = key.login.account if isinstance(key, SignIn) else key.account
         wanted = Wanted(
             name=_alias(target, account, taken),
             broker=target.broker,
@@ -110,6 +125,7 @@ class Chosen:
             proxy="none" if target.simulated else self.proxy_of(target),
             simulated=target.simulated,
             dialect=tuple(self.dialect),
+            about=self.about(target),
         )
         if named is None:
             return wanted
@@ -118,6 +134,7 @@ class Chosen:
             knock_every=named.knock_every,
             knock_auth=named.knock_auth,
             objective=named.objective,
+            reference=named.reference,
             dialect=(*(f"{name}={value}" for name, value in named.dialect.items()), *wanted.dialect),
         )
 
@@ -154,13 +171,19 @@ def _alias(target: Target, account: Account, taken: Collection[str]) -> str:
     """Short, safe to show, the same in every run: what stands in the store and on every line."""
     name = target.name
     if target.settings is None:
-        name = target.broker.name if target.simulated else f"{target.broker.name}-{account.value}"
+        is_named_by_broker = target.simulated or account is Account.NONE
+        name = target.broker.name if is_named_by_broker else f"{target.broker.name}-{account.value}"
     name = re.sub(r"[^a-z0-9_-]", "-", name.lower())[:28]
     alias, number = name, 1
     while alias in taken or not re.fullmatch(TARGET_NAME, alias, re.ASCII):
         number += 1
         alias = f"{name}-{number}"
     return alias
+
+
+def _access_point(name: str, place: str) -> AccessPoint:
+    host, _, port = place.rpartition(":")
+    return AccessPoint(name=name, host=host.removeprefix("[").removesuffix("]"), port=int(port))
 
 
 def _told_apart(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:

@@ -7,6 +7,7 @@ from typing import Self
 from probe.drivers.tls import TlsProfile
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Account, Endpoint
+from probe.monitor.endpoints import About
 from probe.monitor.sign_in import SignIn
 from probe.session.broker import Broker
 
@@ -31,6 +32,8 @@ class Wanted:
     objective: float = 0.99  # the share of seconds that shall be good
     simulated: bool = False
     dialect: tuple[str, ...] = ()  # NAME=VALUE, as the broker was made to speak
+    about: About = field(default_factory=About)
+    reference: str | None = None  # another target, whose prices these are compared with
 
     @property
     def account(self) -> Account:
@@ -38,6 +41,11 @@ class Wanted:
         if key is None:
             return Account.NONE
         return key.login.account if isinstance(key, SignIn) else key.account
+
+    @property
+    def can_hold(self) -> bool:
+        """Whether there is what a session needs."""
+        return self.key is not None or self.broker.is_public(self.endpoints[0])
 
     def same_as(self, other: Self) -> bool:
         """Whether a session that stands for the one may go on for the other."""

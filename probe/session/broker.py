@@ -10,7 +10,8 @@ from probe.model.endpoint import Account, Address, Endpoint
 from probe.model.errors import ConfigError, near_miss
 from probe.model.failures import Failure
 from probe.model.meanings import Meaning
-from probe.session.codec import Codec, DialectRules
+from probe.session.codec import Codec, DialectRules, no_codec
+from probe.session.polled import Survey
 from probe.wire.calls import Flow
 
 
@@ -29,6 +30,26 @@ class OrderProblem(Enum):
     EXPIRY = "EXPIRY_OFF_THE_GRID"
     ORDER = "UNKNOWN_ORDER"
     TICKET = "UNKNOWN_TICKET"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Region:
+    """Where the simulator serves a broker."""
+
+    name: str
+    account: Account
+    latency: float = 0.0  # seconds, each way
+    scheme: str = "ws"  # without its TLS
+    path: str | None = None  # None: as the dialect's rules say
+
+
+REGIONS = (
+    Region(name="demo-eu", account=Account.DEMO, latency=0.005),
+    Region(name="demo-us", account=Account.DEMO, latency=0.060),
+    Region(name="demo-asia", account=Account.DEMO, latency=0.120),
+    Region(name="real-eu", account=Account.LIVE, latency=0.005),
+    Region(name="real-us", account=Account.LIVE, latency=0.060),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +84,12 @@ class HouseRules:
     sentiment_every: float | None = None  # seconds between two words about one symbol; None: it has none
     rows_together: bool = False  # ticks of one instant come in one message
     closed_orders_kept: int = 20
+    regions: tuple[Region, ...] = REGIONS
+    market: str | None = None  # brokers of one market have the same prices; None: one of its own
+    listings: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its names for what the simulator's catalogue has; empty: the catalogue's own, all of it
+    symbol: str | None = None  # traded around the clock in the simulator, where the usual one is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +113,8 @@ class WebEntry:
     sign_in: Callable[[PasswordLogin, str], Flow[WebSession | Failure]]
     renew: Callable[[WebSession, str], Flow[WebSession | Failure]]  # a new token, without the password
     credentials: Callable[[WebSession, Account], Credentials]
+    # Where there are no pages: the login itself, as the session sends it.
+    outright: Callable[[PasswordLogin], Credentials] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +123,37 @@ class DialectChoice:
 
     name: str
     default: str
-    others: tuple[str, ...]
+    others: tuple[str, ...]  # None of them, and it may be any text: whoever runs the server chose it
     reason: str
+
+    @property
+    def is_free(self) -> bool:
+        return not self.others
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessPoint:
+    """Where a broker's clients connect to, as somebody configured it."""
+
+    name: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SurveyPlan:
+    """What one polled session is about."""
+
+    base: str  # the endpoint's URL, without a slash at its end
+    symbols: tuple[str, ...]
+    utc_at_zero: float  # UTC when the monotonic clock stood at 0
+    credentials: Credentials | None = None
+    access_points: tuple[AccessPoint, ...] = ()
+    journal: str | None = None  # the folder of the terminal's logs
+    simulated: bool = False
+
+
+Surveyor = Callable[[SurveyPlan], Survey]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +162,8 @@ class Spoken:
     codec: Callable[[], Codec]
     house: HouseRules
     endpoints: tuple[Endpoint, ...]  # the addresses name the transport's revision
+    surveys: Mapping[str, "Surveyor"] = field(default_factory=dict)
+    web: WebEntry | None = None  # None: as it was
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +171,7 @@ class Broker:
     name: str
     title: str
     rules: DialectRules
-    codec: Callable[[], Codec]
+    codec: Callable[[], Codec]  # `no_codec`, if it has no socket
     endpoints: tuple[Endpoint, ...]
     zone_seconds: float  # how far its clock is from UTC
     default_symbol: str  # traded around the clock, to see whether prices flow
@@ -123,7 +183,24 @@ class Broker:
     unconfirmed: frozenset[type] = frozenset()  # intents whose answer no public capture shows
     web: WebEntry | None = None
     choices: tuple[DialectChoice, ...] = ()
+    surveys: Mapping[str, Surveyor] = field(
+        default_factory=dict
+    )  # by the scheme of the endpoints that are polled
+    public: frozenset[str] = frozenset()  # schemes of endpoints that need no credential
     speak: Callable[[Mapping[str, str]], Spoken] | None = None  # what other choices change
+
+    def is_public(self, endpoint: Endpoint) -> bool:
+        """Whether one gets in there without a credential."""
+        return endpoint.scheme in self.public
+
+    @property
+    def schemes(self) -> tuple[str, ...]:
+        """How its endpoints may be talked to."""
+        return (*(("ws", "wss") if self.has_socket else ()), *self.surveys, "tcp")
+
+    @property
+    def has_socket(self) -> bool:
+        return self.codec is not no_codec
 
     def speaking(self, chosen: Mapping[str, str]) -> Self:
         """The same broker with other choices.
@@ -131,7 +208,7 @@ class Broker:
         Raises:
             ConfigError: there is no such choice; it names those there are.
         """
-        known = {choice.name: (choice.default, *choice.others) for choice in self.choices}
+        known = {choice.name: choice for choice in self.choices}
         for name, value in chosen.items():
             where = f"dialect of {self.name}"
             if name not in known:
@@ -142,16 +219,23 @@ class Broker:
                     suggestion=near_miss(name, known) or "",
                     next_step=there,
                 )
-            if value not in known[name]:
+            words = (known[name].default, *known[name].others)
+            if value not in words and not known[name].is_free:
                 raise ConfigError(
                     f"{name} cannot be {value!r}",
                     where=where,
-                    suggestion=near_miss(value, known[name]) or "",
-                    next_step=f"It is one of {', '.join(known[name])}.",
+                    suggestion=near_miss(value, words) or "",
+                    next_step=f"It is one of {', '.join(words)}.",
                 )
         if self.speak is None or not chosen:
             return self
         spoken = self.speak(chosen)
         return replace(
-            self, rules=spoken.rules, codec=spoken.codec, house=spoken.house, endpoints=spoken.endpoints
+            self,
+            rules=spoken.rules,
+            codec=spoken.codec,
+            house=spoken.house,
+            endpoints=spoken.endpoints,
+            surveys=spoken.surveys,
+            web=spoken.web or self.web,
         )

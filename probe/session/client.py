@@ -7,6 +7,7 @@ from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError, UnsafeTarget
 from probe.model.events import (
+    WEBSOCKET,
     FirstData,
     HeartbeatAnswered,
     HeartbeatMissed,
@@ -36,6 +37,7 @@ from probe.model.intents import (
     Watch,
 )
 from probe.model.meanings import (
+    Admitted,
     BeatAnswered,
     BeatAsked,
     Goodbye,
@@ -61,7 +63,6 @@ from probe.wire.websocket import (
     UpgradeRefused,
 )
 
-WEBSOCKET = "websocket"  # the heartbeat every broker answers: a control ping
 WEBSOCKET_BEAT = BeatRule(name=WEBSOCKET, interval=20.0, answered_within=10.0)
 REFUSAL_BODY_WITHIN = 1.0  # the status is known; the rest of a refusal's page is only evidence
 REQUEST_DEADLINE = 10.0
@@ -95,6 +96,7 @@ class ClientSession(SessionCore[ClientSocket]):
         "_beat_number",
         "_beats",
         "_credentials",
+        "_messages_at_beat",
         "_proof",
         "_requests",
         "_terms",
@@ -128,6 +130,7 @@ class ClientSession(SessionCore[ClientSocket]):
             str, tuple[bytes, float, float, int]
         ] = {}  # name: payload, due, sent, messages in
         self._terms: Welcome | None = None
+        self._messages_at_beat = 0
         self._asked_data_at: float | None = None
         self._proof = DemoProof()
 
@@ -166,6 +169,18 @@ class ClientSession(SessionCore[ClientSocket]):
         self._timers.set(f"{REQUEST}{pending.number}", now + deadline)
         self._events.append(RequestSent(at=now, request=pending.number, intent=intent))
         return pending.number
+
+    @property
+    def goal(self) -> Phase:
+        return self.plan.goal
+
+    @property
+    def greeted_by(self) -> Phase:
+        return self._codec.rules.nearest(Phase.OPENING)
+
+    @property
+    def has_asked_all(self) -> bool:
+        return True  # it asks nothing by itself
 
     def leave(self, now: float) -> None:
         """End the session in order."""
@@ -212,6 +227,9 @@ class ClientSession(SessionCore[ClientSocket]):
             self._put(self._socket.request())
         elif phase is Phase.LIVE:
             self._go_live(now)
+        elif phase is Phase.AUTHENTICATING and not rules.needs_login:
+            self._events.append(Told(at=now, meaning=Admitted()))
+            self._advance(now)
         elif rules.speaks_first.get(phase) is Role.CLIENT:
             self._open_next(phase, now)
 
@@ -230,8 +248,10 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _advance(self, now: float) -> None:
         """Into the next phase, unless this session was not meant to go further."""
-        following = self._codec.rules.after(self._phase)
-        if self._phase is self.plan.goal or (following is Phase.AUTHENTICATING and self._credentials is None):
+        rules = self._codec.rules
+        following = rules.after(self._phase)
+        is_shut_out = following is Phase.AUTHENTICATING and self._credentials is None and rules.needs_login
+        if self._phase is self.plan.goal or is_shut_out:
             self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
             self.leave(now)
         else:
@@ -313,6 +333,7 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _expect_peer_beat(self, now: float) -> None:
         if self._codec.rules.peer_beats and self._terms is not None:
+            self._messages_at_beat = self._messages_in
             self._timers.set(PEER_BEAT, now + self._terms.ping_interval + self._terms.ping_timeout)
 
     def _thrown_out(self, meaning: Meaning, now: float) -> None:
@@ -350,6 +371,9 @@ class ClientSession(SessionCore[ClientSocket]):
                 self._beat_missed(WEBSOCKET, now)  # not one heartbeat stopped: everything did
                 return
             waited = self._terms.ping_interval + self._terms.ping_timeout
+            if self._messages_in == self._messages_at_beat:
+                self._fall_silent(waited, now)
+                return
             self._fail("eio.ping-timeout", now, detail=f"none for {waited:g} s, although it promised one")
         elif name == REFUSAL:
             refusal = self._refusal_so_far()
@@ -389,9 +413,11 @@ class ClientSession(SessionCore[ClientSocket]):
         _, _, sent_at, messages_then = self._unanswered.pop(name)
         self._events.append(HeartbeatMissed(at=now, name=name, sent_at=sent_at))
         if self._messages_in == messages_then:
-            failure = self._failed("session.half-open", f"silent for {now - sent_at:.1f} s")
-            self._begin_closing(now, failure, None)
-            self._on_deadline(now)  # nobody is there to answer a close frame
+            self._fall_silent(now - sent_at, now)
+
+    def _fall_silent(self, seconds: float, now: float) -> None:
+        self._begin_closing(now, self._failed("session.half-open", f"silent for {seconds:.1f} s"), None)
+        self._on_deadline(now)  # nobody is there to answer a close frame
 
     # -- the upgrade and the end -------------------------------------------------------------------------------------
 
@@ -399,7 +425,9 @@ class ClientSession(SessionCore[ClientSocket]):
         match happened:
             case Opened(status=status, headers=headers):
                 self._events.append(Upgraded(at=now, status=status, headers=headers))
-                self._enter(self._codec.rules.phases[0], now)
+                if not self._codec.rules.greets:
+                    self._take_terms(self._codec.rules.terms, now)
+                self._advance(now)
             case UpgradeRefused():
                 self._refused(happened, now)
             case HandshakeBroken(reason=reason, detail=detail, preview=seen):

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
+from probe.model.errors import LocalProtocolError
 from probe.model.events import Phase
 from probe.model.intents import Intent
-from probe.model.meanings import Meaning
+from probe.model.meanings import Meaning, Welcome
 from probe.session.phases import DEADLINES
 
 Message = str | bytes  # one WebSocket message, text or binary
@@ -52,9 +53,27 @@ class DialectRules:
     deadlines: Mapping[Phase, float] = field(default_factory=lambda: DEADLINES)
     request_deadlines: Mapping[type, float] = field(default_factory=dict)
     serves_early: bool = False  # requests that come before the login is accepted
+    data_every: float = (
+        0.0  # seconds between two prices of a symbol at the least: so often they are asked for
+    )
+    asks_history: bool = True  # a held session asks for it now and then, to see that it is answered
+    needs_login: bool = True  # False: who comes this far is in
+    greets: bool = True  # the server's heartbeats, if it has any, follow a greeting; False: the upgrade
+
+    def nearest(self, goal: Phase) -> Phase:
+        """That phase, or the last one before it that this dialect has."""
+        order = list(Phase)
+        return [each for each in (Phase.UPGRADING, *self.phases) if order.index(each) <= order.index(goal)][
+            -1
+        ]
 
     def after(self, phase: Phase) -> Phase:
-        return self.phases[self.phases.index(phase) + 1]
+        return self.phases[0 if phase is Phase.UPGRADING else self.phases.index(phase) + 1]
+
+    @property
+    def terms(self) -> Welcome:
+        """What a server that does not greet is known to do."""
+        return Welcome(sid="", ping_interval=self.ping_interval, ping_timeout=self.ping_timeout)
 
 
 class Codec(Protocol):
@@ -70,3 +89,8 @@ class Codec(Protocol):
     def decode_intent(self, message: Message) -> list[Intent]: ...
 
     def encode_meaning(self, meaning: Meaning) -> list[Message]: ...
+
+
+def no_codec() -> Codec:
+    """Of a broker without a socket."""
+    raise LocalProtocolError("this broker has no socket: it is polled")

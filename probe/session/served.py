@@ -16,6 +16,7 @@ from probe.model.events import Heard, Phase, Upgraded
 from probe.model.failures import Failure
 from probe.model.intents import AnswerBeat, Beat, Intent, Join, Leave, Login, UnknownIntent
 from probe.model.meanings import (
+    Admitted,
     BeatAnswered,
     BeatAsked,
     Goodbye,
@@ -104,6 +105,8 @@ class ServedSession(SessionCore[ServedSocket]):
             self._plan_mischief()
         elif phase is Phase.LIVE:
             self._plan_desk()
+        elif phase is Phase.AUTHENTICATING and not rules.needs_login:
+            self._say(Admitted(), now)
         elif rules.speaks_first.get(phase) is Role.SERVER:
             if phase is Phase.OPENING:
                 self._greet(now)
@@ -133,6 +136,8 @@ class ServedSession(SessionCore[ServedSocket]):
         headers = tuple(self._desk.upgrade_headers(now))
         self._put(self._socket.accept(headers))
         self._events.append(Upgraded(at=now, status=101, headers=request.headers))
+        if not self._codec.rules.greets:
+            self._keep_beating(now)
         self._enter(self._codec.rules.phases[0], now)
         self.receive(b"", now)  # frames that came too early
 
@@ -227,6 +232,10 @@ class ServedSession(SessionCore[ServedSocket]):
             ),
             now,
         )
+        self._keep_beating(now)
+
+    def _keep_beating(self, now: float) -> None:
+        rules = self._codec.rules
         if rules.peer_beats:
             self._timers.set(PING, now + rules.ping_interval)
         if rules.idle_rule is not None:

@@ -4,10 +4,12 @@ Three times meet here. `now` is monotonic and comes from outside. `at` is UTC as
 arithmetic is done in it. Broker time is `at` plus the broker's zone; it is what goes over the wire.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from hashlib import shake_128
 from math import ceil, inf, nextafter
+from types import MappingProxyType
 
 from probe.model.meanings import Asset, Assets, Candle
 from probe.simulator.market import CATALOGUE, Hours, Instrument, is_open, next_change
@@ -109,20 +111,32 @@ class Floor:
         epoch: UTC seconds at monotonic 0. Of this century: then `due` loses no digit, and what is due at a time
             is due at the time that `due` names.
         zone_seconds: How far the broker's clock is meant to be from UTC.
+        listings: The broker's names for some of the catalogue, where it has its own.
         skew_seconds: How wrong it is besides.
     """
 
-    def __init__(self, *, seed: int | str, epoch: float, zone_seconds: float, skew_seconds: float) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int | str,
+        epoch: float,
+        zone_seconds: float,
+        skew_seconds: float,
+        listings: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.zone = zone_seconds
         self.listing = lru_cache(_LISTINGS_KEPT)(self._list)
         self._seed = seed
         self._epoch = epoch
         self._believed_epoch = epoch + skew_seconds
+        self._instruments = {
+            name: replace(_BY_SYMBOL[listed], symbol=name, is_otc=False) for name, listed in listings.items()
+        } or _BY_SYMBOL
         self._assets: Assets | None = None
         self._assets_until = -inf
 
     def lists(self, symbol: str) -> bool:
-        return symbol in _BY_SYMBOL
+        return symbol in self._instruments
 
     def utc(self, now: float) -> float:
         """The true time."""
@@ -138,7 +152,9 @@ class Floor:
     def assets(self, at: float) -> tuple[Assets, float]:
         """The catalogue, and when it will be another: a market opens or closes."""
         if self._assets is None or at >= self._assets_until:
-            self._assets = Assets(rows=tuple(self._asset(instrument, at) for instrument in CATALOGUE))
+            self._assets = Assets(
+                rows=tuple(self._asset(instrument, at) for instrument in self._instruments.values())
+            )
             self._assets_until = min(next_change(hours, at) for hours in Hours)
         return self._assets, self._assets_until
 
@@ -169,7 +185,7 @@ class Floor:
         )
 
     def _list(self, symbol: str) -> Listing:
-        instrument = _BY_SYMBOL[symbol]
+        instrument = self._instruments[symbol]
         path = PricePath(
             seed=self._seed,
             symbol=symbol,

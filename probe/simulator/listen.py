@@ -36,7 +36,7 @@ from probe.model.endpoint import Account
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, Event
 from probe.session.behaviour import Misbehaviour, Refusal
-from probe.session.broker import Broker
+from probe.session.broker import Broker, Region
 from probe.session.served import ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.doorway import Doorway, PagesConnection, asks_for_socket
@@ -53,13 +53,6 @@ FRAMES_KEPT = 100
 RETRY_AFTER_SECONDS = 30.0
 
 ServerContext = Callable[[BadCertificate | None, TlsVersion | None], ssl.SSLContext]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Region:
-    name: str
-    account: Account
-    latency: float = 0.0  # seconds, each way
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +114,12 @@ class Listener:
 
     @property
     def url(self) -> str:
-        rules = self.broker.rules
-        query = "&".join(f"{name}={value}" for name, value in rules.query.items())
-        return f"{'wss' if self.tls else 'ws'}://{HOST}:{self.port}{rules.path}{'?' if query else ''}{query}"
+        region, rules = self.region, self.broker.rules
+        path = region.path
+        if path is None:
+            query = "&".join(f"{name}={value}" for name, value in rules.query.items())
+            path = f"{rules.path}{'?' if query else ''}{query}"
+        return f"{region.scheme}{'s' if self.tls else ''}://{HOST}:{self.port}{path}"
 
     async def start(self, port: int, faults: Sequence[FaultOrder]) -> None:
         """Port 0 takes any that is free.
@@ -241,10 +237,12 @@ class Visit(asyncio.Protocol):
 
     def _choose(self, head: Head | None) -> Drivable:
         listener = self._listener
-        if listener.pages_port is not None and not asks_for_socket(head, listener.broker.rules.path):
+        broker = listener.broker
+        wants_socket = broker.has_socket and asks_for_socket(head, broker.rules.path)
+        if listener.pages_port is not None and not wants_socket:
             return PagesConnection(listener.pages_port, self._wake)
         session = ServedSession(
-            codec=listener.broker.codec(),
+            codec=broker.codec(),
             desk=WorldDesk(listener.world, account_kind=listener.region.account, rng=self._rng),
             misbehaviour=listener.misbehaviour(self._peer),
             rng=self._rng,

@@ -15,21 +15,13 @@ from probe.brokers import broker_names, find_broker
 from probe.faults.board import MisbehaviourBoard
 from probe.faults.grammar import FaultKind, FaultOrder
 from probe.faults.pages import PageBoard
-from probe.model.credentials import Secret
+from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account, Endpoint
-from probe.session.broker import Broker, SimulatedAccount
-from probe.simulator.listen import HOST, Listener, Region, ServerContext, SignIn, SimEndpoint
+from probe.session.broker import Broker, Region, SimulatedAccount
+from probe.simulator.listen import HOST, Listener, ServerContext, SignIn, SimEndpoint
 from probe.simulator.sessions import Counters, SessionLog
 from probe.simulator.switchboard import Switchboard, can_have
 from probe.simulator.world import World
-
-REGIONS = (
-    Region(name="demo-eu", account=Account.DEMO, latency=0.005),
-    Region(name="demo-us", account=Account.DEMO, latency=0.060),
-    Region(name="demo-asia", account=Account.DEMO, latency=0.120),
-    Region(name="real-eu", account=Account.LIVE, latency=0.005),
-    Region(name="real-us", account=Account.LIVE, latency=0.060),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +44,7 @@ class Simulator:
         port: Of the first endpoint; the others follow it. 0: any that are free.
         tls: Serve every region a second time, over TLS.
         pages: Serve the broker's web pages on the same ports. Costs half a second to start.
-        regions: Of each broker.
+        regions: Of each broker, instead of its own.
 
     Raises:
         UnknownBroker, ConfigError: a name, a fault or a port is impossible, or the CA's folder is.
@@ -67,7 +59,7 @@ class Simulator:
         port: int = 0,
         tls: bool = False,
         pages: bool = False,
-        regions: Sequence[Region] = REGIONS,
+        regions: Sequence[Region] | None = None,
     ) -> None:
         self._brokers = [
             find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
@@ -99,6 +91,13 @@ class Simulator:
 
     def credential(self, endpoint: Endpoint) -> Secret:
         return next(each.credential for each in self.endpoints if each.url == endpoint.url)
+
+    def key(self, endpoint: Endpoint) -> Credentials | None:
+        """What opens it; None: it is open to everybody."""
+        broker = next(each for each in self._brokers if each.name == endpoint.broker)
+        if broker.is_public(endpoint):
+            return None
+        return broker.read_credentials(self.credential(endpoint).reveal())
 
     def accounts(self) -> list[AccountFacts]:
         return [
@@ -156,10 +155,10 @@ class Simulator:
             self._page_faults[broker.name] = PageBoard(Random(f"{self._seed}/{broker.name}/page faults"))
             self._page_faults[broker.name].set_faults(_of(FaultKind.PAGES, orders, broker), now)
         # Bound now, for the listeners to know the way; served last, so that a port that is taken is told at once.
-        inside = {broker.name: _inside(cleanup) for broker in self._brokers if self._pages}
+        inside = {broker.name: _inside(cleanup) for broker in self._brokers if self._pages or broker.surveys}
         for tls in (None, context) if context else (None,):
             for broker in self._brokers:
-                for region in self._regions:
+                for region in self._regions or broker.house.regions:
                     await self._listen(broker, region, tls, inside.get(broker.name), cleanup)
         for broker in self._brokers:
             if broker.name in inside:
@@ -200,7 +199,9 @@ class Simulator:
         port = self._port + len(self._listeners) if self._port else 0
         await listener.start(port, _meant_for(broker, self.board.orders.values()))
         self._listeners.append(listener)
-        identity = next(each for each in world.accounts if each.account is region.account)
+        identity = next(
+            (each for each in world.accounts if each.account is region.account), world.accounts[0]
+        )
         self.endpoints.append(
             SimEndpoint(
                 broker=broker.name,

@@ -45,7 +45,11 @@ class World:
     ) -> None:
         self._seed = f"{seed}/{broker.name}"
         self.floor = Floor(
-            seed=self._seed, epoch=epoch, zone_seconds=broker.zone_seconds, skew_seconds=skew_seconds
+            seed=f"{seed}/{broker.house.market or broker.name}",
+            epoch=epoch,
+            zone_seconds=broker.zone_seconds,
+            skew_seconds=skew_seconds,
+            listings=broker.house.listings,
         )
         self.broker = broker
         self.house = broker.house

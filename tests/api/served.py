@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from probe.api.session import Session, open_session
-from probe.session.broker import Broker
-from probe.simulator.listen import Region
+from probe.session.broker import Broker, Region
 from probe.simulator.run import Simulator
 from tests.monitor.linked import regions
 from tests.virtual.travelling import run

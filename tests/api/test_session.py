@@ -29,7 +29,7 @@ from probe.model.intents import Intent
 from probe.model.meanings import Candle, Direction, History
 from probe.model.meanings import OrderRejected as Rejected
 from probe.monitor.link import Link
-from probe.simulator.listen import Region
+from probe.session.broker import Region
 from tests.api.served import OTHER, SYMBOL, Served, serving, until
 from tests.monitor.linked import Place, regions
 from tests.pretending import POCKETOPTION, Known

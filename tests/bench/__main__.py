@@ -2,9 +2,17 @@
 
 import sys
 
-from tests.bench import checks, core, pings
+from tests.bench import checks, core, pings, polling
 
-BENCHES = (core.one_tick, core.idle_memory, core.six_hours, checks.checks_ws, checks.checks_wss, pings.pings)
+BENCHES = (
+    core.one_tick,
+    core.idle_memory,
+    core.six_hours,
+    checks.checks_ws,
+    checks.checks_wss,
+    pings.pings,
+    polling.polling,
+)
 
 for bench in BENCHES:
     if len(sys.argv) < 2 or any(word in bench.__name__ for word in sys.argv[1:]):

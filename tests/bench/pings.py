@@ -20,10 +20,10 @@ from probe.brokers import broker_names, find_broker
 from probe.drivers.aio import Connection, connect
 from probe.drivers.dial import DialPlan
 from probe.model.credentials import redactor_for
-from probe.model.endpoint import Account, read_websocket_url
-from probe.model.events import Dialled, Event, HeartbeatAnswered
+from probe.model.endpoint import Account, read_url
+from probe.model.events import WEBSOCKET, Dialled, Event, HeartbeatAnswered
 from probe.session.broker import Broker
-from probe.session.client import WEBSOCKET, ClientSession, Plan
+from probe.session.client import ClientSession, Plan
 from tests.bench.figures import Figure
 from tests.bench.simulated import simulator
 from tests.bench.sniff import Segment
@@ -34,7 +34,7 @@ PING, PONG = 0x89, 0x8A
 async def hold(broker: Broker, url: str, ssid: str, sessions: int, seconds: float) -> dict[int, list[float]]:
     """Round trips as reported, by local port."""
     credentials = broker.read_credentials(ssid)
-    address = read_websocket_url(url)
+    address = read_url(url)
     rng, redact = random.Random(1), redactor_for(credentials)
     reported: dict[int, list[float]] = {}
     open_connections: list[Connection[ClientSession]] = []

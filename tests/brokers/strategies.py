@@ -110,6 +110,9 @@ MEANINGS: Strategies = {
     ),
 }
 
+# Said of answers by whoever polls; no socket has messages for them.
+POLLED_MEANINGS = (meanings.Troubles, meanings.Figures)
+
 INTENTS: Strategies = {
     intents.AskBalance: st.builds(intents.AskBalance),
     intents.AskAssets: st.builds(intents.AskAssets),

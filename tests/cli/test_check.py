@@ -238,8 +238,8 @@ AT_QUOTEX = ("--broker", "quotex")
 BAD_INPUT: list[tuple[Sequence[str], str]] = [
     (("check", '42["auth",{"session":"planted0secret0token000001","isDemo":1'), "damaged"),
     (("check", "planted0secret0token000001", "--broker", "pocketoption"), "only a part of the login"),
-    (("check", "planted0secret0token000001"), "Say which with one of: --broker pocketoption"),
-    (("check", QUOTEX_TOKEN), "Say which with one of: --broker pocketoption, --broker quotex"),
+    (("check", "planted0secret0token000001"), "Say which with one of: --broker "),
+    (("check", QUOTEX_TOKEN), "--broker pocketoption, --broker quotex"),
     (("check", QUOTEX_TOKEN, "--broker", "pocketoption"), "a single word of 40 characters"),
     (("check", QUOTEX_TOKEN[:30], *AT_QUOTEX), "a single word of 30 characters; a token has 40"),
     (("check", QUOTEX.ssid[:50]), "the rest was cut off, or a quote is missing"),
@@ -266,7 +266,10 @@ BAD_INPUT: list[tuple[Sequence[str], str]] = [
     (("check", "sim:quotex", "--dialect", "engine=5"), "It is one of 3, 4"),
     (("check", "sim:pocketoptoin"), "did you mean 'pocketoption'"),
     (("check", "sim", "--broker", "nobody"), "unknown broker 'nobody'"),
-    (("check", "http://127.0.0.1:9/socket.io/?EIO=4&transport=websocket"), "not ws or wss"),
+    (
+        ("check", "http://127.0.0.1:9/socket.io/?EIO=4&transport=websocket"),
+        "PocketOption is not talked to by http://",
+    ),
     (("check", "wss://wss://host/"), "the scheme is written twice"),
     (("check", "ws:///socket.io/", "--broker", "pocketoption"), "names no host"),
     (("check", "ws://127.0.0.1:9/"), "does not tell which broker"),

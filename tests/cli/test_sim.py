@@ -20,9 +20,10 @@ import pytest
 from probe.cli import main
 from probe.cli.sim import _as_text, _check_command, sim
 from probe.faults.catalogue import FAULTS
+from probe.session.broker import REGIONS
 from probe.simulator.control import controlling
 from probe.simulator.listen import SimEndpoint
-from probe.simulator.run import REGIONS, Simulator
+from probe.simulator.run import Simulator
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0

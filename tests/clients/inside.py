@@ -40,6 +40,7 @@ SESSIONS = {
     "socket.io-client 4": Session(broker="pocketoption", account="demo", script="node/pocketoption.js"),
     "socket.io-client 2": Session(broker="quotex", account="live", script="node/quotex.js"),
     "quotexpy": Session(broker="quotex", account="demo", script="quotexpy_session.py", scheme="wss"),
+    "ccxt": Session(broker="bingx", account="none", script="ccxt_session.py"),
 }
 
 

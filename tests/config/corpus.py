@@ -100,7 +100,7 @@ BROKEN = {
     "a simulated target with a credential": Broken(SIM + 'credentials = "env:PO"\n', "targets.a.credentials: a simulated broker brings this itself"),
     "a simulated broker nobody knows": Broken('[targets.a]\ntarget = "sim:pocketoptoin"\n', "(did you mean 'sim:pocketoption'?)"),
     "a simulated broker and another": Broken(SIM + 'broker = "quotex"\n', "targets.a.broker: this is not the broker of sim:pocketoption", schema_knows=False),
-    "an http endpoint": Broken('[targets.a]\nendpoints = ["https://one.example/"]\n', "targets.a.endpoints: URL 'https://one.example/': its scheme is 'https', not ws or wss"),
+    "an endpoint of another kind": Broken('[targets.a]\nendpoints = ["ftp://one.example/"]\n', "targets.a.endpoints: URL 'ftp://one.example/': its scheme is 'ftp', not ws, wss, http or https"),
     "an endpoint with a password": Broken(f'[targets.a]\nendpoints = ["wss://me:{SECRET}@one.example/"]\n', "it carries a user name or password"),
     "one endpoint as text": Broken('[targets.a]\nendpoints = "wss://one.example/"\n', "targets.a.endpoints: this is text, not a list"),
     "no endpoint": Broken("[targets.a]\nendpoints = []\n", "targets.a.endpoints: this list has 0 entries"),

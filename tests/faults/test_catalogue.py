@@ -54,7 +54,7 @@ def test_every_fault_is_in_the_catalogue_once() -> None:
 @pytest.mark.parametrize("spec", FAULTS.values(), ids=lambda spec: spec.name)
 def test_an_entry_says_what_it_does_in_the_form_the_documentation_needs(spec: FaultSpec) -> None:
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", spec.name)
-    assert re.fullmatch(r"([a-z]+\.[a-z0-9]+(-[a-z0-9]+)*)?", spec.finding)
+    assert re.fullmatch(r"([a-z0-9]+\.[a-z0-9]+(-[a-z0-9]+)*)?", spec.finding)
     assert len(spec.summary) <= 110
     assert not spec.summary.endswith(".")
     assert all(

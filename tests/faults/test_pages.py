@@ -3,14 +3,12 @@ import random
 import pytest
 
 from probe.faults.catalogue import read_fault
-from probe.faults.pages import (
-    PAGE_FAULTS,
+from probe.faults.pages import PAGE_FAULTS, PageBoard, page_fault
+from probe.faults.signin import (
     Challenge,
-    PageBoard,
     SettingsFlaw,
     SettingsMissing,
     SlowPages,
-    page_fault,
 )
 from probe.model.errors import ConfigError
 

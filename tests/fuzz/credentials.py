@@ -9,7 +9,7 @@ from pkgutil import iter_modules
 from types import ModuleType
 
 from probe.model.credentials import Credentials, redactor_for
-from probe.model.endpoint import read_websocket_url
+from probe.model.endpoint import read_url
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
 from probe.session import agents, damage, pasted
@@ -26,7 +26,7 @@ TOKENS: list[bytes] = [
         *("[" * 2000, '{"a":' * 500, "}]", "}", "%22", "%FF", "%5B", "%25", "+", "=", "; "),
     )
 ]  # fmt: skip
-_ADDRESS = read_websocket_url("wss://sim.test/")
+_ADDRESS = read_url("wss://sim.test/")
 _WINDOW = 12
 
 

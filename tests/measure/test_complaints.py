@@ -18,6 +18,7 @@ from probe.measure.complaints import (
 from probe.measure.freshness import Overdue
 from probe.measure.vitals import Vitals
 from probe.model.endpoint import Account
+from probe.model.meanings import Trouble
 
 NOW = 1000.0
 
@@ -35,6 +36,7 @@ class Signs:
     stuck: tuple[str, float] | None = None
     history_tail_age: float | None = None
     skew: ClockOffset | None = None
+    gravest: Trouble | None = None
     round_trips: list[float] = field(default_factory=lambda: [0.05] * 3)
     counts: dict[str, int] = field(default_factory=dict)
 

@@ -158,8 +158,8 @@ def test_the_last_three_websocket_round_trips_are_kept_and_no_others() -> None:
     it = vitals()
     for rtt in (1.0, 2.0, 3.0, 4.0):
         beat = HeartbeatAnswered(at=10.0 + rtt, name="x", due_at=10.0, sent_at=10.0)
-        it.beat_answered(beat, websocket=True)
-    it.beat_answered(HeartbeatAnswered(at=19.0, name="x", due_at=10.0, sent_at=10.0), websocket=False)
+        it.beat_answered(beat, is_ping=True)
+    it.beat_answered(HeartbeatAnswered(at=19.0, name="x", due_at=10.0, sent_at=10.0), is_ping=False)
     assert it.round_trips == [2.0, 3.0, 4.0]
 
 

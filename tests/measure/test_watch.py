@@ -22,6 +22,7 @@ from probe.measure.records import (
     Trigger,
 )
 from probe.model.events import (
+    WEBSOCKET,
     HeartbeatAnswered,
     HeartbeatMissed,
     HeartbeatSent,
@@ -32,7 +33,6 @@ from probe.model.events import (
     Told,
 )
 from probe.model.failures import Blame, CloseFacts, Failure
-from probe.session.client import WEBSOCKET
 from tests.measure.watched import ASKED, HERE, SYMBOL, THERE, ZERO_UTC, Played, demo_balance
 
 

@@ -7,6 +7,7 @@ from probe.measure.records import Cause, Record, SessionState, Trigger
 from probe.measure.watch import Watch
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import (
+    WEBSOCKET,
     Ended,
     Event,
     FirstData,
@@ -22,7 +23,6 @@ from probe.model.events import (
 from probe.model.failures import Failure
 from probe.model.intents import AskHistory
 from probe.model.meanings import Balance, History
-from probe.session.client import WEBSOCKET
 
 ZERO_UTC = 1_767_787_200.0  # a Wednesday's noon
 SYMBOL = "EURUSD_otc"
@@ -41,6 +41,7 @@ class Played:
         *,
         is_open: Callable[[str, float], bool | None] = lambda symbol, utc: True,
         stall_reconnect: float | None = 60.0,
+        data_every: float = 0.0,
     ) -> None:
         self.now, self.messages, self.price = 100.0, 0, 1.0
         self.records: list[Record] = []
@@ -58,6 +59,7 @@ class Played:
             now=self.now,
             utc_at_zero=ZERO_UTC,
             stall_reconnect=stall_reconnect,
+            data_every=data_every,
         )
 
     def hear(self, event: Event) -> None:

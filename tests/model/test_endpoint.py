@@ -1,6 +1,6 @@
 import pytest
 
-from probe.model.endpoint import read_websocket_url
+from probe.model.endpoint import read_url
 from probe.model.errors import ConfigError
 
 PASSWORD = "pa55w0rd"
@@ -21,7 +21,7 @@ PASSWORD = "pa55w0rd"
 )
 def test_what_may_be_a_password_is_not_repeated(url: str) -> None:
     with pytest.raises(ConfigError) as refused:
-        read_websocket_url(url)
+        read_url(url)
     assert refused.value.problem
     said = str(refused.value).removeprefix(f"URL {url!r}" if "@" not in url else "")
     assert PASSWORD not in said
@@ -29,4 +29,4 @@ def test_what_may_be_a_password_is_not_repeated(url: str) -> None:
 
 def test_a_host_longer_than_any_name_is_refused() -> None:
     with pytest.raises(ConfigError, match="longer than any name"):
-        read_websocket_url(f"wss://{'a.' * 130}example/")
+        read_url(f"wss://{'a.' * 130}example/")

@@ -23,8 +23,8 @@ from probe.monitor.endpoints import Dialler
 from probe.monitor.link import Link
 from probe.monitor.wanted import ConnectMode, Wanted
 from probe.monitor.winners import Winners
-from probe.session.broker import Broker
-from probe.simulator.listen import FRAMES_KEPT, Region
+from probe.session.broker import Broker, Region
+from probe.simulator.listen import FRAMES_KEPT
 from probe.simulator.run import Simulator
 from probe.simulator.sessions import SessionRecord
 

@@ -26,7 +26,7 @@ from probe.measure.snapshot import Snapshot
 from probe.model.endpoint import Endpoint
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import ConnectMode, Wanted
-from probe.simulator.listen import Region
+from probe.session.broker import Region
 from probe.simulator.run import Simulator
 from tests.monitor.linked import regions
 

@@ -85,7 +85,7 @@ def test_all_are_measured_one_after_another() -> None:
             async for trial, attempt in measure(at.dialler(), at.endpoints, timeout=5.0):
                 assert at.simulator.counters.sessions_open == 0
                 kind = attempt.failure.kind if attempt.failure else None
-                seconds = trial.seconds_to(Phase.OPENING)
+                seconds = trial.seconds_to_greeting
                 seen.append((attempt.endpoint, kind, seconds is not None))
             assert seen == [("a", None, True), ("b", "tcp.refused", False), ("c", None, True)]
             assert at.logins == 0

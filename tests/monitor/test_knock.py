@@ -12,8 +12,8 @@ from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.model.events import Phase
 from probe.model.findings import State
 from probe.monitor.knock import Knock, knock
-from probe.simulator.listen import Region
-from probe.simulator.run import REGIONS, Simulator
+from probe.session.broker import REGIONS, Region
+from probe.simulator.run import Simulator
 from tests.cli.bad_servers import serving, silent
 
 BROKER = find_broker("pocketoption")

@@ -14,8 +14,8 @@ from probe.model.endpoint import Endpoint
 from probe.model.findings import Finding, State
 from probe.model.proxy import read_proxy_url
 from probe.monitor.knock import Knock, knock
-from probe.simulator.listen import Region
-from probe.simulator.run import REGIONS, Simulator
+from probe.session.broker import REGIONS, Region
+from probe.simulator.run import Simulator
 from tests.drivers.peers import closed_port
 from tests.pretending import KNOWN, Known
 

@@ -17,7 +17,8 @@ from probe.model.events import Phase
 from probe.model.findings import State
 from probe.monitor.knock import Knock, knock
 from probe.monitor.sign_in import SignIn
-from probe.simulator.run import REGIONS, Simulator
+from probe.session.broker import REGIONS
+from probe.simulator.run import Simulator
 from probe.wire.calls import Question
 
 BROKER = find_broker("quotex")

@@ -12,7 +12,7 @@ from probe.drivers.aio import connect
 from probe.drivers.dial import DialPlan
 from probe.drivers.tls import TlsProfile
 from probe.model.credentials import redactor_for
-from probe.model.endpoint import read_websocket_url
+from probe.model.endpoint import read_url
 from probe.model.events import Ended, Event, Phase, QuoteArrived
 from probe.model.intents import Watch
 from probe.session.client import ClientSession, Plan
@@ -75,7 +75,7 @@ async def calling(
     """Dial; what follows is for the block to wait for."""
     broker = find_broker(endpoint.broker)
     credentials = broker.read_credentials(credential or endpoint.credential.reveal())
-    address = read_websocket_url(endpoint.url)
+    address = read_url(endpoint.url)
     caller = Caller(
         ClientSession(
             codec=broker.codec(),

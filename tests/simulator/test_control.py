@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from probe.model.endpoint import Account
+from probe.session.broker import Region
 from probe.simulator.control import control_api, controlling
-from probe.simulator.listen import Region
 from probe.simulator.run import Simulator
 from tests.simulator.clients import calling
 

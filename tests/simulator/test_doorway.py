@@ -4,10 +4,10 @@ import asyncio
 
 import pytest
 
-from probe.model.endpoint import Account, read_websocket_url
+from probe.model.endpoint import Account, read_url
+from probe.session.broker import Region
 from probe.simulator import doorway
 from probe.simulator.folding import Folding
-from probe.simulator.listen import Region
 from probe.simulator.run import Simulator
 from probe.wire.heads import MAX_HEAD
 from tests.simulator.clients import PATIENCE
@@ -30,7 +30,7 @@ def folded(*pieces: bytes) -> bytes:
 async def exchanged(simulator: Simulator, *requests: bytes, tail: bytes) -> list[bytes]:
     """Over one connection: what comes up to `tail`, for each request in turn."""
     async with asyncio.timeout(PATIENCE):
-        port = read_websocket_url(simulator.endpoints[0].url).port
+        port = read_url(simulator.endpoints[0].url).port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         answers = []
         for request in requests:
@@ -117,7 +117,7 @@ def test_a_client_that_asks_on_and_on_and_reads_nothing_is_let_go(monkeypatch: p
 
     async def scenario() -> None:
         async with asyncio.timeout(PATIENCE), simulator(pages=True) as sim:
-            port = read_websocket_url(sim.endpoints[0].url).port
+            port = read_url(sim.endpoints[0].url).port
             _, writer = await asyncio.open_connection("127.0.0.1", port)
 
             async def ask_on_and_on() -> None:

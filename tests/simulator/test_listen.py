@@ -16,12 +16,13 @@ from websockets.asyncio.client import connect as websockets_connect
 from probe.brokers import broker_names, find_broker
 from probe.drivers.dial import system_resolver
 from probe.faults.listener import BadCertificate
-from probe.model.endpoint import Account, read_websocket_url
+from probe.model.endpoint import Account, read_url
 from probe.model.errors import ConfigError, UnknownBroker
 from probe.model.events import Dialled, Phase, PhaseFinished, QuoteArrived
+from probe.session.broker import REGIONS, Region
 from probe.simulator import doorway
-from probe.simulator.listen import Region, SimEndpoint
-from probe.simulator.run import REGIONS, Simulator
+from probe.simulator.listen import SimEndpoint
+from probe.simulator.run import Simulator
 from probe.wire.heads import MAX_HEAD
 from tests.simulator.clients import PATIENCE, calling, eventually
 
@@ -48,7 +49,7 @@ def simulator(*faults: str, tls: bool = False, pages: bool = False, latency: flo
 
 
 def port_of(endpoint: SimEndpoint) -> int:
-    return read_websocket_url(endpoint.url).port
+    return read_url(endpoint.url).port
 
 
 async def said_to(endpoint: SimEndpoint, *pieces: bytes) -> bytes:
@@ -487,7 +488,7 @@ def test_a_fault_of_tls_is_refused_where_nothing_is_served_over_it(fault: str) -
 def test_it_listens_on_loopback_only() -> None:
     async def scenario() -> None:
         async with simulator(tls=True, pages=True) as sim:
-            assert {read_websocket_url(each.url).host for each in sim.endpoints} == {"127.0.0.1"}
+            assert {read_url(each.url).host for each in sim.endpoints} == {"127.0.0.1"}
             own = [found.address[0] for found in system_resolver(socket.gethostname(), 1)]
             for address in set(own) - {"127.0.0.1", "127.0.1.1", "::1"}:
                 with pytest.raises(ConnectionRefusedError):

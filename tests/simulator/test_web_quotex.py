@@ -24,9 +24,9 @@ from probe.model.endpoint import Account
 from probe.model.failures import Failure
 from probe.model.intents import PlaceOrder, PlacePending
 from probe.model.meanings import Direction
+from probe.session.broker import Region
 from probe.simulator import run
 from probe.simulator.control import Control, control_api
-from probe.simulator.listen import Region
 from probe.simulator.run import Simulator
 from probe.simulator.web import pages, visitors
 from probe.simulator.web.visitors import REMEMBER, SESSION

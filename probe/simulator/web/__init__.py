@@ -2,27 +2,13 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import uvicorn
 from fastapi import FastAPI
 
-
-class _Server(uvicorn.Server):
-    """Leaves the signals to the program it is part of, and says when it listens."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.listening = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.listening.set()
+from probe.gateway.serve import Server
 
 
 @asynccontextmanager
@@ -40,7 +26,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
         date_header=True,
         timeout_graceful_shutdown=1,
     )
-    server = _Server(config)
+    server = Server(config)
     running = asyncio.create_task(server.serve(sockets=[listener]))
     try:
         await server.listening.wait()

@@ -13,7 +13,8 @@ from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from probe.faults.pages import Challenge, PageBoard, SlowPages
+from probe.faults.pages import PageBoard
+from probe.faults.signin import Challenge, SlowPages
 from probe.session.broker import Broker
 from probe.simulator.web.challenge import challenge
 from probe.simulator.world import World
@@ -31,12 +32,17 @@ _PAGE = """<!doctype html>
 
 def pages_of(broker: Broker, *, world: World, board: PageBoard, rng: Random) -> FastAPI:
     """`rng` makes what must not be guessed: cookies and form tokens."""
-    app = FastAPI(openapi_url=None)
-    app.add_middleware(_Edge, board=board)
-    more = ""
+    more, module = "", None
     own = f"{__package__}.{broker.name}"
     if find_spec(own) is not None:
         module = import_module(own)
+        if hasattr(module, "application"):  # not pages for people but a service of its own
+            whole: FastAPI = module.application(broker, world=world, board=board, rng=rng)
+            whole.add_middleware(_Edge, board=board)
+            return whole
+    app = FastAPI(openapi_url=None)
+    app.add_middleware(_Edge, board=board)
+    if module is not None:
         app.router.routes.extend(module.routes(world=world, board=board, rng=rng))
         more = f'<p><a href="{module.ENTRANCE}">Sign in</a></p>\n'
     query = "&".join(f"{name}={value}" for name, value in broker.rules.query.items())

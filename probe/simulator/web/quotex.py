@@ -10,11 +10,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from probe.faults.pages import (
+from probe.faults.paged import PageFault
+from probe.faults.pages import PageBoard
+from probe.faults.signin import (
     FormMissing,
     HistoryByWord,
-    PageBoard,
-    PageFault,
     PinWanted,
     RegionBlocked,
     SettingsFlaw,

@@ -47,6 +47,7 @@ from tests.brokers.strategies import (
     INSTANT_ORDERS,
     INTENTS,
     MEANINGS,
+    POLLED_MEANINGS,
     RARE_INTENTS,
     RARE_MEANINGS,
     TEXTS,
@@ -147,7 +148,7 @@ def test_an_intent_comes_back_as_it_was(kind: type) -> None:
 
 def test_every_kind_has_a_strategy_or_cannot_be_said() -> None:
     missing = {*Meaning.__args__, *Intent.__args__} - TOLD.keys() - ASKED.keys()
-    assert missing == {Unrecognised, UnknownIntent, *RARE_MEANINGS, *RARE_INTENTS}
+    assert missing == {Unrecognised, UnknownIntent, *RARE_MEANINGS, *RARE_INTENTS, *POLLED_MEANINGS}
     with pytest.raises(LocalProtocolError):
         PocketOptionCodec().encode_meaning(Unrecognised(problem="", preview=""))
     with pytest.raises(LocalProtocolError):

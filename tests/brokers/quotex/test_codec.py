@@ -71,6 +71,7 @@ from tests.brokers.strategies import (
     INTENTS,
     MEANINGS,
     OPEN_ORDERS,
+    POLLED_MEANINGS,
     RARE_INTENTS,
     RARE_MEANINGS,
     TEXTS,
@@ -228,7 +229,7 @@ def test_an_intent_comes_back_as_it_was(kind: type) -> None:
 
 def test_every_kind_has_a_strategy_or_cannot_be_said() -> None:
     missing = {*Meaning.__args__, *Intent.__args__} - TOLD.keys() - ASKED.keys()
-    assert missing == {Unrecognised, UnknownIntent, BrokerClock}
+    assert missing == {Unrecognised, UnknownIntent, BrokerClock, *POLLED_MEANINGS}
     for meaning in (Unrecognised(problem="", preview=""), BrokerClock(seconds=0)):
         with pytest.raises(LocalProtocolError):
             QuotexCodec().encode_meaning(meaning)

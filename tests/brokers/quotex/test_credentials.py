@@ -18,7 +18,7 @@ from probe.brokers.quotex.credentials import (
     write_credential,
 )
 from probe.model.credentials import Secret
-from probe.model.endpoint import Account, read_websocket_url
+from probe.model.endpoint import Account, read_url
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
 from probe.session.broker import SimulatedAccount
@@ -34,7 +34,7 @@ AGENT = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 COOKIES = "laravel_session=eyJpdiI6InNlY3JldCJ9; lang=en; __cf_bm=cf-secret-1"
 FILE = {"cookies": COOKIES, "token": TOKEN, "user_agent": AGENT}
 SECRETS = (TOKEN, TOKEN[:8], TOKEN[-8:], "eyJpdiI6InNlY3JldCJ9", "cf-secret-1", "someone@example.org")
-SOCKET = read_websocket_url("wss://ws2.qxbroker.com/")
+SOCKET = read_url("wss://ws2.qxbroker.com/")
 
 
 def said_by(refused: pytest.ExceptionInfo[CredentialInvalid]) -> str:
@@ -322,7 +322,7 @@ def test_cookies_in_a_form_nobody_knows_are_left_out_and_said() -> None:
 
 
 def test_the_mirror_is_visited_from_the_mirror() -> None:
-    mirror = read_websocket_url("wss://ws2.market-qx.trade/socket.io/")
+    mirror = read_url("wss://ws2.market-qx.trade/socket.io/")
     assert request_headers(None, mirror)[0] == ("Origin", "https://market-qx.trade")
 
 

@@ -12,7 +12,7 @@ from probe.brokers.quotex.credentials import BROWSER, request_headers
 from probe.brokers.quotex.pages import Page
 from probe.brokers.quotex.signin import PROMPT, WEB
 from probe.model.credentials import PasswordLogin, Secret, WebSession
-from probe.model.endpoint import Account, Endpoint, read_websocket_url
+from probe.model.endpoint import Account, Endpoint, read_url
 from probe.model.errors import CredentialInvalid
 from probe.model.failures import Failure, Speaker
 from probe.wire.calls import HttpCall, HttpReply, Question
@@ -59,7 +59,7 @@ DIGEST = {
     "timeOffset": -10800,
     "token": TOKEN,
 }
-SOCKET = read_websocket_url("wss://ws2.qxbroker.com/")
+SOCKET = read_url("wss://ws2.qxbroker.com/")
 
 
 def digest(**changed: object) -> HttpReply:

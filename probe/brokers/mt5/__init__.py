@@ -1,0 +1,36 @@
+"""MetaTrader 5: a REST gateway over a terminal, the terminal itself, and the broker's access servers."""
+
+from probe.brokers.mt5.credentials import read_credentials, recognises, request_headers, write_credential
+from probe.brokers.mt5.gateway import RULES, GatewaySurvey
+from probe.brokers.mt5.signin import WEB
+from probe.brokers.mt5.terminal import TerminalSurvey
+from probe.model.endpoint import Account
+from probe.session.broker import Broker, HouseRules, Region
+from probe.session.codec import no_codec
+
+BROKER = Broker(
+    name="mt5",
+    title="MT5",
+    rules=RULES,
+    codec=no_codec,
+    endpoints=(),  # everybody runs a gateway of their own
+    zone_seconds=0.0,
+    default_symbol="EURUSD",
+    house=HouseRules(
+        after_login=(),
+        regions=(Region(name="gateway", account=Account.NONE, scheme="http", path=""),),
+        symbol="BTCUSD",
+    ),
+    public=frozenset(("bridge", "terminal", "tcp")),
+    read_credentials=read_credentials,
+    recognises=recognises,
+    request_headers=request_headers,
+    write_credential=write_credential,
+    web=WEB,
+    surveys={
+        "http": GatewaySurvey,
+        "https": GatewaySurvey,
+        "bridge": TerminalSurvey,
+        "terminal": TerminalSurvey,
+    },
+)

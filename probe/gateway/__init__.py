@@ -1,0 +1,1 @@
+"""A read-only REST gateway over a trading terminal, for one account."""

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import urlencode
@@ -69,11 +69,17 @@ class Exchange:
 
     request: httpx.Request
 
-    def __init__(self, call: HttpCall, settings: CallSettings, until: float) -> None:
+    def __init__(
+        self,
+        call: HttpCall,
+        settings: CallSettings,
+        until: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.came: HttpReply | Failure | None = None  # set from the start: there is nothing to perform
         self.expired = False
-        self._call, self._settings = call, settings
-        self._began_at = self._phase_began_at = time.monotonic()
+        self._call, self._settings, self._clock = call, settings, clock
+        self._began_at = self._phase_began_at = clock()
         self._sent_at: float | None = None
         self._phase = CallPhase.CONNECTING
         self._seconds: dict[CallPhase, float] = {}
@@ -93,7 +99,7 @@ class Exchange:
     def note(self, name: str) -> None:
         """What httpcore begins or has done, such as ``connection.connect_tcp.started``."""
         _, what, moment = name.split(".")
-        phase, now = _PHASES.get(what), time.monotonic()
+        phase, now = _PHASES.get(what), self._clock()
         if phase is None:
             return
         if moment != "started":
@@ -105,7 +111,7 @@ class Exchange:
 
     def sent(self) -> None:
         """The first byte goes out now; maybe once more, on another connection."""
-        self._phase, self._sent_at = CallPhase.SENDING, time.monotonic()
+        self._phase, self._sent_at = CallPhase.SENDING, self._clock()
 
     def begin_body(self, response: httpx.Response) -> None:
         self._response = response
@@ -129,7 +135,7 @@ class Exchange:
                 status=response.status_code,
                 headers=tuple((k.decode("latin-1"), v.decode("latin-1")) for k, v in response.headers.raw),
                 body=bytes(self._body[: self._settings.body_limit]),
-                seconds=(heard_at or time.monotonic()) - (self._sent_at or self._began_at),
+                seconds=(heard_at or self._clock()) - (self._sent_at or self._began_at),
                 complete=problem is None and not self._is_cut,
             )
         elif problem is not None:
@@ -140,7 +146,7 @@ class Exchange:
         return CallDone(
             method=self._call.method,
             url=self._shown,
-            seconds=time.monotonic() - self._began_at,
+            seconds=self._clock() - self._began_at,
             phases=tuple(self._seconds.items()),
             status=None if self._response is None else self._response.status_code,
             failure=self.came if isinstance(self.came, Failure) else None,

@@ -53,7 +53,7 @@ class Web:
         self._leaving: set[asyncio.Task[Ended]] = set()
 
     async def ask(self, call: HttpCall) -> HttpReply | Failure:
-        exchange = Exchange(call, self._settings, inf)
+        exchange = Exchange(call, self._settings, inf, asyncio.get_running_loop().time)
         if exchange.came is None:
             await self._perform(exchange)
         assert isinstance(exchange.came, HttpReply | Failure)  # noqa: S101 - it is finished

@@ -1,6 +1,7 @@
 """The gateway on a port: loopback, or anywhere over TLS."""
 
 import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -50,12 +51,26 @@ def place(host: str, port: int, *, tls: bool) -> socket.socket:
             next_step="Give it a certificate: --tls-cert FILE --tls-key FILE. Or leave --host out.",
         )
     try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        return _listening(host, port)
     except (OSError, OverflowError) as problem:
         why = problem.strerror if isinstance(problem, OSError) else "ports go from 1 to 65535"
         raise ConfigError(
             f"the gateway cannot listen on {host}, port {port} ({why})", next_step="Choose another --port."
         ) from None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)  # named, or asyncio leaves Nagle on
+    try:
+        if os.name == "posix":  # elsewhere it would let two programs share a port
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+        bound.listen()
+    except BaseException:
+        bound.close()
+        raise
+    return bound
 
 
 @asynccontextmanager

@@ -257,4 +257,5 @@ class _Gaze:
         answered = any(isinstance(each.intent, AskHistory) for each in done) if self._asks else bool(done)
         prices = facts.first_data is not None or facts.is_open(self._symbol or "") is False
         money = not self._asks or facts.balance is not None or facts.purses is not None
-        return answered and prices and money and bool(facts.heartbeats) and self._session.has_asked_all
+        beats = not self._asks or facts.heartbeats
+        return bool(answered and prices and money and beats and self._session.has_asked_all)

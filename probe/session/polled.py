@@ -537,10 +537,14 @@ class PolledSession:
         match reply:
             case HttpReply(status=status, headers=headers, body=body):
                 self._bytes_in += len(body)
-                text = f"{status} {body[:1024].decode('utf-8', 'backslashreplace')}"
+                shown = body[:1024].decode("utf-8", "backslashreplace")
+                if self._phase is Phase.AUTHENTICATING:  # it is about a person
+                    shown = f"({len(body)} bytes)"
+                text = f"{status} {shown}"
                 if not self._upgraded:
                     self._upgraded = True
-                    self._events.append(Upgraded(at=now, status=status, headers=tuple(headers)))
+                    shown_headers = tuple(each for each in headers if each[0].lower() != "set-cookie")
+                    self._events.append(Upgraded(at=now, status=status, headers=shown_headers))
             case TerminalReply(value=value, error=error, error_text=words):
                 text = f"{value}"[:1024] if value is not None else f"None ({error}, {words!r})"
             case Touched(address=address, seconds=seconds):

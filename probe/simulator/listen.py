@@ -127,7 +127,7 @@ class Listener:
         Raises:
             ConfigError: the port cannot be had.
         """
-        self._held = _bound(port)
+        self._held = bound_to(port)
         self.port = int(self._held.getsockname()[1])
         await self.set_faults(faults)
 
@@ -192,7 +192,7 @@ class Listener:
             refusing = self.acting(REFUSE) is not None
             if refusing and self._server is not None:
                 self._server.close()
-                self._server, self._held = None, _bound(self.port)
+                self._server, self._held = None, bound_to(self.port)
             elif not refusing and self._held is not None:
                 held, self._held = self._held, None
                 self._server = await self._loop.create_server(lambda: Visit(self), sock=held, backlog=BACKLOG)
@@ -292,7 +292,7 @@ class _Full(Misbehaviour):
         return http_answer(self._status, RETRY_AFTER_SECONDS)
 
 
-def _bound(port: int) -> socket.socket:
+def bound_to(port: int) -> socket.socket:
     bound = socket.socket(
         socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP
     )  # named, or asyncio leaves Nagle on

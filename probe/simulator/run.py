@@ -18,7 +18,7 @@ from probe.faults.pages import PageBoard
 from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account, Endpoint
 from probe.session.broker import Broker, Region, SimulatedAccount
-from probe.simulator.listen import HOST, Listener, ServerContext, SignIn, SimEndpoint
+from probe.simulator.listen import Listener, ServerContext, SignIn, SimEndpoint, bound_to
 from probe.simulator.sessions import Counters, SessionLog
 from probe.simulator.switchboard import Switchboard, can_have
 from probe.simulator.world import World
@@ -225,7 +225,7 @@ class Simulator:
 
 
 def _inside(cleanup: AsyncExitStack) -> socket.socket:
-    bound = socket.create_server((HOST, 0))
+    bound = bound_to(0)
     cleanup.callback(bound.close)
     return bound
 

@@ -54,6 +54,8 @@ class Course:
         broker = find_broker(name)
         floor, loop = simulator.worlds[name].floor, asyncio.get_running_loop()
         served = [each for each in simulator.endpoints if (each.ca_file is not None) is tls]
+        ways = {each.url.partition("://")[0] for each in served[:1]}
+        served = [each for each in served if each.url.partition("://")[0] in ways]
         endpoints = tuple(
             Endpoint(broker=name, region=each.region, url=each.url, account=each.account, named_by_user=True)
             for each in served
@@ -66,8 +68,8 @@ class Course:
             "name": "one",
             "broker": broker,
             "endpoints": endpoints,
-            "key": broker.read_credentials(simulator.credential(endpoints[0]).reveal()),
-            "symbols": (broker.default_symbol,),
+            "key": simulator.key(endpoints[0]),
+            "symbols": (broker.house.symbol or broker.default_symbol,),
             "connect": ConnectMode.FALLBACK,
             "proxy": "none",
             "tls": TlsProfile(ca_file=simulator.ca_file),
@@ -128,7 +130,7 @@ class Course:
 async def course(
     name: str,
     *faults: str,
-    at: Sequence[Region] = REGIONS,
+    at: Sequence[Region] | None = REGIONS,
     utc: float = WEDNESDAY_NOON,
     tls: bool = False,
     **changes: Any,

@@ -23,7 +23,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
         log_config=None,
         log_level="critical",
         server_header=False,
-        date_header=True,
+        date_header=False,  # what is served says what time it has
         timeout_graceful_shutdown=1,
     )
     server = Server(config)

@@ -4,6 +4,7 @@ A module beside this one that is named like the broker serves the pages that onl
 """
 
 import asyncio
+from email.utils import formatdate
 from html import escape
 from importlib import import_module
 from importlib.util import find_spec
@@ -11,7 +12,7 @@ from random import Random
 
 from fastapi import FastAPI
 from fastapi.responses import HTMLResponse, JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from probe.faults.pages import PageBoard
 from probe.faults.signin import Challenge, SlowPages
@@ -38,10 +39,10 @@ def pages_of(broker: Broker, *, world: World, board: PageBoard, rng: Random) -> 
         module = import_module(own)
         if hasattr(module, "application"):  # not pages for people but a service of its own
             whole: FastAPI = module.application(broker, world=world, board=board, rng=rng)
-            whole.add_middleware(_Edge, board=board)
+            whole.add_middleware(_Edge, board=board, world=world)
             return whole
     app = FastAPI(openapi_url=None)
-    app.add_middleware(_Edge, board=board)
+    app.add_middleware(_Edge, board=board, world=world)
     if module is not None:
         app.router.routes.extend(module.routes(world=world, board=board, rng=rng))
         more = f'<p><a href="{module.ENTRANCE}">Sign in</a></p>\n'
@@ -64,12 +65,20 @@ def pages_of(broker: Broker, *, world: World, board: PageBoard, rng: Random) -> 
 class _Edge:
     """What stands before all pages."""
 
-    def __init__(self, app: ASGIApp, board: PageBoard) -> None:
-        self._app, self._board = app, board
+    def __init__(self, app: ASGIApp, board: PageBoard, world: World) -> None:
+        self._app, self._board, self._world = app, board, world
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+
+        async def dated(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                instant = formatdate(self._world.floor.at(loop.time()), usegmt=True)
+                message["headers"] = [*message["headers"], (b"date", instant.encode())]
+            await send(message)
+
+        now = loop.time()
         if slow := self._board.strikes(SlowPages, now):
             await asyncio.sleep(slow.seconds)
         refused = self._board.strikes(Challenge, now)
-        await (challenge(refused.status) if refused else self._app)(scope, receive, send)
+        await (challenge(refused.status) if refused else self._app)(scope, receive, dated)

@@ -45,7 +45,9 @@ def readings_of(watch: Watch, now: float, now_utc: float) -> Readings:
         reconnects_1h=float(sum(now - at <= _HOUR for at in watch.tries.connected_lately)),
         attempts_10m=float(len(in_time)),
         failures_10m=float(sum(each.failure is not None for each in in_time)),
-        refusals_15m=float(sum(each.http_status in REFUSING_STATUS for each in recent)),
+        refusals_15m=float(
+            sum(each.failure is not None and each.http_status in REFUSING_STATUS for each in recent)
+        ),
         rtt_p95_10m_seconds=round_trips.quantile(0.95) if round_trips else None,
         rtt_count_10m=float(round_trips.count) if round_trips else 0.0,
         rtt_anomalous=None if median is None else float(measurements.baseline.is_anomalous(median)),

@@ -75,6 +75,5 @@ def can_have(broker: Broker, order: FaultOrder) -> bool:
     """Whether the fault changes anything at this broker."""
     if order.spec.brokers:
         return broker.name in order.spec.brokers
-    return (
-        broker.web is not None or order.spec.kind is not FaultKind.PAGES or not page_fault(order).of_sign_in
-    )
+    has_people = broker.web is not None and broker.has_socket  # who sign in on pages, and then open the socket
+    return has_people or order.spec.kind is not FaultKind.PAGES or not page_fault(order).of_sign_in

@@ -16,7 +16,7 @@ from itertools import accumulate, cycle
 from operator import xor
 from urllib.parse import urlsplit
 
-from probe.brokers import broker_names, find_broker
+from probe.brokers import all_brokers, find_broker
 from probe.drivers.aio import Connection, connect
 from probe.drivers.dial import DialPlan
 from probe.model.credentials import redactor_for
@@ -29,6 +29,8 @@ from tests.bench.simulated import simulator
 from tests.bench.sniff import Segment
 
 PING, PONG = 0x89, 0x8A
+
+NAMES = [each.name for each in all_brokers() if each.has_socket and each.rules.needs_login]
 
 
 async def hold(broker: Broker, url: str, ssid: str, sessions: int, seconds: float) -> dict[int, list[float]]:
@@ -160,7 +162,7 @@ def compare(name: str, sessions: int, seconds: float) -> list[tuple[float, float
 
 
 def pings() -> Iterator[Figure]:
-    for name in broker_names():
+    for name in NAMES:
         yield _pings(name)
 
 

@@ -4,15 +4,14 @@ import statistics
 
 import pytest
 
-from probe.brokers import broker_names
-from tests.bench.pings import captured, compare
+from tests.bench.pings import NAMES, captured, compare
 from tests.bench.sniff import Segment
 
 PORT = 40_000
 HEAD, TEXT = b"...\r\n\r\n", b"\x81\x7e\x01\x00" + b"." * 256
 
 
-@pytest.mark.parametrize("name", broker_names())
+@pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
     ("sessions", "seconds"),
     [(8, 1.8), pytest.param(60, 42.0, marks=[pytest.mark.long, pytest.mark.alone])],

@@ -5,10 +5,12 @@ import pytest
 from probe.brokers import all_brokers
 from probe.session.broker import Broker
 
+OPTIONS = [each for each in all_brokers() if each.has_socket and each.rules.needs_login]
 
-@pytest.fixture(params=all_brokers(), ids=lambda broker: broker.name)
+
+@pytest.fixture(params=OPTIONS, ids=lambda broker: broker.name)
 def broker(request: pytest.FixtureRequest) -> Broker:
-    """What is promised of every house."""
+    """What is promised of every house that sells options over a socket."""
     found: Broker = request.param
     return found
 

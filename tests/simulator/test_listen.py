@@ -13,7 +13,7 @@ import httpx
 import pytest
 from websockets.asyncio.client import connect as websockets_connect
 
-from probe.brokers import broker_names, find_broker
+from probe.brokers import find_broker
 from probe.drivers.dial import system_resolver
 from probe.faults.listener import BadCertificate
 from probe.model.endpoint import Account, read_url
@@ -25,6 +25,7 @@ from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
 from probe.wire.heads import MAX_HEAD
 from tests.simulator.clients import PATIENCE, calling, eventually
+from tests.simulator.conftest import OPTIONS
 
 DEMO = Region(name="demo", account=Account.DEMO)
 LIVE = Region(name="live", account=Account.LIVE)
@@ -95,8 +96,9 @@ def test_every_endpoint_takes_the_credential_it_is_listed_with() -> None:
 
     async def scenario() -> None:
         near = tuple(replace(region, latency=0.0) for region in REGIONS)
-        async with Simulator(tls=True, regions=near) as sim:
-            assert len(sim.endpoints) == 2 * len(REGIONS) * len(broker_names())
+        names = [each.name for each in OPTIONS]
+        async with Simulator(names, tls=True, regions=near) as sim:
+            assert len(sim.endpoints) == 2 * len(REGIONS) * len(names)
             phases = await asyncio.gather(*(phase(endpoint) for endpoint in sim.endpoints))
             assert phases == [Phase.LIVE] * len(sim.endpoints)
 

@@ -14,7 +14,14 @@ _HOUSE = HouseRules(
     after_login=(),
     regions=(Region(name="backend", account=Account.NONE, scheme="http", path=""),),
     market="coins",
-    listings={"BTC-USDT": "BTCUSD", "ETH-USDT": "ETHUSD"},
+    listings={
+        **{f"{coin}-USDT": f"{coin}USD" for coin in ("BTC", "ETH", "LTC", "BCH", "DASH")},
+        "LINK-USDT": "LNKUSD",
+        **{
+            f"{coin}-USDT": f"{coin}-USD_otc"
+            for coin in ("ADA", "AVAX", "BNB", "DOGE", "DOT", "MATIC", "SOL", "TON", "TRX")
+        },
+    },
 )
 
 

@@ -494,7 +494,7 @@ def test_a_proxy_that_fails_is_named(colour: Colour, deadline: float) -> None:
 @both_colours
 def test_a_proxy_that_does_not_take_the_connection_is_told_from_one_that_is_silent(colour: Colour) -> None:
     with black_hole() as port:
-        settings = CallSettings(proxy=through(port), timeout=TIMEOUT)
+        settings = CallSettings(proxy=through(port), timeout=2.0)
         (failure,) = colour(calling(get(443, scheme="https", host="broker.invalid")), settings)
     assert failure.kind == "tcp.proxy-refused"
 

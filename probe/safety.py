@@ -24,6 +24,8 @@ def is_loopback(host: str) -> bool:
 
 def withheld_from(endpoint: Endpoint) -> Withheld | None:
     """None: it may receive one."""
+    if endpoint.scheme == "terminal":  # a process here; there is no way on which anybody could read it
+        return None
     address = endpoint.address
     if not address.secure and not is_loopback(address.host):
         return Withheld(

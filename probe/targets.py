@@ -198,8 +198,15 @@ def _from_credential(found: Found, named: Broker | None, options: TargetOptions)
         endpoints = tuple(_named_endpoint(broker, url, key.account) for url in options.endpoints)
     else:
         endpoints = tuple(e for e in broker.endpoints if e.account is key.account)
+        if not endpoints:
+            raise ConfigError(
+                f"{broker.title} has no address that is the same for everybody",
+                where="TARGET",
+                next_step=f"Name yours with --endpoint URL, or as endpoints in probe.toml. {_beginnings(broker)}",
+            )
     endpoints = pick_region(endpoints, options.region, broker.endpoints)
-    return _target(f"{broker.name} {key.account.value} {what}", broker, found, key, endpoints)
+    kind = "" if key.account is Account.NONE else f"{key.account.value} "
+    return _target(f"{broker.name} {kind}{what}", broker, found, key, endpoints)
 
 
 def _whose(found: Found | None, named: Broker | None, urls: Sequence[str], dialect: Sequence[str]) -> Broker:
@@ -336,6 +343,16 @@ def _named_endpoint(broker: Broker, url: str, account: Account) -> Endpoint:
         raise ConfigError(
             f"{broker.title} is not talked to by {endpoint.scheme}://",
             where=endpoint.address.host_header,
-            next_step=f"Its URLs begin with one of: {', '.join(f'{each}://' for each in broker.schemes)}.",
+            next_step=_beginnings(broker),
+        )
+    if endpoint.scheme in broker.surveys and {"?", "#"} & set(url):
+        raise ConfigError(
+            "the URL has more behind its path, where others would read a credential",
+            where=endpoint.address.host_header,
+            next_step="Leave out what follows the ? or #, and give the credential with --ssid.",
         )
     return endpoint
+
+
+def _beginnings(broker: Broker) -> str:
+    return f"Its URLs begin with one of: {', '.join(f'{each}://' for each in broker.schemes)}."

@@ -42,3 +42,11 @@ def test_a_host_that_one_source_names_gets_a_credential_only_if_the_user_names_i
 @pytest.mark.parametrize("sureness", [Sureness.CAPTURED, Sureness.AGREED])
 def test_a_well_known_host_may_receive_it(sureness: Sureness) -> None:
     assert withheld_from(endpoint("wss://host.example/", sureness)) is None
+
+
+def test_a_terminal_on_this_machine_may_have_its_login_and_one_behind_an_open_bridge_may_not() -> None:
+    assert withheld_from(endpoint("terminal://local", named=True)) is None
+    assert withheld_from(endpoint("bridge://127.0.0.1:18812", named=True)) is None
+    withheld = withheld_from(endpoint("bridge://192.0.2.7:18812", named=True))
+    assert withheld is not None
+    assert "tunnel" in withheld.next_step

@@ -60,10 +60,12 @@ class Unanswered(ProbeError):
 
     exit_code = 1
 
-    def __init__(self, target: str, question: str, seconds: float) -> None:
+    def __init__(self, target: str, question: str, seconds: float, *, instead: str = "") -> None:
         self.question, self.seconds = question, seconds
+        said = f"answered {question} with something else" if instead else f"did not answer {question}"
+        words = f": {instead}" if instead else ""
         super().__init__(
-            f"{target} did not answer {question} within {seconds:.1f} s. Ask again, or look at session.statistics()."
+            f"{target} {said} within {seconds:.1f} s{words}. Ask again, or look at session.statistics()."
         )
 
 

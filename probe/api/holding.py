@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import chain
 from random import SystemRandom
 
 from probe.api.answers import Answer
@@ -14,9 +15,9 @@ from probe.api.streams import Quote
 from probe.logs import get_logger
 from probe.measure.records import Attempt, Metric, Trigger
 from probe.model.endpoint import Endpoint
-from probe.model.errors import ProbeError
+from probe.model.errors import ConfigError, ProbeError
 from probe.model.events import (
-    WEBSOCKET,
+    PINGS,
     Ended,
     Event,
     HeartbeatAnswered,
@@ -80,7 +81,7 @@ class Holding:
         self._is_closing = False
         self._changed = asyncio.Event()  # live, over, or told something
         self._outbox: list[tuple[Intent, asyncio.Future[RequestAnswered]]] = []
-        self._asked: dict[int, asyncio.Future[RequestAnswered]] = {}
+        self._asked: dict[int, list[asyncio.Future[RequestAnswered]]] = {}  # two may wait for one answer
         self._sinks: dict[str, list[Sink]] = {}
         self._ends: list[Callable[[Exception | None], None]] = []
         self._orders: list[OrderHandle] = []
@@ -165,7 +166,7 @@ class Holding:
         self._over = why
         for _, asked in self._outbox:
             _fail(asked, why)
-        for asked in self._asked.values():
+        for asked in chain.from_iterable(self._asked.values()):
             _fail(asked, why)
         self._outbox, self._asked = [], {}
         for order in self._orders:
@@ -202,7 +203,7 @@ class Holding:
                     asked.set_exception(problem)
                     continue
                 if number is not None:
-                    self._asked[number] = asked
+                    self._asked.setdefault(number, []).append(asked)
             return True
 
         if self._link.act(put) is None:
@@ -216,8 +217,17 @@ class Holding:
 
         Args:
             end: Told once when there will be no more: the failure, or None.
+
+        Raises:
+            ConfigError: prices are asked for one by one there, and this session was opened for other symbols.
         """
         self.refuse_if_over()
+        asks = any(each.scheme in self.wanted.broker.surveys for each in self.wanted.endpoints)
+        if asks and symbol not in self.wanted.symbols:
+            raise ConfigError(
+                f"this session does not ask for prices of {symbol}",
+                next_step=f"Name it when you open the session: symbols=[{symbol!r}].",
+            )
         sinks = self._sinks.setdefault(symbol, [])
         if not sinks and symbol not in self.wanted.symbols:
             self._tell(Watch(symbol=symbol))
@@ -265,18 +275,17 @@ class Holding:
                 self.counters.round_trips[Metric.APP_RTT].add(event.rtt_seconds)
                 self.last_answer_at = event.at
                 self._hear(event.answer, event.at, event.rtt_seconds)
-                asked = self._asked.pop(event.request, None)
-                if asked is not None and not asked.done():
-                    asked.set_result(event)
+                for asked in self._asked.pop(event.request, ()):
+                    if not asked.done():
+                        asked.set_result(event)
             case Told(meaning=meaning):
                 self._hear(meaning, event.at, None)
             case RequestExpired():
                 self.counters.expired += 1
-                unanswered = self._asked.pop(event.request, None)
-                if unanswered is not None:
+                for unanswered in self._asked.pop(event.request, ()):
                     question = type(event.intent).__name__
                     _fail(unanswered, Unanswered(self.wanted.name, question, event.at - event.sent_at))
-            case HeartbeatAnswered(name=name) if name == WEBSOCKET:
+            case HeartbeatAnswered(name=name) if name in PINGS:
                 self.counters.round_trips[Metric.WS_RTT].add(event.rtt_seconds)
                 self.last_answer_at = event.at
             case Ended():

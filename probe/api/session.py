@@ -22,6 +22,7 @@ from probe.measure.clocks import ClockOffset, clock_offset
 from probe.measure.records import Metric
 from probe.model.endpoint import Account
 from probe.model.errors import ConfigError
+from probe.model.events import RequestAnswered
 from probe.model.intents import AskAssets, AskBalance, AskHistory, AskOrders, PlaceOrder
 from probe.model.meanings import (
     Asset,
@@ -34,6 +35,7 @@ from probe.model.meanings import (
     OrderList,
     OrderOpened,
     Purses,
+    Troubles,
 )
 from probe.model.meanings import OrderRejected as Rejected
 
@@ -118,8 +120,8 @@ class Session:
             amount = answer.demo if is_demo else answer.live
             if amount is None:
                 raise Unanswered(self.name, "AskBalance for this account", event.rtt_seconds)
-            answer = Balance(amount=amount, is_demo=is_demo)
-        return self._answer(cast("Balance", answer), event.at, event.rtt_seconds)
+            return self._answer(Balance(amount=amount, is_demo=is_demo), event.at, event.rtt_seconds)
+        return self._answer(self._read(event, Balance), event.at, event.rtt_seconds)
 
     async def assets(self, *, fresh: bool = False) -> Answer[tuple[Asset, ...]]:
         """What can be traded, with payouts and hours, as told last; `fresh`: asks."""
@@ -129,7 +131,7 @@ class Session:
                 value=known.value.rows, at=known.at, at_utc=known.at_utc, rtt_seconds=known.rtt_seconds
             )
         event = await self._holding.ask(AskAssets())
-        return self._answer(cast("Assets", event.answer).rows, event.at, event.rtt_seconds)
+        return self._answer(self._read(event, Assets).rows, event.at, event.rtt_seconds)
 
     async def orders(self, *, fresh: bool = False) -> Answer[tuple[Order, ...]]:
         """The open ones, as told last; `fresh`: asks."""
@@ -139,7 +141,7 @@ class Session:
                 value=known.value.orders, at=known.at, at_utc=known.at_utc, rtt_seconds=known.rtt_seconds
             )
         event = await self._holding.ask(AskOrders())
-        return self._answer(cast("OrderList", event.answer).orders, event.at, event.rtt_seconds)
+        return self._answer(self._read(event, OrderList).orders, event.at, event.rtt_seconds)
 
     async def candles(
         self,
@@ -202,7 +204,19 @@ class Session:
             )
         finally:
             self._indexes.discard(index)
-        return cast("History", event.answer), event.rtt_seconds
+        return self._read(event, History), event.rtt_seconds
+
+    def _read(self, event: RequestAnswered, kind: type[T]) -> T:
+        """
+        Raises:
+            Unanswered: an answer came, and showed something else, such as what is wrong.
+        """
+        answer = event.answer
+        if isinstance(answer, kind):
+            return answer
+        wrong = "; ".join(each.sentence for each in answer.rows) if isinstance(answer, Troubles) else ""
+        question = type(event.intent).__name__
+        raise Unanswered(self.name, question, event.rtt_seconds, instead=wrong or type(answer).__name__)
 
     async def _told(self, kind: type[T]) -> Answer[T] | None:
         told = self._holding.told

@@ -34,12 +34,13 @@ WORST_FIRST = (State.FAILED, State.UNKNOWN, State.DEGRADED, State.HEALTHY)
     metavar="TIME",
     help="Bounds everything, for each target.",
 )
+@click.option("--symbol", metavar="NAME", help="Whose price to look for; the broker's usual one without.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each target.")
-def check(typed: Typed, timeout: str, *, as_json: bool) -> int:
+def check(typed: Typed, timeout: str, symbol: str | None, *, as_json: bool) -> int:
     """One fresh connection to each TARGET, judged: how long each step took, whether the login was accepted, whether prices flow.
 
-    TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the frame itself), a ws:// or wss:// URL, sim, sim:BROKER, or the
-    name of a target in probe.toml.
+    TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the text itself), a URL (wss://, https://, bridge:// and more;
+    with --broker if it does not say whose), sim, sim:BROKER, or the name of a target in probe.toml.
     """
     seconds = parse_duration(timeout, where="--timeout")
     if seconds <= 0:
@@ -49,7 +50,7 @@ def check(typed: Typed, timeout: str, *, as_json: bool) -> int:
     understood, _ = typed.understood()
     states = []
     for target in understood:
-        result = asyncio.run(_check(typed, target, seconds))
+        result = asyncio.run(_check(typed, target, seconds, symbol))
         states.append(result.verdict.state)
         if as_json:
             is_unicode = sys.stdout.encoding.lower().startswith("utf")
@@ -63,8 +64,9 @@ def check(typed: Typed, timeout: str, *, as_json: bool) -> int:
     return next(state for state in WORST_FIRST if state in states).exit_code
 
 
-async def _check(typed: Typed, target: Target, timeout: float) -> Knock:
+async def _check(typed: Typed, target: Target, timeout: float, symbol: str | None) -> Knock:
     endpoints, key = target.endpoints, typed.key_of(target)
+    configured = target.settings.symbols if target.settings else ()
     async with AsyncExitStack() as stack:
         if target.simulated:
             from probe.simulator.run import Simulator
@@ -80,5 +82,5 @@ async def _check(typed: Typed, target: Target, timeout: float) -> Knock:
             proxy=typed.proxy_of(target, endpoints[0].address),
             timeout=timeout,
             about=typed.chosen.about(target),
-            symbol=target.usual_symbol,
+            symbol=symbol or next(iter(configured), target.usual_symbol),
         )

@@ -30,8 +30,9 @@ FIRST_DATA = "first price"
 def steps(knock: Knock) -> list[tuple[str, float | None]]:
     """Each step of the way and its seconds; None: it was begun and did not finish. Steps never begun are left out."""
     facts = knock.facts
+    shown = NAMES.keys() if _logs_in(knock) else NAMES.keys() - {Phase.AUTHENTICATING}
     found: list[tuple[str, float | None]] = [
-        (NAMES[done.phase], done.seconds) for done in facts.phases if done.phase in NAMES
+        (NAMES[done.phase], done.seconds) for done in facts.phases if done.phase in shown
     ]
     ended = facts.ended
     if ended is not None and ended.failure is not None and ended.phase in NAMES:
@@ -41,6 +42,11 @@ def steps(knock: Knock) -> list[tuple[str, float | None]]:
     elif facts.went_live and knock.asked.symbol:
         found.append((FIRST_DATA, None))
     return found
+
+
+def _logs_in(knock: Knock) -> bool:
+    """Where everybody is let in, nothing is taken for a login that anybody waits for."""
+    return knock.asked.account is not None or not knock.broker.is_public(knock.endpoint)
 
 
 def as_text(knock: Knock, target: str) -> Iterator[str]:
@@ -92,7 +98,8 @@ def _wrapped(lead: str, text: str) -> str:
 
 def _healthy_words(knock: Knock) -> str:
     if not knock.asked.login:
-        return "The server opens sessions; no credential was given, so nothing was logged in."
+        does = "answers" if knock.endpoint.scheme in knock.broker.surveys else "opens sessions"
+        return f"The server {does}; no credential was given, so nothing was logged in."
     balance = knock.facts.balance
     if balance is None and knock.broker.is_public(knock.endpoint):
         return f"Open without a login; prices of {knock.asked.symbol} flow and requests are answered."

@@ -1,4 +1,4 @@
-"""`probe endpoints`: every endpoint of a broker, measured step by step."""
+"""`probe endpoints`: every endpoint of a broker, measured step by step, and the access servers somebody named, touched once."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from probe.measure.plain import SCHEMA_VERSION, iso
 from probe.measure.plain import plain as as_plain
 from probe.measure.records import Attempt
 from probe.model.credentials import Credentials, redactor_for
-from probe.model.endpoint import Account, Endpoint
+from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.model.errors import ConfigError
 from probe.model.events import Phase
 from probe.model.failures import Failure
@@ -30,6 +30,7 @@ from probe.monitor.endpoints import Dialler, Trial, measure
 from probe.monitor.hold import WayIn
 from probe.monitor.winners import Winners
 from probe.safety import withheld_from
+from probe.session.broker import AccessPoint, Broker
 from probe.session.reconnect import is_regional
 from probe.targets import Target, pick_region
 
@@ -38,6 +39,7 @@ REGION_CELLS, CELLS = 12, 7  # a column is as wide as its title needs
 PHASES = (Phase.RESOLVING, Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING, Phase.UPGRADING, Phase.OPENING)
 LATER = (Phase.JOINING, Phase.AUTHENTICATING)
 ACCOUNTS = {Account.DEMO: "demo", Account.LIVE: "real", Account.NONE: "any"}
+ONLY_TOUCHED = "tcp"  # the scheme of what is connected to without a word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +70,8 @@ class Measured:
 def endpoints(typed: Typed, timeout: str, *, auth: bool, as_json: bool) -> int:
     """All endpoints of TARGET's broker, one after another: how long each step takes up to the first word of the trading server.
 
-    No credential is sent, unless --auth says so; demo and real endpoints are kept apart. TARGET is as in `probe check`.
+    No credential is sent, unless --auth says so; demo and real endpoints are kept apart. Access servers that probe.toml names are
+    connected to once each, without a word. TARGET is as in `probe check`.
     """
     seconds = parse_duration(timeout, where="--timeout")
     if seconds <= 0:
@@ -92,14 +95,18 @@ def endpoints(typed: Typed, timeout: str, *, auth: bool, as_json: bool) -> int:
 async def _look(typed: Typed, target: Target, timeout: float, *, auth: bool, as_json: bool) -> list[Measured]:
     async with AsyncExitStack() as stack:
         credentials, winners, region = target.credentials, None, typed.chosen.region_of(target)
+        places = () if auth else typed.chosen.about(target).access_points
+        touched = access_servers(target.broker, places)
         if target.simulated:
             from probe.simulator.run import Simulator
 
             simulator = await stack.enter_async_context(Simulator([target.broker]))
-            known = pick_region(tuple(simulator.plain_endpoints()), region)
-            credentials = simulator.key(known[0])
+            known = pick_region((*simulator.plain_endpoints(), *touched), region)
+            credentials = simulator.key(known[0]) if auth else None
         else:
-            known, winners = candidates(target, region), Winners(warn=warn)
+            known = candidates(target, region)
+            known += tuple(each for each in touched if region in (None, each.region))
+            winners = Winners(warn=warn)
         dialler = Dialler(
             target=target.name,
             broker=target.broker,
@@ -159,6 +166,20 @@ def candidates(target: Target, region: str | None) -> tuple[Endpoint, ...]:
     return named or pick_region(target.broker.endpoints, region)
 
 
+def access_servers(broker: Broker, places: Sequence[AccessPoint]) -> tuple[Endpoint, ...]:
+    return tuple(
+        Endpoint(
+            broker=broker.name,
+            region=each.name,
+            url=f"{ONLY_TOUCHED}://{f'[{each.host}]' if ':' in each.host else each.host}:{each.port}",
+            account=Account.NONE,
+            sureness=Sureness.INFERRED,
+            named_by_user=True,
+        )
+        for each in places
+    )
+
+
 class Survey:
     """The endpoints of one target, and how what was measured is shown."""
 
@@ -181,7 +202,7 @@ class Survey:
             for _, group in groupby(self._endpoints, key=lambda each: self._accounts[each.url])
             if winners is not None and (best := winners.best(list(group))) is not None
         }
-        self._heading: tuple[Account, ...] | None = None
+        self._heading: str | None = None
 
     async def run(self, timeout: float) -> AsyncIterator[Measured]:
         for endpoint in self._endpoints:
@@ -210,7 +231,7 @@ class Survey:
         return False
 
     def _remember(self, trial: Trial, attempt: Attempt) -> None:
-        if self._winners is None:
+        if self._winners is None or trial.endpoint.scheme == ONLY_TOUCHED:  # no session is held there
             return
         seconds = trial.seconds_to_greeting
         if seconds is not None:
@@ -232,10 +253,12 @@ class Survey:
     def lines(self, row: Measured, *, is_first: bool) -> Iterator[str]:
         if is_first:
             yield click.style(self._dialler.target, bold=True) + "  milliseconds of each step"
-        if row.accounts != self._heading:
-            self._heading = row.accounts
+        kinds = " + ".join(ACCOUNTS[account] for account in row.accounts)
+        if row.endpoint.scheme == ONLY_TOUCHED:
+            kinds = "access"
+        if kinds != self._heading:
+            self._heading = kinds
             titles = "".join(f"{NAMES[phase]:>{_cells(phase)}}" for phase in self._columns)
-            kinds = " + ".join(ACCOUNTS[account] for account in row.accounts)
             yield ""
             yield click.style(f"  {kinds:<{REGION_CELLS}}{titles}{'total':>{CELLS + 1}}", dim=True)
         times = {each.phase: each.seconds for each in row.attempt.phases}
@@ -255,9 +278,15 @@ class Survey:
             yield _problem(row.attempt.failure)
 
     def summary(self, rows: Sequence[Measured]) -> str:
-        timed = [(row.seconds, row.endpoint.region) for row in rows if row.seconds is not None]
         counted = f"{sum(row.attempt.failure is None for row in rows)} of {len(rows)} answered"
-        lines = ["", counted + (f"; the fastest now is {min(timed)[1]}." if timed else ".")]
+        for what, is_touched in (("the fastest", False), ("the nearest access server", True)):
+            timed = [
+                (row.seconds, row.endpoint.region)
+                for row in rows
+                if row.seconds is not None and (row.endpoint.scheme == ONLY_TOUCHED) is is_touched
+            ]
+            counted += f"; {what} now is {min(timed)[1]}" if timed else ""
+        lines = ["", f"{counted}."]
         if self._best:
             lines.append("★ is dialled first: sessions went live there, and it was the fastest before.")
         return "\n".join(lines)
@@ -280,6 +309,7 @@ class Survey:
         return {
             "region": row.endpoint.region,
             "accounts": [ACCOUNTS[account] for account in row.accounts],
+            "scheme": row.endpoint.scheme,
             "host": row.endpoint.address.host_header,
             "sureness": row.endpoint.sureness.value,
             "at": iso(attempt.at_utc),

@@ -98,8 +98,9 @@ def monitor(
 ) -> int:
     """Hold a session to each TARGET and watch it: connected, logged in, prices flowing, how fast, and whose fault it was if not.
 
-    TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the frame itself), sim, sim:BROKER, or the name of a target in
-    probe.toml; without one all targets of probe.toml. Ends with Ctrl-C or as --for and --until say, and then sums up.
+    TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the text itself), a URL (with --ssid, where one has to log in), sim,
+    sim:BROKER, or the name of a target in probe.toml; without one all targets of probe.toml. Ends with Ctrl-C or as --for and --until
+    say, and then sums up.
     """
     bounds = Bounds(
         seconds=None if duration is None else parse_duration(duration, where="--for"), until=until

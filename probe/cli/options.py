@@ -32,14 +32,14 @@ _OPTIONS = (
         "endpoints",
         multiple=True,
         metavar="URL",
-        help="Where to go instead of the known hosts.",
+        help="Where to go instead of the known hosts; some brokers have none that is the same for everybody.",
     ),
     click.option("--region", metavar="NAME", help="Which of the broker's regions."),
     click.option(
         "--login",
         "signs_in",
         is_flag=True,
-        help="Sign in on the broker's web pages with the e-mail and password given as TARGET. It may end other sessions.",
+        help="Log in with the password given as TARGET (on web pages, where the broker has some). It may end other sessions.",
     ),
     click.option("--pin", metavar="REF", help="Where a PIN comes from that the broker mails: - or env:NAME."),
     click.option(

@@ -16,6 +16,8 @@ import click
 from probe.brokers import broker_names, find_broker
 from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
+from probe.model.endpoint import Account
+from probe.model.errors import CredentialInvalid
 from probe.model.units import parse_duration
 from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
@@ -24,6 +26,7 @@ from probe.targets import speaking
 if TYPE_CHECKING:
     from probe.simulator.control import Control  # FastAPI takes half a second
 
+ACCOUNTS = {Account.DEMO: "demo", Account.LIVE: "live", Account.NONE: "–"}
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 HEADING_OF_KIND = {
     FaultKind.PROTOCOL: "What the broker does",
@@ -72,9 +75,9 @@ def sim(
     list_faults: bool,
     as_json: bool,
 ) -> None:
-    """Simulated brokers on this machine, until Ctrl-C: several regions, demo and real accounts, plain and TLS.
+    """Simulated brokers on this machine, until Ctrl-C: several regions, demo and real accounts where the broker has them, plain and TLS.
 
-    BROKER is a name such as pocketoption; all of them without one. Nothing but loopback is listened on.
+    BROKER is a name such as pocketoption or mt5; all of them without one. Nothing but loopback is listened on.
     """
     if list_faults:
         click.echo(_faults_as_json() if as_json else "\n".join(_faults_as_text()))
@@ -138,60 +141,98 @@ def _line(kind: str, **fields: object) -> str:
 
 
 def _as_text(simulator: Simulator, control: "Control", dialect: Sequence[str] = ()) -> Iterator[str]:
-    first, endpoints = simulator.endpoints[0], simulator.endpoints
+    endpoints = simulator.endpoints
     yield "Simulated, all of it: prices, accounts and orders are made up, and nothing leaves this machine."
     yield ""
     rows = [("broker", "region", "account", "one way", "URL")]
     rows += [
-        (each.broker, each.region, each.account.value, f"{each.latency * 1000:g} ms", each.url)
+        (each.broker, each.region, ACCOUNTS[each.account], f"{each.latency * 1000:g} ms", each.url)
         for each in endpoints
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  " + "  ".join(map(str.ljust, row, widths)).rstrip()
-    yield ""
-    yield "Credentials, good for nothing but this simulator:"
-    for account in simulator.accounts():
-        yield f"  {account.broker} {account.account.value}: {account.credential.reveal()}"
-    yield from _sign_in_as_text(simulator)
+    if credentials := list(_credentials_as_text(endpoints)):
+        yield ""
+        yield "Credentials, good for nothing but this simulator:"
+        yield from credentials
+    yield from _logins_as_text(simulator)
     yield ""
     yield "Look at it from another terminal:"
-    yield f"  {_check_command(first, dialect)}"
+    firsts = {(each.broker, each.ca_file): each for each in reversed(endpoints)}
+    for each in reversed(firsts.values()):
+        yield f"  {_check_command(each, dialect)}"
     if simulator.ca_file is not None:
-        secure = next(each for each in endpoints if each.ca_file is not None)
-        yield f"  {_check_command(secure, dialect)}"
         yield f"TLS is signed by {simulator.ca_file}. Give it to your client; do not add it to a trust store."
     yield ""
     yield "Switch a fault on while it runs, and off again by the id that was answered:"
     bearer = f"-H 'Authorization: Bearer {control.token.reveal()}'"
     orders = simulator.board.orders
-    yield f"""  curl {bearer} --json '{{"fault": "silent-stall"}}' {control.url}/faults"""
+    yield f"""  curl {bearer} --json '{{"fault": "delay:seconds=1"}}' {control.url}/faults"""
     yield f"  curl {bearer} -X DELETE {control.url}/faults/{len(orders) + 1}"
     for number, order in orders.items():
         yield f"On already, with id {number}: {order}"
     yield "Ctrl-C ends it."
 
 
-def _sign_in_as_text(simulator: Simulator) -> Iterator[str]:
-    logins = {
-        (each.broker, each.sign_in): each.sign_in.revealed() for each in simulator.endpoints if each.sign_in
+def _credentials_as_text(endpoints: Sequence[SimEndpoint]) -> Iterator[str]:
+    """One for each kind of account that there is."""
+    shown = {
+        (each.broker, each.account): each.credential.reveal() for each in endpoints if not _is_public(each)
     }
+    for (broker, account), credential in shown.items():
+        yield f"  {broker}{'' if account is Account.NONE else f' {account.value}'}: {credential}"
+
+
+def _logins_as_text(simulator: Simulator) -> Iterator[str]:
+    logins = {each.broker: login for each in simulator.endpoints if (login := _login(simulator, each))}
     if logins:
         yield ""
-        yield "Sign in on the web pages, on any port of the broker (only --fault signin-pin asks for the PIN):"
-    for (broker, _), login in logins.items():
-        yield f"  {broker}: {login['email']}, password {login['password']}, PIN {login['pin']}"
+        yield "What --login takes instead, on any port of the broker:"
+    for broker, login in logins.items():
+        yield f"  {broker}: {login}"
+
+
+def _login(simulator: Simulator, endpoint: SimEndpoint) -> str:
+    """What a person would have, in the form in which the broker's password logins are written."""
+    broker, known = find_broker(endpoint.broker), endpoint.sign_in
+    web = broker.web
+    if web is None or known is None:
+        return ""
+    from probe.simulator.web.mt5_house import SERVER  # its FastAPI takes half a second
+
+    of_it = {each.credential.reveal(): each.user for each in simulator.accounts()}
+    password = known.password.reveal()
+    by_email = {"email": known.email.reveal(), "password": password}
+    by_number = {"account": int(of_it[endpoint.credential.reveal()]), "password": password, "server": SERVER}
+    text = ""
+    for form in (by_email, by_number):
+        with contextlib.suppress(CredentialInvalid):
+            text = text or (json.dumps(form) if web.read_login(json.dumps(form)) else "")
+    if broker.has_socket:  # then it signs in on pages beside it, which may ask for more
+        text += f", and the PIN {known.pin.reveal()} with --fault signin-pin"
+    return text
+
+
+def _is_public(endpoint: SimEndpoint) -> bool:
+    return endpoint.url.partition("://")[0] in find_broker(endpoint.broker).public
 
 
 def _check_command(endpoint: SimEndpoint, dialect: Sequence[str]) -> str:
-    known = {choice.name for choice in find_broker(endpoint.broker).choices}
-    options = ["--endpoint", endpoint.url]
+    broker = find_broker(endpoint.broker)
+    known = {choice.name for choice in broker.choices}
+    options: list[str] = []
     for choice in dialect:
         if choice.partition("=")[0] in known:
             options += ["--dialect", choice]
+    if broker.house.symbol is not None:
+        options += ["--symbol", broker.house.symbol]
     if endpoint.ca_file is not None:
         options += ["--ca", str(endpoint.ca_file)]
-    return f"echo {shlex.quote(endpoint.credential.reveal())} | probe check - {shlex.join(options)}"
+    if _is_public(endpoint):
+        return shlex.join(["probe", "check", endpoint.url, "--broker", broker.name, *options])
+    credential = shlex.quote(endpoint.credential.reveal())
+    return f"echo {credential} | probe check - {shlex.join(['--endpoint', endpoint.url, *options])}"
 
 
 def _faults_as_json() -> str:

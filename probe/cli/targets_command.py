@@ -87,7 +87,7 @@ def _row(settings: Settings, name: str) -> Row:
         credentials=wanted.credentials,
         readable=_is_readable(wanted.credentials),
         symbols=wanted.symbols or ((target.broker.default_symbol,) if target else ()),
-        connect=wanted.connect or ("fallback" if _account(target) == Account.LIVE.value else "race"),
+        connect=wanted.connect or ("race" if _account(target) == Account.DEMO.value else "fallback"),
         objective=wanted.objective,
         warnings=target.warnings if target else (),
         problem=problem,
@@ -98,7 +98,9 @@ def _account(target: Target | None) -> str | None:
     if target is None:
         return None
     key = target.credentials or target.login
-    return (key.account if key else Account.DEMO if target.simulated else Account.NONE).value
+    if key is None and target.simulated:
+        return target.broker.house.regions[0].account.value
+    return (key.account if key else Account.NONE).value
 
 
 def _is_readable(reference: str | None) -> bool | None:
@@ -122,7 +124,7 @@ def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.name,
         row.broker or "–",
-        row.account or "–",
+        "–" if row.account in (None, Account.NONE.value) else row.account,
         f"{len(row.regions)} ({_some(row.regions)})" if row.regions else "–",
         row.connect,
         f"{row.objective * 100:g} %",

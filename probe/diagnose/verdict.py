@@ -27,6 +27,9 @@ class Asked:
     signed_in: bool = False  # the credential was won by a password, just now or before
     withheld: Withheld | None = None  # the credential was not sent
     market_open: bool | None = None  # by the calendar; None: it cannot tell
+    price_within: float = (
+        LOOKED_LONG_ENOUGH  # seconds after the login; a shorter look says nothing about prices that stay away
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +162,7 @@ def _mute(facts: Facts, asked: Asked) -> Finding | None:
             cause="the login was accepted, and then nothing came any more: no price, no answer, not even to a ping",
             next_step="Try again, and from another network; a firewall or provider in between may have dropped the session.",
         )
-    if facts.seconds_live < LOOKED_LONG_ENOUGH:
+    if facts.seconds_live < asked.price_within:
         return Finding(
             code="session.silent-stall",
             state=State.UNKNOWN,

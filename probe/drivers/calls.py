@@ -157,7 +157,7 @@ def _perform(
     try:
         with contextlib.closing(transport.handle_request(exchange.request)) as response:
             exchange.begin_body(response)
-            for piece in response.iter_bytes():
+            for piece in response.iter_raw():
                 if not exchange.take(piece):
                     break
     except _FOREIGN as problem:
@@ -181,7 +181,7 @@ async def _perform_async(
             response = await transport.handle_async_request(exchange.request)
             async with contextlib.aclosing(response):
                 exchange.begin_body(response)
-                async for piece in response.aiter_bytes():
+                async for piece in response.aiter_raw():
                     if not exchange.take(piece):
                         break
     except _FOREIGN as problem:

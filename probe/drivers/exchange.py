@@ -2,6 +2,7 @@
 
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -49,6 +50,7 @@ _PHASES = {  # of httpcore's names for what it does
     "receive_response_headers": CallPhase.RECEIVING,
     "receive_response_body": CallPhase.RECEIVING,
 }
+_PACKED = ("gzip", "x-gzip", "deflate")
 _DIALLING = {CallPhase.CONNECTING: Phase.CONNECTING, CallPhase.SECURING: Phase.SECURING}
 
 
@@ -62,6 +64,19 @@ class CallDone:
     phases: tuple[tuple[CallPhase, float], ...]  # seconds each; an open connection needs the last two only
     status: int | None
     failure: Failure | None
+
+
+class Unpacker:
+    """A body in gzip, or in what HTTP calls deflate."""
+
+    def __init__(self) -> None:
+        self._zlib = zlib.decompressobj(wbits=47)  # either of the two, by its head
+
+    def unpacked(self, piece: bytes, most: int) -> bytes:
+        try:
+            return self._zlib.decompress(piece, most)
+        except zlib.error:
+            raise httpx.DecodingError("it cannot be unpacked") from None
 
 
 class Exchange:
@@ -84,6 +99,7 @@ class Exchange:
         self._phase = CallPhase.CONNECTING
         self._seconds: dict[CallPhase, float] = {}
         self._response: httpx.Response | None = None
+        self._unpacker: Unpacker | None = None
         self._body = bytearray()
         left = until - self._began_at
         self.limit, self._deadline_is_nearer = min(settings.timeout, left), left < settings.timeout
@@ -114,10 +130,33 @@ class Exchange:
         self._phase, self._sent_at = CallPhase.SENDING, self._clock()
 
     def begin_body(self, response: httpx.Response) -> None:
+        """
+        Raises:
+            httpx.DecodingError: it will be compressed in a way that nobody asked for.
+        """
         self._response = response
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding in _PACKED:
+            self._unpacker = Unpacker()
+        elif coding not in (
+            "",
+            "identity",
+        ):  # several, one around the other, make gigabytes of a handful of bytes
+            raise httpx.DecodingError(coding)
 
     def take(self, piece: bytes) -> bool:
-        """Whether more is wanted."""
+        """Whether more is wanted.
+
+        Args:
+            piece: As it came. What is compressed is unpacked no further than somebody reads.
+
+        Raises:
+            httpx.DecodingError: it is not compressed in the way its head says.
+        """
+        if self._is_cut:  # nor is there a limit of 0 for what is unpacked
+            return False
+        if self._unpacker is not None:
+            piece = self._unpacker.unpacked(piece, self._settings.body_limit + 1 - len(self._body))
         self._body += piece
         return not self._is_cut
 

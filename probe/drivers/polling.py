@@ -31,6 +31,11 @@ MOST_CALLS = 4  # at once
 _NOT_DIALLED = ("bridge", "terminal")
 
 
+def is_dialled(url: str) -> bool:
+    """Whether there is a connection before the first question."""
+    return url.partition("://")[0] not in _NOT_DIALLED
+
+
 class Conversation(Pump[PolledSession]):
     """One session and whoever carries out its calls. Made by `converse`."""
 
@@ -252,12 +257,12 @@ async def converse(
         ConfigError: the plan's file of certificate authorities cannot be used.
         Exception: whatever the event callback raised while dialling.
     """
-    is_dialled = url.partition("://")[0] not in _NOT_DIALLED
-    if terminal is None and not is_dialled:
+    dials = is_dialled(url)
+    if terminal is None and not dials:
         terminal = lambda: open_terminal(url)  # noqa: E731 - it has a name already
     conversation = Conversation(session, plan, on_event, terminal)
     web = None
-    if is_dialled:
+    if dials:
         web = Web(plan, timeout=call_seconds)
         try:
             await web.dial(on_event)

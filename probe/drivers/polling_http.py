@@ -67,7 +67,7 @@ class Web:
                 response = await self._transport.handle_async_request(exchange.request)
                 exchange.begin_body(response)
                 way: _Way = response.extensions["way"]
-                async for piece in response.aiter_bytes():
+                async for piece in response.aiter_raw():
                     if not exchange.take(piece):
                         # The next read fails, and that closes the generators; leaving them here would not.
                         way.drop()

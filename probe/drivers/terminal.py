@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Protocol, assert_never
+from typing import Any, NoReturn, Protocol, assert_never
 
 from probe.drivers.dial import failure_of, on_a_thread
 from probe.model.credentials import Redactor, Secret
@@ -177,7 +177,12 @@ class _Terminal:
         match said:
             case Failure():
                 return said
-            case {"value": value, "error": int(error), "error_text": str(words), "seconds": float(seconds)}:
+            case {
+                "value": value,
+                "error": int(error),
+                "error_text": str(words),
+                "seconds": float(seconds),
+            } if 0 <= seconds <= self._deadline:
                 return TerminalReply(value=value, error=error, error_text=redact(words), seconds=seconds)
             case {"raised": str(words)}:
                 return TerminalReply(value=None, error=CALL_FAILED, error_text=redact(words), seconds=0.0)
@@ -253,6 +258,10 @@ def _revealed(value: object) -> str:
     raise LocalProtocolError(f"a {type(value).__name__} cannot be sent to a terminal")
 
 
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"it holds {text}, which is no number in JSON")
+
+
 class _Child:
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
@@ -315,7 +324,7 @@ class _Bridge:
             said = answer(line)
             if type(said) is not str:  # else it is an object of the other side
                 raise TypeError(f"its answer is a {type(said).__name__}")
-            return json.loads(said)
+            return json.loads(said, parse_constant=_no_number)
         except Exception as problem:  # noqa: BLE001 - the other side may raise whatever it likes
             raise _Broken(self._failure_of(problem)) from None
 

@@ -78,22 +78,24 @@ def find(name: str) -> Any:
 def _by_psutil() -> Any:
     try:
         psutil = importlib.import_module("psutil")
-        return [process.info["name"] or "" for process in psutil.process_iter(["name"])]
+        found = [process.info for process in psutil.process_iter(["name", "status"])]
+        return [each["name"] or "" for each in found if each["status"] != "zombie"]
     except Exception:  # noqa: BLE001 - absent, or not made for this system
         return None
 
 
 def _by_table() -> Any:
     for table in PROCESS_TABLES:
-        if os.path.exists(table + "/self/comm"):  # noqa: PTH110 - not worth an import
+        if os.path.exists(table + "/self/stat"):  # noqa: PTH110 - not worth an import
             return [name for entry in os.listdir(table) if entry.isdigit() for name in _name(table, entry)]  # noqa: PTH208
     return None
 
 
 def _name(table: str, entry: str) -> Any:
     try:
-        with open(table + "/" + entry + "/comm", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
-            return [file.read().rstrip("\n")]
+        with open(table + "/" + entry + "/stat", encoding="utf-8", errors="replace") as file:  # noqa: PTH123
+            name, _, state = file.read().partition("(")[2].rpartition(") ")  # proc(5): the name may hold both
+            return [] if state.startswith("Z") else [name]  # that one has ended, and nobody took note
     except OSError:  # it has ended meanwhile
         return []
 

@@ -58,6 +58,8 @@ class End(Blow):
 
 @dataclass(kw_only=True, eq=False)
 class KickedElsewhere(Blow):
+    of_login = True
+
     reason: str = field(default=REFUSAL, metadata=about(ParameterType.TEXT, "the words"))
 
     def blow(self) -> Act:

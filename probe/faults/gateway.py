@@ -66,7 +66,8 @@ class BlockedLoop(GatewayFault):
 @dataclass(frozen=True, kw_only=True)
 class IpcTimeout(GatewayFault):
     seconds: float = field(
-        default=60.0, metadata=about(ParameterType.SECONDS, "how long each call takes to fail")
+        default=8.0,
+        metadata=about(ParameterType.SECONDS, "how long each call takes to fail; 60 where nobody chose it"),
     )
 
 
@@ -228,7 +229,7 @@ GATEWAY_FAULTS: Entries = {
         "http.redirect",
         "everything is redirected to another host, and the token should not go there",
     ),
-    "gateway-drip": (DrippingAnswer, "session.request-no-reply", "bodies come byte by byte"),
+    "gateway-drip": (DrippingAnswer, "http.open-timeout", "bodies come byte by byte"),
     "gateway-big-body": (BigBody, "session.message-too-big", "bodies are of enormous size"),
     "gateway-endless-body": (EndlessBody, "session.message-too-big", "bodies never end"),
     "gateway-invalid-utf8": (InvalidUtf8, "session.protocol-error", "bodies are no UTF-8"),

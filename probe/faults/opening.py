@@ -139,6 +139,8 @@ class ConnectError(ProtocolFault):
 
 @dataclass(kw_only=True, eq=False)
 class AuthRefused(ProtocolFault):
+    of_login = True
+
     reason: str = field(default=REFUSAL, metadata=about(ParameterType.TEXT, "the words"))
     then: Afterwards = field(
         default=Afterwards.CLOSE, metadata=about(Afterwards, "whether the server closes the connection too")
@@ -161,18 +163,24 @@ class AuthOutage(AuthRefused):
 
 @dataclass(kw_only=True, eq=False)
 class AuthGoodbye(ProtocolFault):
+    of_login = True
+
     def says(self, meaning: Meaning, now: float) -> Sequence[tuple[float, Meaning]]:
         return ((0.0, Goodbye(reason="") if isinstance(meaning, Admitted | Refused) else meaning),)
 
 
 @dataclass(kw_only=True, eq=False)
 class AuthSilent(ProtocolFault):
+    of_login = True
+
     def hears(self, intent: Intent, now: float) -> bool:
         return not isinstance(intent, Login)
 
 
 @dataclass(kw_only=True, eq=False)
 class AuthClose(ClosingFault):
+    of_login = True
+
     def hears(self, intent: Intent, now: float) -> bool:
         if isinstance(intent, Login):
             self.close_at = now
@@ -197,6 +205,8 @@ _IS_DEMO = {AccountWord.LIVE: False, AccountWord.DEMO: True, AccountWord.NOTHING
 
 @dataclass(kw_only=True, eq=False)
 class LyingBalance(ProtocolFault):
+    of_login = True
+
     word: AccountWord = field(
         default=AccountWord.LIVE, metadata=about(AccountWord, "what the balance says about the account")
     )
@@ -215,6 +225,8 @@ class EarlyPolicy(Enum):
 
 @dataclass(kw_only=True, eq=False)
 class PreAuthEvents(ProtocolFault):
+    of_login = True
+
     policy: EarlyPolicy = field(
         default=EarlyPolicy.CLOSE, metadata=about(EarlyPolicy, "what becomes of events sent before the login")
     )
@@ -226,6 +238,8 @@ class PreAuthEvents(ProtocolFault):
 @dataclass(kw_only=True, eq=False)
 class SessionCap(ClosingFault):
     """Only the latest logins of an account stay. An older session hears of it when it next does anything."""
+
+    of_login = True
 
     cap: int = field(
         default=1, metadata=about(ParameterType.COUNT, "sessions an account may have", minimum=1)

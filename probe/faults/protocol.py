@@ -27,6 +27,7 @@ class Scene:
 class ProtocolFault(Misbehaviour):
     """Each session gets one of its own, which may remember what it likes. It is only asked while it acts."""
 
+    of_login: ClassVar[bool] = False  # it happens to logins, and so nowhere where nobody logs in
     for_all_alike: ClassVar[bool] = (
         False  # its time runs for all sessions together, not for each from its beginning
     )

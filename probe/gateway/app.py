@@ -29,6 +29,7 @@ from probe.gateway.models import (
     Equity,
     Health,
     History,
+    Listed,
     LoggedIn,
     Login,
     Message,
@@ -40,6 +41,7 @@ from probe.gateway.models import (
     ServerTime,
     Snapshot,
     Symbol,
+    Tick,
     snapshot,
 )
 from probe.gateway.sessions import LIFETIME, Sessions, Throttle
@@ -47,7 +49,7 @@ from probe.logs import get_logger
 
 MOST_DAYS = 3650
 LONGEST_BODY = 16 * 1024  # no login is longer
-CLOCK_SYMBOLS = 4  # whose ticks tell the time: those the terminal shows first
+CLOCK_SYMBOLS = 4  # whose ticks tell the time: those that moved last, for not all markets are open
 
 _SAYS: dict[int | str, dict[str, Any]] = {503: {"model": Problem}, 504: {"model": Problem}}
 _GUARDED: dict[int | str, dict[str, Any]] = {401: {"model": Problem}, **_SAYS}
@@ -140,13 +142,12 @@ class _Gateway:
     async def newest_tick(self) -> int:
         """When it was, on the broker's clock; 0 if there is none."""
         if not self.clock_symbols:
-            symbols = await self.desk.ask("symbols_get", list[dict[str, Any]])
-            shown = [str(each["name"]) for each in symbols if each.get("visible") and "name" in each]
-            self.clock_symbols = shown[:CLOCK_SYMBOLS]
-        ticks = [
-            await self.desk.find("symbol_info_tick", dict[str, Any], name) for name in self.clock_symbols
-        ]
-        newest = max((int(tick.get("time", 0)) for tick in ticks if tick), default=0)
+            symbols = await self.desk.ask("symbols_get", list[Listed])
+            shown = [each for each in symbols if each.visible]
+            shown.sort(key=lambda each: each.time, reverse=True)
+            self.clock_symbols = [each.name for each in shown[:CLOCK_SYMBOLS]]
+        ticks = [await self.desk.find("symbol_info_tick", Tick, name) for name in self.clock_symbols]
+        newest = max((tick.time for tick in ticks if tick), default=0)
         self.time.see(newest)
         return newest
 
@@ -169,9 +170,9 @@ def _add_routes(app: FastAPI, house: _Gateway) -> None:
 
     @app.get("/health", responses=_SAYS)
     async def health() -> Health:
-        """503 when the terminal is lost, or has lost its broker."""
+        """At once, also while the terminal is busy; 503 when it is lost, or has lost its broker."""
         if desk.is_used:
-            await desk.account()
+            await desk.glance()
         status = "healthy" if desk.is_used else "waiting for a login"
         return Health(status=status, timestamp=house.time.timestamp(), active_sessions=sessions.count())
 

@@ -23,6 +23,8 @@ from probe.wire.calls import LookForProcess, ProcessFound, TerminalCall, Termina
 T = TypeVar("T")
 
 SURE_FOR = 1.0  # seconds for which a look at the terminal's state holds
+GLANCE = 0.25  # seconds that a glance may take
+RECENTLY = 5.0  # for which it believes the last look, should the terminal be busy
 ENTER_EVERY = 30.0  # seconds between logins of our own: the broker counts those that fail
 LOST_CODES = range(
     -10005, -9999
@@ -57,6 +59,11 @@ class _Look:
 
     at: float
     found: Account | Unavailable
+
+    def told(self) -> Account:
+        if isinstance(self.found, Unavailable):
+            raise Unavailable(self.found.words, self.found.status)  # a new one: many may raise it
+        return self.found
 
 
 class Desk:
@@ -104,6 +111,17 @@ class Desk:
         async with self._place():
             return await self._checked()
 
+    async def glance(self) -> Account:
+        """The same at once, and in nobody's way: a busy terminal still has what was seen in it lately."""
+        last = self._look
+        try:
+            async with asyncio.timeout(GLANCE):
+                return await self._checked()
+        except TimeoutError:
+            if last is not None and self._clock() - last.at < RECENTLY:
+                return last.told()
+            raise _slow() from None
+
     async def ask(self, function: str, kind: type[T], *arguments: object) -> T:
         """What the terminal tells, as a `kind`.
 
@@ -130,14 +148,12 @@ class Desk:
         if look is None and not by_login:
             raise Unavailable("The terminal is not logged in yet. Log in here first.")
         if look is None or self._clock() - look.at >= SURE_FOR or by_login:
+            if by_login and self._looking is not None:
+                await asyncio.shield(self._looking)  # it may be one that would not log in
             if self._looking is None or self._looking.done():
                 self._looking = asyncio.create_task(self._look_again(by_login=by_login))
             look = await asyncio.shield(self._looking)
-        match look.found:
-            case Unavailable(words=words, status=status):
-                raise Unavailable(words, status)
-            case account:
-                return account
+        return look.told()
 
     async def _look_again(self, *, by_login: bool) -> _Look:
         """For everybody who wants to know at this time."""
@@ -157,21 +173,19 @@ class Desk:
             except Unavailable as problem:
                 if not (by_login or problem.lost):
                     raise
-                if self._entered_at is not None and self._clock() - self._entered_at < ENTER_EVERY:
+                is_early = self._entered_at is not None and self._clock() - self._entered_at < ENTER_EVERY
+                if is_early and (self._refused or not by_login):
                     raise self._refused or problem from None
-        self._entered_at = self._clock()
-        try:
-            await self._enter()
-        except Unavailable as problem:
-            self._refused = problem
-            raise
-        self._refused = None
+        await self._enter()
         return await self._state()
 
     async def _enter(self) -> None:
         found = await self._carry(LookForProcess())
+        if isinstance(found, Failure):
+            raise self._unreachable(found)
         if isinstance(found, ProcessFound) and found.running is False:  # the call would start one
             raise Unavailable("The terminal is not running. Start it on its machine.", lost=True)
+        self._entered_at, self._refused = self._clock(), None
         account = self._account
         named = {
             "login": account.number,
@@ -181,7 +195,8 @@ class Desk:
         }
         reply = await self._call(TerminalCall(function="initialize", named=named))
         if not reply.value:
-            raise self._failed(reply)
+            self._refused = self._failed(reply)
+            raise self._refused
 
     async def _state(self) -> Account:
         state = await self._ask("terminal_info")
@@ -209,10 +224,7 @@ class Desk:
     async def _call(self, call: TerminalCall) -> TerminalReply:
         reply = await self._carry(call)
         if not isinstance(reply, TerminalReply):
-            self._log.warning("terminal_unreachable", failure=str(reply))
-            raise Unavailable(
-                "The terminal cannot be reached. Look at the bridge to it on its machine.", lost=True
-            )
+            raise self._unreachable(reply)
         return reply
 
     def _read(self, value: object, kind: type[T]) -> T:
@@ -223,6 +235,12 @@ class Desk:
             raise Unavailable(
                 "The terminal's answer makes no sense. Check that terminal and bridge fit each other."
             ) from None
+
+    def _unreachable(self, said: ProcessFound | Failure) -> Unavailable:
+        self._log.warning("terminal_unreachable", failure=str(said))
+        return Unavailable(
+            "The terminal cannot be reached. Look at the bridge to it on its machine.", lost=True
+        )
 
     def _failed(self, reply: TerminalReply) -> Unavailable:
         self._log.warning("call_failed", error=reply.error, words=reply.error_text)
@@ -267,7 +285,10 @@ class Desk:
                 yield
         except TimeoutError:
             self._log.warning("call_slow", seconds=self._deadline)
-            raise Unavailable(
-                "The terminal did not answer in time. See whether it shows a dialog.",
-                HTTPStatus.GATEWAY_TIMEOUT,
-            ) from None
+            raise _slow() from None
+
+
+def _slow() -> Unavailable:
+    return Unavailable(
+        "The terminal did not answer in time. See whether it shows a dialog.", HTTPStatus.GATEWAY_TIMEOUT
+    )

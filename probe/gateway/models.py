@@ -185,6 +185,21 @@ class Health(BaseModel):
     active_sessions: int
 
 
+# -- what stays in the house -------------------------------------------------------------------------------------------
+
+
+class Listed(_Row):
+    """A symbol as the terminal lists it; `time` is that of its last tick."""
+
+    name: str
+    visible: bool
+    time: int = 0
+
+
+class Tick(_Row):
+    time: int
+
+
 # -- how they are made of each other -----------------------------------------------------------------------------------
 
 ROOT = Root(

@@ -36,7 +36,7 @@ class Readings:
     attempts_10m: float | None = None
     failures_10m: float | None = None  # of those attempts
     refusals_15m: float | None = None  # upgrades answered by HTTP 200, 403, 429 or 503
-    rtt_p95_10m_seconds: float | None = None  # of the WebSocket ping
+    rtt_p95_10m_seconds: float | None = None  # of a ping, or of the lightest question
     rtt_count_10m: float | None = None
     rtt_anomalous: float | None = None  # 1 or 0: against the target's own baseline
     certificate_seconds_left: float | None = None
@@ -269,7 +269,7 @@ _OF_TARGETS = (
         readings=("refusals_15m",),
         unit=Unit.COUNT,
         threshold=2,
-        says="{figure} connections in 15 minutes were answered by an HTTP page instead of a WebSocket (limit {limit})",
+        says="{figure} connections in 15 minutes were refused by an HTTP answer (limit {limit})",
         advise="Something in front of the broker does not let us in: slow down, or try another address or network.",
     ),
     Rule(

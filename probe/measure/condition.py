@@ -109,11 +109,13 @@ def stalled(vitals: Vitals, overdue: Sequence[Overdue], symbols: Sequence[str], 
         words = f"logged in, but no price of {names} came within {seconds:.1f} s"
     else:
         words = f"no price of {names} for {seconds:.1f} s"
-    code, besides = SILENT, "the connection stands"
+    code, besides, shown = SILENT, "the connection stands", vitals.gravest
     if not heard_since(vitals, overdue):
         besides = "nothing else has come either"
     if vitals.beat_missed_at is not None:
         code, besides = "session.half-open", "not even heartbeats are answered"
+    elif shown is not None:
+        code, besides = shown.code, f"answers show why: {shown.sentence}"
     elif vitals.is_strange(now):
         code, besides = "cfg.client-outdated", f"messages come that are not understood: {vitals.strange}"
     elif vitals.request_expired_at is not None:

@@ -55,6 +55,13 @@ class Freshness:
             self._symbols[symbol] = _Symbol(symbol, self._every)
         self._begin_anew(self._symbols[symbol], now)
 
+    def pace(self, every: float) -> None:
+        """This connection's prices come no faster."""
+        if every != self._every:
+            self._every = every
+            for each in self._symbols.values():
+                each.pace(every)
+
     def forget(self, symbol: str) -> None:
         self._symbols.pop(symbol, None)
 
@@ -243,15 +250,14 @@ class _Symbol:
 
     def __init__(self, symbol: str, every: float) -> None:
         self.symbol = symbol
-        self.least = max(LEAST, POLLS * every)
-        self.first = max(FIRST, (POLLS + 1) * every)
-        self._most = max(MOST, 2 * POLLS * every)
+        self.patience = 0.0  # what the limit is at least while it is broken
+        self._limit = 0.0
+        self.pace(every)
         self.last: float | None = None  # tick over this connection
         self.broken = (
             True  # silence counts from `_since` and not from the last tick; the next gap is not learnt
         )
         self._since = 0.0
-        self.patience = self.first  # what the limit is at least while it is broken
         self.open = True  # at the last look
         self.calendar: bool | None = None  # at the last look
         self.last_then: float | None = None  # when the calendar last changed
@@ -263,7 +269,13 @@ class _Symbol:
         self.quick = 0
         self.relearn_in = 1  # ticks
         self._slow: array[int] | None = None
-        self._limit = self.first
+
+    def pace(self, every: float) -> None:
+        self.least = max(LEAST, POLLS * every)
+        self.first = max(FIRST, (POLLS + 1) * every)
+        self._most = max(MOST, 2 * POLLS * every)
+        self.patience = max(self.patience, self.first)
+        self._limit = max(self._limit, self.first)
 
     def begin(
         self, since: float, patience: float, *, last: float | None = None, watched: bool = False

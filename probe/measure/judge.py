@@ -281,13 +281,17 @@ class Judge:
         if self._stage is not Stage.LIVE or vitals is None:
             return without_session(self._stage, self._failure, self._down_for)
         grave = vitals.gravest
-        if grave is not None and grave.effect in (Effect.STALLS, Effect.SHUTS_OUT):
-            self._complaint = about_trouble(grave)
-            return useless(vitals, grave)
         expected = [symbol for symbol in self.symbols if self.freshness.is_expected(symbol, now_utc)]
         overdue = tuple(each for each in self.overdue if each.symbol in expected)
+        reference = self.reference if expected and len(overdue) == len(expected) else None
+        if grave is not None and grave.effect in (Effect.STALLS, Effect.SHUTS_OUT):
+            self._complaint = about_trouble(grave)
+            return compared(useless(vitals, grave), reference)
         if expected and len(overdue) == len(expected):
-            return compared(stalled(vitals, overdue, self.symbols, now), self.reference)
+            condition = stalled(vitals, overdue, self.symbols, now)
+            if grave is not None and grave.code == condition.code:
+                self._complaint = about_trouble(grave)
+            return compared(condition, reference)
         data = Data.QUIET if not expected else Data.AWAITED if vitals.first_data_at is None else Data.FLOWING
         answered = vitals.answered_at is not None or vitals.request_expired_at is not None
         if not self._proven:

@@ -63,8 +63,10 @@ def readings_of(watch: Watch, now: float, now_utc: float) -> Readings:
     )
 
 
-def reference_of(watch: Watch, other: Watch, apart_since: float | None, now: float) -> Reference:
-    """How another target stands, for one that is compared with it."""
+def reference_of(watch: Watch, other: Watch, apart_since: float | None, now: float) -> Reference | None:
+    """How another target stands, for one that is compared with it. None: they have no symbol in common."""
+    if set(watch.symbols).isdisjoint(other.symbols):
+        return None
     theirs, ours = other.vitals, watch.vitals
     prices = {
         symbol: price

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from probe.measure.complaints import Complaint
+from probe.measure.condition import SILENT
 from probe.measure.records import Condition, Data
 from probe.measure.vitals import Vitals
 from probe.model.failures import Blame
@@ -28,8 +29,9 @@ def compared(stalled: Condition, reference: Reference | None) -> Condition:
         return stalled
     match reference.data:
         case Data.FLOWING:
-            words = f"{reference.name} has them, so they are lost behind this one"
-            return replace(stalled, sentence=f"{stalled.sentence}; {words}", code="data.stale-ticks")
+            words = f"{reference.name} has prices, so they are lost behind this one"
+            code = "data.stale-ticks" if stalled.code == SILENT else stalled.code
+            return replace(stalled, sentence=f"{stalled.sentence}; {words}", code=code)
         case Data.STALLED:
             words = f"{reference.name} has none either, so it is not this one's fault"
             return replace(stalled, sentence=f"{stalled.sentence}; {words}")

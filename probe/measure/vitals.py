@@ -59,6 +59,7 @@ class Vitals:
         "first_data_at",
         "flooded_since",
         "heard_at",
+        "is_watch_expired",
         "live_at",
         "request_expired",
         "request_expired_at",
@@ -85,6 +86,7 @@ class Vitals:
         self.beat_missed_at: float | None = None  # and not answered since
         self.request_expired_at: float | None = None  # and none answered since
         self.request_expired = ""
+        self.is_watch_expired = False
         self._tails: tuple[float, ...] = ()  # how much the last two pages of the past lacked at their end
         self.round_trips: list[float] = []
         self.balance: Balance | None = None
@@ -101,6 +103,8 @@ class Vitals:
         if feed is None:
             self._feeds[symbol] = _Feed(at, broker_time, price)
             return
+        if self.is_watch_expired:
+            self.request_expired_at, self.is_watch_expired = None, False
         if price != feed.price:
             feed.price, feed.price_since, feed.same_price = price, at, 0
         elif broker_time == feed.broker_time:
@@ -136,6 +140,7 @@ class Vitals:
     def expired(self, event: RequestExpired) -> None:
         self.request_expired_at = event.at
         self.request_expired = type(event.intent).__name__
+        self.is_watch_expired = isinstance(event.intent, Watch)  # prices are its answer
 
     def surprised(self, event: Surprise) -> None:
         self._turns[0].surprises += 1

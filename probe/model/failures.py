@@ -109,9 +109,11 @@ _CERTAINTY = dict.fromkeys(
 _RESOLVER = "Check the spelling of the host, then try another resolver or network."
 _PROXY = "Fix the proxy setting, add the host to no_proxy, or go without the proxy (proxy: none)."
 _PATH = "Try from another network; if that works, a firewall, proxy or provider in between is the cause."
-_FRESH = "Log in with the browser again, copy the whole frame anew, and try it once from the same network."
+_FRESH = "Log in anew where it came from (as a rule the browser), copy the whole of it, and try it once from the same network."
 _OTHER_HOST = "Try another region, and the same again in a few minutes."
-_VERSION = "Check the path and the EIO number in the URL; the broker may have changed its protocol."
+_VERSION = (
+    "Check the path in the URL, and the EIO number if it has one; the broker may have changed its protocol."
+)
 _AGAIN = "Try again; if it repeats, compare with another region and another network."
 
 KINDS: dict[str, Kind] = {
@@ -276,7 +278,7 @@ KINDS: dict[str, Kind] = {
     "tls.tls-on-plain": _kind(
         Layer.TLS,
         "the port does not speak TLS",
-        "Use ws:// for a server of your own without TLS, or the right port.",
+        "Use ws:// or http:// for a server of your own without TLS, or the right port.",
         "tls.tls-on-plain",
         Retry.STOP,
     ),

@@ -81,7 +81,8 @@ class Dialler:
         goal: Phase = Phase.LIVE,
         watch: Sequence[str] = (),
     ) -> Session:
-        if endpoint.scheme == "tcp":
+        """With the goal CONNECTING nothing at all is said there."""
+        if endpoint.scheme == "tcp" or goal is Phase.CONNECTING:
             return TouchingSession()
         surveyor = self.broker.surveys.get(endpoint.scheme)
         if surveyor is not None:

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from probe.diagnose.facts import Facts
-from probe.diagnose.verdict import Asked, Verdict, judge
+from probe.diagnose.verdict import LOOKED_LONG_ENOUGH, Asked, Verdict, judge
 from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import ChosenProxy
 from probe.drivers.tls import TlsProfile
@@ -29,6 +29,7 @@ from probe.session.talking import Talking
 from probe.session.transcript import Line
 
 DATA_WITHIN = 10.0  # quotes come twice a second in an open market
+LOOKS = 3  # where prices are asked for: so often the same one says that it stands still
 HISTORY_SECONDS = 300
 LEAST_SECONDS = 5.0  # are left for the connection, however long signing in took
 CALL_WITHIN = 15.0
@@ -150,6 +151,7 @@ class _Look:
             account=credentials.account if credentials else None,
             signed_in=entered is not None,
             market_open=is_open(symbol, None, self._began_at) if symbol else None,
+            price_within=max(LOOKED_LONG_ENOUGH, LOOKS * _data_every(session)),
         )
         clock = gaze.facts.clock(gaze.utc_at_zero)
         return self._judged(gaze.facts, asked, clock, entered, session.transcript())
@@ -205,7 +207,8 @@ class _Gaze:
             if await self._wait(lambda: self._is_live, until):
                 if self._asks:
                     connection.act(self._ask_history)
-                await self._wait(self._has_seen_enough, min(until, loop.time() + DATA_WITHIN))
+                data_within = max(DATA_WITHIN, (LOOKS + 1) * _data_every(self._session))
+                await self._wait(self._has_seen_enough, min(until, loop.time() + data_within))
             self.facts.kernel = connection.tcp_facts()
             connection.act(give_up)
             with contextlib.suppress(TimeoutError):
@@ -259,3 +262,7 @@ class _Gaze:
         money = not self._asks or facts.balance is not None or facts.purses is not None
         beats = not self._asks or facts.heartbeats
         return bool(answered and prices and money and beats and self._session.has_asked_all)
+
+
+def _data_every(session: Session) -> float:
+    return session.rules.data_every if session.rules else 0.0

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from random import Random
 
+from probe.drivers.polling import is_dialled
 from probe.measure.records import Attempt
 from probe.model.credentials import Credentials
 from probe.model.events import Phase
@@ -30,7 +31,8 @@ async def keep_knocking(
     """Until cancelled, at the endpoint in use; while the link has no live session, it tries often enough itself.
 
     A knock goes no further than the last step before the login, for a second login can end the first; unless the target
-    wants that, and then for as long as its credential is not rejected.
+    wants that, and then for as long as its credential is not rejected. Where each question counts, because questions are all
+    there is, it asks none; and where nothing is dialled it does not knock.
     """
     dialler = Dialler(
         target=wanted.name,
@@ -49,11 +51,14 @@ async def keep_knocking(
     pause = min(FIRST_AFTER, every)
     while True:
         await asyncio.sleep(pause * rng.uniform(1 - JITTER, 1 + JITTER))
-        if (endpoint := link.live_endpoint) is None:
+        endpoint = link.live_endpoint
+        if endpoint is None or not is_dialled(endpoint.url):
             pause = min(FIRST_AFTER, every)
             continue
         credentials = link.credentials if wanted.knock_auth and link.credentials is not rejected else None
-        goal = Phase.JOINING if credentials is None else Phase.AUTHENTICATING
+        is_polled = endpoint.scheme in wanted.broker.surveys
+        greeted = Phase.CONNECTING if is_polled else Phase.JOINING
+        goal = greeted if credentials is None else Phase.AUTHENTICATING
         attempt = await Visit(
             dialler, dialler.trial(endpoint, "knock"), goal=goal, credentials=credentials
         ).run(WITHIN)

@@ -40,7 +40,7 @@ class Listener(Protocol):
         """Every event of the held session, of its dialling and signing in too. The hot one."""
 
     def kernel(self, at: float, facts: TcpFacts) -> None:
-        """With every answered WebSocket ping."""
+        """With every answered ping."""
 
     def waiting(self, at: float, until: float, failure: Failure | None) -> None: ...
 
@@ -265,12 +265,12 @@ class Link:
     # -- what comes after ----------------------------------------------------------------------------------------------
 
     def _decide(self, failure: Failure | None) -> Decision:
-        if not self._wanted.can_hold and failure is None:  # it came as far as it could
+        here = {self._endpoint} if self._endpoint is not None else set()
+        if failure is None and not all(map(self._wanted.can_hold, here)):  # it came as far as it could
             self._ends_in_a_row = 0
             pause = self._wanted.knock_every or VISIT_EVERY
             return Decision(delay_seconds=pause, other_endpoint=False, why="there is nothing to log in with")
         self._ends_in_a_row += 1
-        here = {self._endpoint} if self._endpoint is not None else set()
         decision = decide(
             failure,
             self._ends_in_a_row,

@@ -13,7 +13,7 @@ from probe.measure.alerts import AlertEngine
 from probe.measure.calendar import is_open
 from probe.measure.histogram import Histogram
 from probe.measure.reading import quantiles, readings_of, reference_of, snapshot_of
-from probe.measure.records import Alert, Condition, Metric, Notice, Period, Record, SessionState
+from probe.measure.records import Alert, Condition, Metric, Notice, Period, Record, SessionState, Trigger
 from probe.measure.snapshot import Quantiles, Snapshot
 from probe.measure.watch import NOT_OBSERVED_SECONDS, Watch
 from probe.model.credentials import Credentials, PasswordLogin, Secret
@@ -27,6 +27,7 @@ from probe.monitor.own import resident_megabytes
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
+from probe.session.polled import PolledSession
 from probe.session.reconnect import DialRate
 from probe.session.talking import Talking
 
@@ -352,7 +353,10 @@ class Monitor:
         closed = held.watch.wake(now, due_at=due, traffic=traffic, may_close=may_close)
         if held.watch.doubts():
             held.link.act(ping)
-        trigger = held.watch.remedy(now)
+        rules = session.rules if session else None
+        if rules is not None:
+            held.watch.freshness.pace(rules.data_every)
+        trigger = None if rules is not None and not rules.reopens else held.watch.remedy(now)
         if trigger is not None:
             held.link.reconnect(trigger)
         return closed
@@ -375,6 +379,8 @@ class Monitor:
             self._utc_at_zero = utc_at_zero
             for held in self._held.values():
                 held.watch.clock_stepped(utc_at_zero)
+                if isinstance(held.link.session, PolledSession):  # it began with the time that is wrong now
+                    held.link.reconnect(Trigger.OPERATOR)
             way = "forward" if step > 0 else "back"
             self._note(
                 "clock.stepped",

@@ -53,10 +53,10 @@ class Chosen:
             return target.credentials
         if not (self.login or (named is not None and named.login)):
             raise ConfigError(
-                f"an e-mail address and a password open nothing at {target.broker.title} by themselves",
+                f"a password opens nothing at {target.broker.title} by itself",
                 where="TARGET",
-                next_step=f"Say {self.says_login} to sign in with them on its web pages. "
-                "That may end the session your browser has.",
+                next_step=f"Say {self.says_login} to sign in with it. That may end other sessions, "
+                "your browser's included.",
             )
         if web.outright is not None and all(map(target.broker.is_public, target.endpoints)):
             return web.outright(target.login)

@@ -42,10 +42,9 @@ class Wanted:
             return Account.NONE
         return key.login.account if isinstance(key, SignIn) else key.account
 
-    @property
-    def can_hold(self) -> bool:
+    def can_hold(self, endpoint: Endpoint) -> bool:
         """Whether there is what a session needs."""
-        return self.key is not None or self.broker.is_public(self.endpoints[0])
+        return self.key is not None or self.broker.is_public(endpoint)
 
     def same_as(self, other: Self) -> bool:
         """Whether a session that stands for the one may go on for the other."""

@@ -48,7 +48,7 @@ from probe.model.meanings import (
     Unrecognised,
     Welcome,
 )
-from probe.session.codec import BeatRule, Codec, Message, Role
+from probe.session.codec import BeatRule, Codec, DialectRules, Message, Role
 from probe.session.core import KIND_OF_CLOSE_CODE, KIND_OF_GOODBYE, SessionCore, SocketEvent
 from probe.session.phases import Move
 from probe.session.proof import DemoProof
@@ -169,6 +169,10 @@ class ClientSession(SessionCore[ClientSocket]):
         self._timers.set(f"{REQUEST}{pending.number}", now + deadline)
         self._events.append(RequestSent(at=now, request=pending.number, intent=intent))
         return pending.number
+
+    @property
+    def rules(self) -> DialectRules:
+        return self._codec.rules
 
     @property
     def goal(self) -> Phase:

@@ -56,6 +56,9 @@ class DialectRules:
     data_every: float = (
         0.0  # seconds between two prices of a symbol at the least: so often they are asked for
     )
+    reopens: bool = (
+        True  # opening anew may bring prices that stay away; False: it asks the same again, and forgets
+    )
     asks_history: bool = True  # a held session asks for it now and then, to see that it is answered
     needs_login: bool = True  # False: who comes this far is in
     greets: bool = True  # the server's heartbeats, if it has any, follow a greeting; False: the upgrade

@@ -4,14 +4,13 @@ What is asked, in which order and what the answers mean is a broker's `Survey`; 
 who carries them, and over what, is the driver's business.
 """
 
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol, assert_never
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
-from probe.model.errors import LocalProtocolError
+from probe.model.errors import ConfigError, LocalProtocolError, UnsafeTarget
 from probe.model.events import (
     POLL,
     Ended,
@@ -32,10 +31,12 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.failures import Failure, Layer, Retry
-from probe.model.intents import Intent, Leave, Murmur, Trading, Watch
-from probe.model.meanings import Effect, Meaning, Quotes, Refused, Trouble, Troubles, Unrecognised
+from probe.model.intents import Intent, Leave, Trading, Watch
+from probe.model.meanings import Effect, Figures, Meaning, Quotes, Refused, Trouble, Troubles, Unrecognised
 from probe.session.codec import DialectRules
 from probe.session.core import DIALLING_PHASE_OF
+from probe.session.evidence import line_of_call, line_of_reply, without_addresses
+from probe.session.rounds import Explained, Lanes, Round, Said, Turn
 from probe.session.transcript import Line, Transcript
 from probe.wire.calls import (
     Asking,
@@ -43,46 +44,30 @@ from probe.wire.calls import (
     HttpCall,
     HttpReply,
     LookForProcess,
-    NewLines,
-    ProcessFound,
-    ReadLines,
     Reply,
     TerminalCall,
     TerminalReply,
-    Touch,
-    Touched,
 )
 from probe.wire.drivable import Signal, Timers
 
-Said = Sequence[Meaning] | Failure  # what a question brought, or why it brought nothing
+__all__ = ("Answered", "Asked", "Explained", "PollPlan", "PolledSession", "Round", "Said", "Survey")
 
 FIRST_SPREAD = 0.25  # seconds between the first rounds: not all at once
 LIMITED_PAUSE = 60.0  # after a 429 that says nothing about when
 MOST_LIMITED_PAUSE = 900.0
 LOST_AFTER = 2  # calls in a row that were not answered: then the way is lost, and not one answer
 LEAVING_WITHIN = 2.0
+AGAIN_WITHIN = 60.0  # what a rare question showed holds until it is asked again: not too long
 SOON = 8.0  # after the login: what is asked first so late belongs to a long look
 SURPRISES_TOLD = 100
-LIMITED = "limited"  # the key of what is said about our own pace
+LONGEST_WORDS = 2000  # of what an answer showed
 ROUND, DEADLINE = "round:", "deadline"
 
 # Failures that say something about the way, and not only about one answer.
 _WAY_IS_LOST = (Layer.DNS, Layer.TCP, Layer.PROXY, Layer.TLS, Layer.CLOSING)
 _WAY_KINDS = ("http.closed", "http.not-http", "terminal.absent", "terminal.bridge-version")
 _SLOW_KINDS = ("http.open-timeout", "terminal.silent")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Round:
-    """One kind of question, asked again and again."""
-
-    name: str
-    every: float
-    ask: Callable[[float], Asking[Said]]  # is told the time
-    intent: Intent | None = None  # what it counts as; None: something only this broker has
-    is_beat: bool = False  # the lightest question: its round trip is the way's
-    lane: str = "main"  # rounds of one lane wait for each other
-    first_after: float = 0.0  # seconds after the login
+_HIDDEN_HEADERS = ("set-cookie", "set-cookie2", "authorization")
 
 
 class Survey(Protocol):
@@ -107,7 +92,6 @@ class Survey(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollPlan:
     account: Account
-    watch: tuple[Watch, ...] = ()
     goal: Phase = Phase.LIVE
     keep_messages: int = 16
 
@@ -130,20 +114,21 @@ class _Course:
 
     flow: Asking[Any]
     done: Callable[[Any, float], None]
-    round: Round | None = None
-    due_at: float = 0.0
-    sent_at: float = 0.0
-    request: int = 0
-    calls: int = 0
-    seconds: float = (
-        0.0  # that the calls took where they were made: what waits in our own queues is not theirs
-    )
+    turn: Turn | None = None
+    call: Call | None = None  # that is out
+    sent_at: float | None = None  # the first question; None: the other end was not asked anything yet
+    seconds: float = 0.0  # that answers took where they came in: what waits in our own queues is not theirs
+
+    @property
+    def is_public(self) -> bool:
+        """It asks for prices."""
+        return self.turn is not None and isinstance(self.turn.round.intent, Watch)
 
 
 class PolledSession:
     __slots__ = (
         "_began_at", "_bytes_in", "_bytes_out", "_calls", "_count", "_courses", "_credentials", "_ended", "_ending_phase",
-        "_events", "_failure", "_has_data", "_lanes", "_live_at", "_never_asked", "_outgoing", "_phase", "_requests", "_rounds",
+        "_events", "_failure", "_has_data", "_lanes", "_live_at", "_never_asked", "_outgoing", "_paused_until", "_phase", "_rounds",
         "_surprises", "_survey", "_timers", "_transcript", "_unanswered", "_upgraded", "plan",
     )  # fmt: skip
 
@@ -156,13 +141,11 @@ class PolledSession:
         self._outgoing: list[Asked | Signal] = []
         self._events: list[Event] = []
         self._phase = self._ending_phase = Phase.CONNECTING
-        self._began_at = self._live_at = 0.0
+        self._began_at = self._live_at = self._paused_until = 0.0
         self._courses: dict[int, _Course] = {}  # by the number of the call that is out
         self._rounds: dict[str, Round] = {}
-        self._lanes: dict[
-            str, deque[tuple[Round, float]]
-        ] = {}  # rounds that are due; the first is on its way
-        self._count = self._requests = self._calls = self._surprises = self._unanswered = 0
+        self._lanes = Lanes()
+        self._count = self._calls = self._surprises = self._unanswered = 0
         self._bytes_in = self._bytes_out = 0
         self._failure: Failure | None = None
         self._has_data = self._upgraded = self._ended = False
@@ -184,6 +167,10 @@ class PolledSession:
         )
 
     @property
+    def rules(self) -> DialectRules:
+        return self._survey.rules
+
+    @property
     def goal(self) -> Phase:
         return self.plan.goal
 
@@ -201,10 +188,13 @@ class PolledSession:
     # -- for whoever uses it -----------------------------------------------------------------------------------------
 
     def ask(self, intent: Intent, now: float) -> int | None:
-        """Ask now what is asked every few seconds anyway. Returns the request's number.
+        """Ask now what is asked every few seconds anyway. Returns the request's number, which is answered or expires; that of
+        the question that is on its way, if there is one.
 
         Raises:
-            LocalProtocolError: the session is not live, or this broker is not asked that.
+            LocalProtocolError: the session is not live.
+            UnsafeTarget: it is about trading.
+            ConfigError: this broker is not asked that.
         """
         if isinstance(intent, Leave):
             self.leave(now)
@@ -214,12 +204,19 @@ class PolledSession:
                 f"{type(intent).__name__} asked while {self._phase.value}; wait until the session is live"
             )
         if isinstance(intent, Trading):
-            raise LocalProtocolError("a session that is polled only reads")
+            raise UnsafeTarget(
+                f"{type(intent).__name__}",
+                "a session that is polled only reads",
+                "Trade where you always do.",
+            )
         for each in self._rounds.values():
-            if type(each.intent) is type(intent):
-                self._run(each, now, now)
-                return self._requests
-        raise LocalProtocolError(f"there is no question of the kind {type(intent).__name__} here")
+            if each.intent == intent:
+                return self._run(each, now, now, is_awaited=True)
+        asked = dict.fromkeys(_named(each.intent) for each in self._rounds.values() if each.intent)
+        raise ConfigError(
+            f"a session that is polled has no {_named(intent)}",
+            next_step=f"What it may be asked besides what it asks by itself: {', '.join(asked) or 'nothing'}.",
+        )
 
     def ping(self, now: float) -> None:
         """Ask for a sign of life now."""
@@ -235,10 +232,11 @@ class PolledSession:
             self._finish(now, None)
             return
         self._ending_phase = self._phase
-        self._drop_courses()
+        self._drop_courses(now)
+        self._timers.clear()
         self._phase, self._began_at = Phase.CLOSING, now
         self._timers.set(DEADLINE, now + LEAVING_WITHIN)
-        self._start(_Course(politeness, lambda _, at: self._finish(at, self._failure)), now)
+        self._step(_Course(politeness, lambda _, at: self._finish(at, self._failure)), None, now)
 
     def give_up(self, now: float) -> None:
         if self._phase is Phase.LIVE:
@@ -252,15 +250,14 @@ class PolledSession:
         if self._ended or self._phase is not Phase.CONNECTING:
             return
         self._enter(Phase.OPENING, now)
-        self._start(_Course(self._survey.open(now), self._opened), now)
+        self._step(_Course(self._survey.open(now), self._opened), None, now)
 
     def receive(self, item: Answered, now: float) -> None:
-        course = self._courses.pop(item.number, None)
-        self._calls += 1
-        reply = item.reply
-        self._note_reply(reply, now)
-        if course is None or self._ended:  # given up meanwhile
+        course, reply = self._courses.pop(item.number, None), item.reply
+        if course is None:  # given up meanwhile
             return
+        self._calls += 1
+        self._note_reply(course, reply, now)
         if isinstance(reply, HttpReply | TerminalReply):
             course.seconds += reply.seconds
         self._step(course, reply, now)
@@ -317,7 +314,7 @@ class PolledSession:
             self._finish(now, None)
             return
         self._enter(Phase.AUTHENTICATING, now)
-        self._start(_Course(self._survey.enter(credentials, now), self._entered), now)
+        self._step(_Course(self._survey.enter(credentials, now), self._entered), None, now)
 
     def _entered(self, said: Said, now: float) -> None:
         if isinstance(said, Failure):
@@ -326,8 +323,7 @@ class PolledSession:
         refused = next((each for each in said if isinstance(each, Refused)), None)
         if refused is not None:
             self._tell([each for each in said if each is not refused], now)
-            detail = self._transcript.redact.shorten(refused.reason, 200)
-            self._finish(now, Failure(kind="auth.refused", detail=detail))
+            self._finish(now, Failure(kind="auth.refused", detail=self._shown(refused.reason, 200)))
             return
         self._tell(said, now)
         if self.plan.goal is Phase.AUTHENTICATING:
@@ -351,7 +347,10 @@ class PolledSession:
             case Phase.AUTHENTICATING:
                 self._finish(now, Failure(kind="auth.silent-after-connect", detail=waited))
             case _:
-                self._finish(now, Failure(kind="http.open-timeout", detail=waited))
+                asked = [course.call for course in self._courses.values()]
+                is_terminal = any(isinstance(each, TerminalCall | LookForProcess) for each in asked)
+                kind = "terminal.silent" if is_terminal else "http.open-timeout"
+                self._finish(now, Failure(kind=kind, detail=waited))
 
     def _finish(self, now: float, failure: Failure | None) -> None:
         if self._ended:
@@ -359,110 +358,107 @@ class PolledSession:
         if self._phase not in (Phase.CLOSING, Phase.ENDED):
             self._ending_phase = self._phase
         self._ended, self._phase = True, Phase.ENDED
-        self._drop_courses()
+        self._drop_courses(now)
         self._timers.clear()
         self._outgoing.append(Signal.CLOSE)
+        if failure is not None:
+            failure = replace(failure, detail=self._shown(failure.detail, LONGEST_WORDS))
         self._events.append(Ended(at=now, phase=self._ending_phase, failure=failure, traffic=self.traffic))
 
-    def _drop_courses(self) -> None:
+    def _drop_courses(self, now: float) -> None:
+        for turn in self._lanes.awaited():
+            self._expire(turn, now, now)
         for course in self._courses.values():
             course.flow.close()
         self._courses.clear()
-        self._lanes.clear()
+        self._lanes = Lanes()
 
     # -- rounds ------------------------------------------------------------------------------------------------------
 
-    def _run(self, each: Round, due_at: float, now: float) -> None:
-        """When those before it in its lane are done. One that waits already is not asked twice."""
-        lane = self._lanes.setdefault(each.lane, deque())
-        if any(waiting is each for waiting, _ in lane):
-            return
-        lane.append((each, due_at))
-        if len(lane) == 1:
-            self._begin_round(each, due_at, now)
+    def _run(self, each: Round, due_at: float, now: float, *, is_awaited: bool = False) -> int:
+        """When those before it in its lane are done. The number of the request."""
+        turn = self._lanes.take(each, due_at)
+        turn.is_awaited |= is_awaited
+        if not turn.is_out and self._lanes.is_first(turn):
+            self._begin_round(turn, now)
+        return turn.request
 
-    def _begin_round(self, each: Round, due_at: float, now: float) -> None:
-        course = _Course(
-            each.ask(now),
-            lambda said, at: self._round_done(course, said, at),
-            round=each,
-            due_at=due_at,
-            sent_at=now,
-        )
-        if not each.is_beat:
-            self._requests += 1
-            course.request = self._requests
-        self._start(course, now)
+    def _begin_round(self, turn: Turn, now: float) -> None:
+        turn.is_out = True
+        course = _Course(turn.round.ask(now), lambda said, at: self._round_done(course, turn, said, at), turn)
+        self._step(course, None, now)
 
-    def _round_done(self, course: _Course, said: Said, now: float) -> None:
-        each = course.round
-        assert each is not None  # noqa: S101 - only rounds end here
-        self._never_asked.discard(each.name)
-        lane = self._lanes.get(each.lane)
-        if lane:
-            lane.popleft()
+    def _round_done(self, course: _Course, turn: Turn, said: Said | Explained, now: float) -> None:
+        self._never_asked.discard(turn.round.name)
+        self._lanes.done(turn)
         if isinstance(said, Failure):
-            self._round_failed(course, each, said, now)
+            self._unanswered += said.kind in _SLOW_KINDS
+            self._round_failed(course, turn, said, (_troubles_of(turn.round, said),), now)
+        elif isinstance(said, Explained):
+            self._unanswered += said.failure.kind in _SLOW_KINDS and not said.stands
+            explained = (*said.said, Troubles(about=turn.round.name + "?"))
+            self._round_failed(course, turn, said.failure, explained, now)
         else:
-            if course.calls:  # else it found nothing to ask this time
+            if course.sent_at is not None:
                 self._unanswered = 0
-                self._answered(course, each, said, now)
-            self._tell((Troubles(about=each.name + "?"), *said), now)
-        if lane and not self._ended:
-            following, due_at = lane[0]
-            self._begin_round(following, due_at, now)
+                self._answered(turn, said, now, now - course.seconds if course.seconds else course.sent_at)
+            elif turn.is_awaited:
+                self._expire(turn, now, now)
+            self._tell((*said, Troubles(about=turn.round.name + "?")), now)
+        if turn.round.every > AGAIN_WITHIN and not self._ended and _is_bad(said):
+            self._timers.set(ROUND + turn.round.name, max(now + AGAIN_WITHIN, self._paused_until))
+        following = None if self._ended else self._lanes.following(turn, now)
+        if following is not None:
+            self._begin_round(following, now)
 
-    def _answered(self, course: _Course, each: Round, said: Sequence[Meaning], now: float) -> None:
-        sent_at = now - course.seconds if course.seconds else course.sent_at
-        if each.is_beat:
-            self._events.append(HeartbeatAnswered(at=now, name=POLL, due_at=course.due_at, sent_at=sent_at))
+    def _answered(self, turn: Turn, said: Sequence[Meaning], now: float, sent_at: float) -> None:
+        if turn.round.is_beat:
+            self._events.append(HeartbeatAnswered(at=now, name=POLL, due_at=turn.due_at, sent_at=sent_at))
             return
-        told: Meaning = said[0] if said else Troubles(about=each.name)
-        answer = next((each for each in said if not isinstance(each, Troubles)), told)
+        told: Meaning = next(
+            (each for each in said if isinstance(each, Troubles)), Troubles(about=turn.round.name)
+        )
+        answer = next((each for each in said if not isinstance(each, Troubles | Figures)), told)
         self._events.append(
             RequestAnswered(
-                at=now, request=course.request, intent=_intent(each), answer=answer, sent_at=sent_at
+                at=now, request=turn.request, intent=turn.round.counts_as, answer=answer, sent_at=sent_at
             )
         )
 
-    def _round_failed(self, course: _Course, each: Round, failure: Failure, now: float) -> None:
-        kind = failure.facts
-        is_slow = failure.kind in _SLOW_KINDS
-        if is_slow:
-            self._unanswered += 1
-        if each.is_beat:
-            self._events.append(HeartbeatMissed(at=now, name=POLL, sent_at=course.sent_at))
+    def _expire(self, turn: Turn, now: float, sent_at: float) -> None:
+        if turn.round.is_beat:
+            self._events.append(HeartbeatMissed(at=now, name=POLL, sent_at=sent_at))
         else:
-            self._events.append(
-                RequestExpired(at=now, request=course.request, intent=_intent(each), sent_at=course.sent_at)
-            )
+            intent = turn.round.counts_as
+            self._events.append(RequestExpired(at=now, request=turn.request, intent=intent, sent_at=sent_at))
+
+    def _round_failed(
+        self, course: _Course, turn: Turn, failure: Failure, said: Sequence[Meaning], now: float
+    ) -> None:
+        kind = failure.facts
         is_lost = kind.layer in _WAY_IS_LOST or failure.kind in _WAY_KINDS
-        if is_lost or kind.layer is Layer.AUTH or self._unanswered >= LOST_AFTER:
+        is_over = is_lost or kind.layer is Layer.AUTH or self._unanswered >= LOST_AFTER
+        if not is_over:  # why it brought nothing is known before it is missed
+            self._tell(said, now)
+        if turn.round.is_beat and failure.http_status is not None:  # it did answer, if not as hoped for
+            self._answered(turn, (), now, now - course.seconds)
+        elif course.sent_at is not None or turn.is_awaited:
+            self._expire(turn, now, now if course.sent_at is None else course.sent_at)
+        if is_over:
             self._finish(now, failure)
-            return
-        if kind.retry is Retry.SERVER_SAYS and failure.kind == "http.429":
+        elif kind.retry is Retry.SERVER_SAYS and failure.kind == "http.429":
             self._slow_down(failure, now)
-        trouble = Trouble(
-            code=failure.code,
-            sentence=f"{each.name}: {failure}",
-            advice=kind.advise,
-            effect=Effect.DEGRADES,
-            blame=kind.blame,
-        )
-        self._tell((Troubles(about=each.name + "?", rows=(trouble,)),), now)
 
     def _slow_down(self, failure: Failure, now: float) -> None:
         """The other end wants fewer questions: none until it says so."""
         pause = min(failure.retry_after_seconds or LIMITED_PAUSE, MOST_LIMITED_PAUSE)
+        self._paused_until = now + pause
         for place, each in enumerate(self._rounds.values()):
             self._timers.set(ROUND + each.name, now + pause + (each.first_after or place * FIRST_SPREAD))
-        for lane in self._lanes.values():
-            lane.clear()
+        for turn in self._lanes.thin():
+            self._expire(turn, now, now)
 
     # -- flows -------------------------------------------------------------------------------------------------------
-
-    def _start(self, course: _Course, now: float) -> None:
-        self._step(course, None, now)
 
     def _step(self, course: _Course, reply: Reply | None, now: float) -> None:
         try:
@@ -470,23 +466,23 @@ class PolledSession:
         except StopIteration as end:
             course.done(end.value, now)
             return
-        self._count += 1
-        if not course.calls:
+        # What is looked up on this machine, or only touched, is no question to the other end.
+        if course.sent_at is None and isinstance(call, HttpCall | TerminalCall):
             course.sent_at = now
-            self._note_begin(course, now)
-        course.calls += 1
-        self._courses[self._count] = course
-        self._note_call(call, now)
+            if course.turn is not None:
+                self._note_begin(course.turn, now)
+        self._count += 1
+        course.call, self._courses[self._count] = call, course
+        if isinstance(call, HttpCall):
+            self._bytes_out += len(call.url)
+        self._transcript.note(now, ">", line_of_call(call))
         self._outgoing.append(Asked(number=self._count, call=call))
 
-    def _note_begin(self, course: _Course, now: float) -> None:
-        each = course.round
-        if each is None:
-            return
-        if each.is_beat:
-            self._events.append(HeartbeatSent(at=now, name=POLL, due_at=course.due_at))
+    def _note_begin(self, turn: Turn, now: float) -> None:
+        if turn.round.is_beat:
+            self._events.append(HeartbeatSent(at=now, name=POLL, due_at=turn.due_at))
         else:
-            self._events.append(RequestSent(at=now, request=course.request, intent=_intent(each)))
+            self._events.append(RequestSent(at=now, request=turn.request, intent=turn.round.counts_as))
 
     def _tell(self, said: Sequence[Meaning], now: float) -> None:
         for meaning in said:
@@ -497,68 +493,61 @@ class PolledSession:
                 self._events.extend(QuoteArrived(now, *row) for row in meaning.rows)
             elif isinstance(meaning, Unrecognised):
                 self._surprise(meaning, now)
+            elif isinstance(meaning, Troubles) and meaning.rows:
+                self._events.append(Told(at=now, meaning=replace(meaning, rows=self._fit(meaning.rows))))
             else:
                 self._events.append(Told(at=now, meaning=meaning))
+
+    def _fit(self, troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
+        """To be shown: they may repeat what an answer said."""
+        return tuple(replace(each, sentence=self._shown(each.sentence, LONGEST_WORDS)) for each in troubles)
+
+    def _shown(self, text: str, length: int) -> str:
+        return without_addresses(self._transcript.redact.shorten(text, length))
 
     def _surprise(self, meaning: Unrecognised, now: float) -> None:
         self._surprises += 1
         if self._surprises <= SURPRISES_TOLD:
-            redact = self._transcript.redact
-            self._events.append(
-                Surprise(
-                    at=now,
-                    phase=self._phase,
-                    problem=redact.shorten(meaning.problem, 200),
-                    preview=redact.shorten(meaning.preview, 160),
+            problem, preview = self._shown(meaning.problem, 200), self._shown(meaning.preview, 160)
+            self._events.append(Surprise(at=now, phase=self._phase, problem=problem, preview=preview))
+
+    def _note_reply(self, course: _Course, reply: Reply, now: float) -> None:
+        if isinstance(reply, HttpReply):
+            self._bytes_in += len(reply.body)
+            if not self._upgraded and self._phase is Phase.OPENING:
+                self._upgraded = True
+                headers = tuple(
+                    (self._shown(name, 60), self._shown(value, 200))
+                    for name, value in reply.headers
+                    if name.lower() not in _HIDDEN_HEADERS
                 )
-            )
-
-    # -- evidence ----------------------------------------------------------------------------------------------------
-
-    def _note_call(self, call: Call, now: float) -> None:
-        match call:
-            case HttpCall(method=method, url=url):
-                path = "/" + url.partition("://")[2].partition("/")[2]
-                text = f"{method} {path}"
-                self._bytes_out += len(url)
-            case TerminalCall(function=function, arguments=arguments):
-                text = f"{function}({', '.join(map(str, arguments))})"
-            case Touch(host=host, port=port):
-                text = f"connect {host}:{port}"
-            case ReadLines():
-                text = "read the journal"
-            case LookForProcess():
-                text = "look for the terminal's process"
-            case _:
-                assert_never(call)
-        self._transcript.note(now, ">", text)
-
-    def _note_reply(self, reply: Reply, now: float) -> None:
-        match reply:
-            case HttpReply(status=status, headers=headers, body=body):
-                self._bytes_in += len(body)
-                shown = body[:1024].decode("utf-8", "backslashreplace")
-                if self._phase is Phase.AUTHENTICATING:  # it is about a person
-                    shown = f"({len(body)} bytes)"
-                text = f"{status} {shown}"
-                if not self._upgraded:
-                    self._upgraded = True
-                    shown_headers = tuple(each for each in headers if each[0].lower() != "set-cookie")
-                    self._events.append(Upgraded(at=now, status=status, headers=shown_headers))
-            case TerminalReply(value=value, error=error, error_text=words):
-                text = f"{value}"[:1024] if value is not None else f"None ({error}, {words!r})"
-            case Touched(address=address, seconds=seconds):
-                text = f"{address} {seconds * 1000:.1f} ms"
-            case NewLines(lines=lines):
-                text = f"{len(lines)} lines"
-            case ProcessFound(running=running, detail=detail):
-                text = f"running: {running} {detail}"
-            case Failure():
-                text = str(reply)
-            case _:
-                assert_never(reply)
-        self._transcript.note(now, "<", text)
+                self._events.append(Upgraded(at=now, status=reply.status, headers=headers))
+        assert course.call is not None  # noqa: S101 - this is its reply
+        self._transcript.note(now, "<", line_of_reply(course.call, reply, is_public=course.is_public))
 
 
-def _intent(each: Round) -> Intent:
-    return each.intent or Murmur(name=each.name)
+def _is_bad(said: Said | Explained) -> bool:
+    if isinstance(said, Failure | Explained):
+        failure = said.failure if isinstance(said, Explained) else said
+        return failure.kind != "http.429"  # it says itself when to ask again
+    rows = [row for each in said if isinstance(each, Troubles) for row in each.rows]
+    return any(row.effect is not Effect.NOTED for row in rows)
+
+
+def _troubles_of(each: Round, failure: Failure) -> Troubles:
+    """Where the survey does not know better."""
+    kind = failure.facts
+    row = Trouble(
+        code=failure.code,
+        sentence=f"{each.name}: {failure}",
+        advice=kind.advise,
+        effect=Effect.DEGRADES,
+        blame=kind.blame,
+    )
+    return Troubles(about=each.name + "?", rows=(row,))
+
+
+def _named(intent: Intent) -> str:
+    return (
+        f"{type(intent).__name__} of {intent.symbol}" if isinstance(intent, Watch) else type(intent).__name__
+    )

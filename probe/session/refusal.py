@@ -15,7 +15,11 @@ PREVIEW = 4096  # bytes of a page in which its title is looked for
 
 def failure_of_refusal(refusal: UpgradeRefused, spoke_last: Speaker, redact: Redactor) -> Failure:
     """What a refused upgrade says."""
-    kind = "http.cf-challenge" if _calls_itself_challenge(refusal.headers) else kind_of_status(refusal.status)
+    kind = kind_of_status(refusal.status)
+    if refusal.status == 400:  # of an upgrade, which is malformed where another version is spoken
+        kind = "http.bad-request"
+    if _calls_itself_challenge(refusal.headers):
+        kind = "http.cf-challenge"
     return _failure(kind, refusal, refusal.reason, refusal.body_preview, spoke_last, redact)
 
 
@@ -67,8 +71,6 @@ def _shown(text: str, redact: Redactor) -> str:
 def kind_of_status(status: int) -> str:
     """The failure kind of a final answer that is not 101."""
     match status:
-        case 400:
-            return "http.bad-request"
         case 401:
             return "http.401"
         case 403:

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from probe.model.events import Phase, Traffic
 from probe.model.intents import Intent
+from probe.session.codec import DialectRules
 from probe.session.transcript import Line
 
 
@@ -13,6 +14,10 @@ class Talking(Protocol):
 
     @property
     def traffic(self) -> Traffic: ...
+
+    @property
+    def rules(self) -> DialectRules | None:
+        """How the other end behaves; None: nothing is known of it."""
 
     @property
     def goal(self) -> Phase:

@@ -26,6 +26,10 @@ class TouchingSession:
         return Traffic()
 
     @property
+    def rules(self) -> None:
+        return None
+
+    @property
     def goal(self) -> Phase:
         return Phase.CONNECTING
 

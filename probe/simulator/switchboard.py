@@ -8,6 +8,7 @@ from probe.brokers import all_brokers
 from probe.faults.catalogue import read_fault
 from probe.faults.grammar import FaultKind, FaultOrder
 from probe.faults.listener import TLS_CERTIFICATE, TLS_VERSION
+from probe.faults.misbehaviour import protocol_fault
 from probe.faults.pages import page_fault
 from probe.model.errors import ConfigError
 from probe.session.broker import Broker
@@ -75,5 +76,13 @@ def can_have(broker: Broker, order: FaultOrder) -> bool:
     """Whether the fault changes anything at this broker."""
     if order.spec.brokers:
         return broker.name in order.spec.brokers
-    has_people = broker.web is not None and broker.has_socket  # who sign in on pages, and then open the socket
-    return has_people or order.spec.kind is not FaultKind.PAGES or not page_fault(order).of_sign_in
+    match order.spec.kind:
+        case FaultKind.PROTOCOL:
+            return broker.has_socket and (broker.rules.needs_login or not protocol_fault(order).of_login)
+        case FaultKind.PAGES:
+            has_people = (
+                broker.web is not None and broker.has_socket
+            )  # they sign in, and then open the socket
+            return has_people or not page_fault(order).of_sign_in
+        case _:
+            return True

@@ -46,7 +46,7 @@ def place(running: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_password_is_not_used_without_being_asked_for(place: Place) -> None:
     ran = place.check()
     assert (ran.code, ran.out) == (2, "")
-    assert "Say --login to sign in with them on its web pages" in ran.err
+    assert "Say --login to sign in with it" in ran.err
     assert place.leaks(ran) == []
 
 

@@ -2,7 +2,8 @@
 
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 from click.testing import CliRunner, Result
 
 from probe.brokers import find_broker
-from probe.cli.endpoints import Survey, candidates, endpoints
+from probe.cli.endpoints import Survey, access_servers, candidates, endpoints
 from probe.model.endpoint import Account, Endpoint, Sureness
 from probe.model.errors import ConfigError
 from probe.monitor.hold import WayIn
 from probe.monitor.winners import Winners
+from probe.session.broker import AccessPoint
 from probe.targets import Target
 from tests.cli.bad_servers import read_head, serving
 from tests.monitor.linked import Place, place, regions
@@ -246,3 +248,70 @@ def test_over_tls_its_time_stands_in_its_column() -> None:
             assert row["certificate_expires_utc"] > at.utc()
 
     run_quickly(go())
+
+
+@contextmanager
+def silent(count: int) -> Iterator[list[socket.socket]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+
+
+def test_access_servers_are_touched_once_and_told_nothing(own_home: Path) -> None:
+    with silent(2) as places:
+        near, far = (each.getsockname()[1] for each in places)
+        config = own_home / "probe.toml"
+        config.write_text(
+            f'[targets.a]\ntarget = "sim:bingx"\naccess_points = ["near=127.0.0.1:{near}", "far=127.0.0.1:{far}"]\n'
+        )
+        result = run("a", "--config", str(config))
+        for each in places:
+            each.settimeout(1.0)
+            connection, _ = each.accept()
+            connection.settimeout(1.0)
+            assert connection.recv(1) == b""
+            connection.close()
+            each.settimeout(0.0)
+            with pytest.raises(BlockingIOError):
+                each.accept()
+    assert (result.exception, result.return_value) == (None, 0)
+    lines = result.output.splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    begins = next(at for at, line in enumerate(lines) if line.split()[:1] == ["access"])
+    assert [line.split()[0] for line in lines[begins + 1 : begins + 3]] == ["near", "far"]
+    assert "; the fastest now is swap" in lines[-1] or "; the fastest now is spot" in lines[-1]
+    assert "; the nearest access server now is " in lines[-1]
+
+
+def test_one_access_server_can_be_named_and_says_to_programs_what_it_is(own_home: Path) -> None:
+    config = own_home / "probe.toml"
+    with silent(1) as (place,):
+        config.write_text(
+            '[targets.a]\ntarget = "sim:bingx"\n'
+            f'access_points = ["near=127.0.0.1:{place.getsockname()[1]}", "gone=127.0.0.1:9"]\n'
+        )
+        told = json.loads(run("a", "--config", str(config), "--region", "near", "--json").stdout)
+    (row,) = told["endpoints"]
+    assert (row["region"], row["scheme"], row["accounts"], row["failure"]) == ("near", "tcp", ["any"], None)
+    assert list(row["phases"]) == ["resolving", "connecting"]
+
+
+def test_access_servers_are_left_alone_where_somebody_logs_in(own_home: Path) -> None:
+    config = own_home / "probe.toml"
+    config.write_text('[targets.a]\ntarget = "sim:pocketoption"\naccess_points = ["gone=127.0.0.1:9"]\n')
+    problem = run("a", "--config", str(config), "--region", "gone", "--auth").exception
+    assert isinstance(problem, ConfigError)
+    assert "no endpoint has the region 'gone'" in str(problem)
+
+
+def test_an_access_server_is_no_endpoint_to_remember(tmp_path: Path) -> None:
+    async def go(port: int) -> None:
+        async with place(at=regions("a")) as at:
+            near = access_servers(at.broker, [AccessPoint(name="near", host="127.0.0.1", port=port)])
+            winners = Winners(tmp_path / "endpoints.json", warn=pytest.fail)
+            shown, _ = await surveyed(at, (*at.endpoints, *near), winners=winners)
+            assert "2 of 2 answered" in shown
+            known = [winners.known(each) is not None for each in (*at.endpoints, *near)]
+            assert known == [True, False]
+
+    with silent(1) as (listener,):
+        run_quickly(go(listener.getsockname()[1]))

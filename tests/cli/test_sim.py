@@ -10,15 +10,18 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from probe.brokers import find_broker
 from probe.cli import main
-from probe.cli.sim import _as_text, _check_command, sim
+from probe.cli.sim import _as_text, _check_command, _logins_as_text, sim
 from probe.faults.catalogue import FAULTS
 from probe.session.broker import REGIONS
 from probe.simulator.control import controlling
@@ -104,7 +107,7 @@ def test_programs_get_a_line_per_endpoint_and_a_last_one_that_says_ready(tmp_pat
 
 @pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")
 def test_people_get_a_table_and_commands_that_work(tmp_path: Path) -> None:
-    with running(tmp_path, "--seed", "7") as process:
+    with running(tmp_path, "pocketoption", "--seed", "7") as process:
         text = text_until_ready(process)
         assert re.search(
             r"^  pocketoption  demo-eu +demo +5 ms +ws://127.0.0.1:\d+/socket.io/", text, re.MULTILINE
@@ -117,6 +120,50 @@ def test_people_get_a_table_and_commands_that_work(tmp_path: Path) -> None:
         _, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0
         assert re.fullmatch(r"ended: 1 sessions, \d+ messages in, \d+ out\n", err)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")
+def test_there_is_a_command_for_every_broker_with_a_credential_or_without(tmp_path: Path) -> None:
+    with running(tmp_path, "bingx", "crypto") as process:
+        text = text_until_ready(process)
+        bingx, _, _, crypto = re.findall(r"^  ((?:echo|probe) .*)$", text, re.MULTILINE)
+        with ThreadPoolExecutor() as pool:
+            ran = list(pool.map(partial(check, tmp_path), (bingx, crypto)))
+    assert [(code, "HEALTHY" in out, " TLS " in out) for code, out in ran] == [
+        (0, True, False),
+        (0, True, True),
+    ]
+
+
+def test_what_has_no_demo_says_none_and_what_needs_no_credential_has_none() -> None:
+    async def scenario() -> list[str]:
+        async with Simulator(["mt5", "crypto", "bingx"]) as simulator, controlling(simulator) as control:
+            return list(_as_text(simulator, control))
+
+    lines = asyncio.run(scenario())
+    told = {line.split()[0]: line.split()[2] for line in lines if "://127" in line and "one way" not in line}
+    assert (told["mt5"], told["crypto"], told["bingx"]) == ("–", "–", "–")
+    credentials = lines[lines.index("Credentials, good for nothing but this simulator:") :]
+    assert [line.partition('"')[0].strip() for line in credentials[1:3]] == ["mt5: {", "crypto: {"]
+    logins = credentials[credentials.index("What --login takes instead, on any port of the broker:") + 1 :][
+        :2
+    ]
+    for broker, line in zip(("mt5", "crypto"), logins, strict=True):
+        web = find_broker(broker).web
+        assert web is not None
+        assert web.read_login(line.partition(": ")[2]) is not None
+    (gateway,) = (line for line in lines if "probe check" in line and '"token"' in line)
+    assert gateway.endswith(" --symbol BTCUSD")  # trades at weekends, too
+
+
+def test_a_pin_is_told_where_pages_may_ask_for_it() -> None:
+    async def scenario() -> list[str]:
+        async with Simulator(["quotex", "crypto"], regions=REGIONS[:1]) as simulator:
+            return list(_logins_as_text(simulator))
+
+    _, _, quotex, crypto = asyncio.run(scenario())
+    assert re.search(r"^  quotex: \{.*\}, and the PIN \d{6} with --fault signin-pin$", quotex)
+    assert crypto.endswith("}")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="the example is written for a POSIX shell")

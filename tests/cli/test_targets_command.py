@@ -68,7 +68,7 @@ def test_one_row_says_what_a_target_is(capsys: pytest.CaptureFixture[str]) -> No
         ["target", "broker", "account", "endpoints", "connect", "objective", "symbols", "credentials"],
         ["demo", "pocketoption", "demo", "2 (demo-eu, demo-guest)", "race", "99 %", "EURUSD_otc, GBPUSD_otc, AUDCAD_otc and 1 more", "env:PO"],
         ["practice", "quotex", "demo", "–", "fallback", "99 %", cells[2][6], "its own"],
-        ["door", "pocketoption", "none", "1 (custom)", "race", "99 %", "EURUSD_otc", "–"],
+        ["door", "pocketoption", "–", "1 (custom)", "fallback", "99 %", "EURUSD_otc", "–"],
     ]  # fmt: skip
 
 

@@ -1,25 +1,14 @@
 """mt5linux 1.0.11, client and server, works over the fake package, and our own client agrees with it."""
 
-import json
-import sys
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.clients.isolated import run
 
-ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    if not (ROOT / ".venv-clients" / ".ready").exists():
-        pytest.skip("the clients are not installed; `make clients` does it")
-    command = [sys.executable, "-m", "tests.clients.mt5linux_inside"]
-    outcome = run(command, home=tmp_path_factory.mktemp("home"), cwd=ROOT, most_seconds=45)
-    assert (outcome.status, outcome.cut_short) == (0, ""), outcome.output
-    return json.loads(outcome.output.splitlines()[-1])
+@pytest.fixture
+def found(run_once: Callable[..., tuple[str, Any]]) -> Any:
+    return run_once("mt5linux_inside", most_seconds=45)[1]
 
 
 def test_its_client_sees_the_life_of_a_terminal(found: Any) -> None:

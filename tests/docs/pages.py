@@ -4,6 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from probe.brokers import all_brokers
+from probe.session.broker import DialectChoice
 from probe.session.phases import DEADLINES, TABLE, Move
 from tests.docs.configuration import configuration_page
 from tests.monitor.states_page import states_page
@@ -48,16 +49,21 @@ def dialects_page() -> str:
         "",
         "Of some brokers no official documentation exists, and public sources contradict each other. Where they do, one",
         "reading is the default, with its reason, and the others are settings: `--dialect NAME=VALUE` for `probe check`,",
-        "and for `probe sim`, which then speaks it too.",
+        "and for `probe sim`, which then speaks it too. Where it is somebody's own server, its paths and names are settings of",
+        "the same kind.",
     ]
     for broker in all_brokers():
         if broker.choices:
             lines += ["", f"## {broker.title}", "", "| name | default | or | why |", "|---|---|---|---|"]
             lines += [
-                f"| `{choice.name}` | `{choice.default}` | {', '.join(f'`{each}`' for each in choice.others)} | {choice.reason} |"
+                f"| `{choice.name}` | `{choice.default}` | {_others(choice)} | {choice.reason} |"
                 for choice in broker.choices
             ]
     return "\n".join([*lines, ""])
+
+
+def _others(choice: DialectChoice) -> str:
+    return "what you write" if choice.is_free else ", ".join(f"`{each}`" for each in choice.others)
 
 
 PAGES = {

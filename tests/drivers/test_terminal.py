@@ -226,6 +226,22 @@ def test_before_a_terminal_was_seen_nothing_is_called(port: int) -> None:
     assert launches(port) == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nothing is left of what has ended")
+def test_what_was_killed_does_not_run_though_nobody_took_note(tmp_path: Path, process_name: str) -> None:
+    names = terminal_child._by_table
+    program = tmp_path / process_name
+    program.symlink_to(sys.executable)
+    idle = "print(flush=True); input()"
+    pipes: Any = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([program, "-ISc", idle], **pipes) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert process_name in names()
+        process.kill()
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)  # it has ended, and stays in the table
+        assert process_name not in names()
+
+
 def test_a_terminal_that_ended_since_it_was_seen_is_not_started_again(
     tmp_path: Path, process_name: str
 ) -> None:
@@ -456,6 +472,34 @@ def quoting(*calls: TerminalCall) -> list[Any]:
         return [await each.ask(question) for question in calls]
 
     return asyncio.run(run())
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan"), -1.0, 1e9, True, "1"])
+def test_a_time_that_no_call_can_take_is_none_of_our_answers(seconds: object) -> None:
+    class Odd:
+        def exchange(self, line: str) -> Any:
+            found = {"found": True, "detail": ""}
+            return found if "find" in line else {"value": 1, "error": 1, "error_text": "", "seconds": seconds}
+
+        def cut(self) -> None: ...
+        def close(self) -> None: ...
+
+    async def run() -> Any:
+        each = terminal._Terminal(Odd, place="here", is_private=True, deadline=4.0)
+        await each.ask(LookForProcess())
+        return await each.ask(call("version"))
+
+    assert failure(asyncio.run(run()))[0] == "terminal.bridge-version"
+
+
+@pytest.mark.parametrize("said", ["NaN", "-Infinity", "[" * 100_000, "9" * 5000, "{"])
+def test_what_a_bridge_says_that_is_no_json_is_no_answer(said: str) -> None:
+    way = terminal._Bridge("127.0.0.1", 1, 1.0)
+    way._answer = lambda _: said
+    with pytest.raises(terminal._Broken) as raised:
+        way.exchange("{}")
+    assert raised.value.failure.kind == "terminal.bridge-version"
+    assert len(raised.value.failure.detail) < 500
 
 
 def test_a_secret_that_is_quoted_back_is_hidden() -> None:

@@ -284,6 +284,20 @@ def test_refused_logins_at_the_broker_are_not_repeated_at_once() -> None:
     play(scenario)
 
 
+def test_whoever_logs_in_need_not_wait_unless_the_broker_refused() -> None:
+    async def scenario(visit: Visit) -> None:
+        visit.terminal.process_running = False
+        assert (await visit.login()).status_code == 503
+        visit.terminal.process_running = True
+        await visit.enter()
+        visit.terminal.logged_in = OTHER
+        await visit.enter()
+        assert await visit.statuses() == everything(200)
+        assert visit.watched.asked.count("initialize") == 2
+
+    play(scenario)
+
+
 def test_cached_data_of_a_terminal_without_its_broker_is_not_told() -> None:
     async def scenario(visit: Visit) -> None:
         await visit.enter()
@@ -376,6 +390,18 @@ def test_a_slow_call_ends_in_504_and_holds_nobody_else_up() -> None:
     play(scenario, deadline=SHORT)
 
 
+def test_health_of_a_busy_terminal_is_what_was_seen_lately_and_no_longer() -> None:
+    async def scenario(visit: Visit) -> None:
+        await visit.enter()
+        visit.terminal.hangs = True
+        visit.later(4)
+        assert (await visit.client.get("/health")).status_code == 200
+        visit.later(2)
+        assert (await visit.client.get("/health")).status_code == 504
+
+    play(scenario)
+
+
 def test_what_hung_is_used_again_once_it_returns() -> None:
     async def scenario(visit: Visit) -> None:
         await visit.enter()
@@ -448,6 +474,15 @@ def test_the_brokers_time_is_not_guessed_from_an_old_tick() -> None:
         visit.terminal.frozen_since_utc = visit.utc() - 6 * 3600
         told = (await visit.get("server-time")).json()
         assert (told["server_time"][:13], told["timezone_offset"]) == ("2026-11-20T12", 2)
+
+    play(scenario)
+
+
+def test_the_brokers_time_is_told_at_weekends_by_what_still_moves() -> None:
+    async def scenario(visit: Visit) -> None:
+        visit.later(24 * 3600)  # a Saturday
+        await visit.enter()
+        assert (await visit.get("server-time")).json()["timezone_offset"] == 2
 
     play(scenario)
 

@@ -5,8 +5,16 @@ import pytest
 from probe.measure.reading import reference_of
 from probe.measure.records import Cause, Incident, Login, Metric, Notice, Sample, SessionState
 from probe.measure.reference import APART_SECONDS, Reference
-from probe.model.events import POLL, HeartbeatAnswered, HeartbeatSent, QuoteArrived, Told
+from probe.model.events import (
+    POLL,
+    HeartbeatAnswered,
+    HeartbeatSent,
+    QuoteArrived,
+    RequestExpired,
+    Told,
+)
 from probe.model.failures import Blame
+from probe.model.intents import Watch as Subscription
 from probe.model.meanings import Effect, Figure, Figures, Trouble, Troubles
 from tests.measure.watched import SYMBOL, ZERO_UTC, Played
 
@@ -126,7 +134,7 @@ def compared(theirs: float | None) -> Played:
 def test_who_alone_has_no_prices_has_lost_them() -> None:
     condition = compared(1.0).watch.condition
     assert condition.code == "data.stale-ticks"
-    assert condition.sentence.endswith("; one has them, so they are lost behind this one")
+    assert condition.sentence.endswith("; one has prices, so they are lost behind this one")
 
 
 def test_where_the_reference_has_none_either_it_is_not_this_ones_fault() -> None:
@@ -148,6 +156,7 @@ def test_prices_apart_for_long_are_old_ones_shown_as_new() -> None:
             each.hear(QuoteArrived(each.now, SYMBOL, ZERO_UTC + each.now, price + turn * 1e-5))
             each.wake()
         found = reference_of(one.watch, other.watch, since, one.now)
+        assert found is not None
         one.watch.reference, since = found, found.apart_since
         states[turn / 2] = one.watch.condition.code
     first = min(at for at, code in states.items() if code == "data.cached-as-fresh")
@@ -160,3 +169,48 @@ def test_a_reference_that_is_not_looked_at_says_nothing() -> None:
     one.stream(30.0)
     found = reference_of(one.watch, other.watch, 1.0, one.now)
     assert found == Reference(name="one", data=other.watch.condition.data, prices={}, apart_since=None)
+
+
+def test_a_trouble_that_answers_showed_explains_why_prices_stay_away() -> None:
+    played = Played()
+    played.stream(30.0)
+    tell(played, trouble(Effect.DEGRADES, "http.429"))
+    played.pass_time(60.0)
+    condition = played.watch.condition
+    assert (condition.state, condition.code) == (SessionState.STALLED, "http.429")
+    assert condition.sentence.endswith("while answers show why: it is so")
+    assert played.of(Incident)[-1].advice == "Do this."
+
+
+def test_what_stalls_by_its_answers_is_compared_with_the_reference_too() -> None:
+    one, other = Played(), Played()
+    for each in (one, other):
+        each.stream(30.0)
+    tell(one, trouble(Effect.STALLS, "crypto.mongo-down"))
+    for _ in range(60):
+        one.pass_time(0.5)
+        other.pass_time(0.5, ticking=[SYMBOL])
+        one.watch.reference = reference_of(one.watch, other.watch, None, one.now)
+    condition = one.watch.condition
+    assert condition.code == "crypto.mongo-down"
+    assert condition.sentence.endswith("; one has prices, so they are lost behind this one")
+
+
+def test_a_connection_whose_prices_come_slower_is_given_its_time() -> None:
+    played = Played()
+    played.stream()
+    played.watch.freshness.pace(5.0)
+    played.pass_time(18.0)
+    before = played.state
+    played.pass_time(4.0)
+    assert (before, played.state) == (SessionState.STREAMING, SessionState.STALLED)
+
+
+def test_prices_are_the_answer_to_a_subscription_that_was_never_acknowledged() -> None:
+    played = Played()
+    played.stream(30.0)
+    played.hear(
+        RequestExpired(at=played.now, request=1, intent=Subscription(symbol=SYMBOL), sent_at=played.now - 10)
+    )
+    played.pass_time(1.0, ticking=[SYMBOL])
+    assert played.state is SessionState.STREAMING

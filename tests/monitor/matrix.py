@@ -14,7 +14,9 @@ from probe.brokers import find_broker
 from probe.drivers.tls import TlsProfile
 from probe.measure.records import (
     Alert,
+    Attempt,
     Cause,
+    Disconnected,
     Incident,
     Record,
     Sample,
@@ -26,7 +28,7 @@ from probe.measure.snapshot import Snapshot
 from probe.model.endpoint import Endpoint
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import ConnectMode, Wanted
-from probe.session.broker import Region
+from probe.session.broker import Broker, Region
 from probe.simulator.run import Simulator
 from tests.monitor.linked import regions
 
@@ -37,6 +39,9 @@ SETTLED = 20.0  # a session that was well before
 # What a public monitor said of the same runs: its score and its word.
 BASELINE = {"stall": (100, "EXCELLENT"), "never connected": (60, "FAIR")}
 PATIENCE = 900.0
+LONG_AFTER = 1300.0  # until the last quarter of an hour is good again
+A_WHILE = 5.0
+CONNECTING = 3.0  # bad seconds that a first connection takes
 R = TypeVar("R")
 
 
@@ -50,9 +55,9 @@ def simulated_at(utc: float) -> Iterator[None]:
 class Course:
     """One monitored target from its beginning; all times are seconds since then."""
 
-    def __init__(self, simulator: Simulator, name: str, *, tls: bool, **changes: Any) -> None:
-        broker = find_broker(name)
-        floor, loop = simulator.worlds[name].floor, asyncio.get_running_loop()
+    def __init__(self, simulator: Simulator, broker: Broker, *, tls: bool, **changes: Any) -> None:
+        name, loop = broker.name, asyncio.get_running_loop()
+        floor = simulator.worlds[name].floor
         served = [each for each in simulator.endpoints if (each.ca_file is not None) is tls]
         ways = {each.url.partition("://")[0] for each in served[:1]}
         served = [each for each in served if each.url.partition("://")[0] in ways]
@@ -128,16 +133,17 @@ class Course:
 
 @asynccontextmanager
 async def course(
-    name: str,
+    broker: str | Broker,
     *faults: str,
     at: Sequence[Region] | None = REGIONS,
     utc: float = WEDNESDAY_NOON,
     tls: bool = False,
     **changes: Any,
 ) -> AsyncIterator[Course]:
+    spoken = find_broker(broker) if isinstance(broker, str) else broker
     with simulated_at(utc):
-        async with Simulator([name], regions=at, faults=faults, tls=tls) as simulator:
-            one = Course(simulator, name, tls=tls, **changes)
+        async with Simulator([spoken], regions=at, faults=faults, tls=tls) as simulator:
+            one = Course(simulator, spoken, tls=tls, **changes)
             running = asyncio.create_task(one.monitor.run())
             await asyncio.sleep(0)
             try:
@@ -190,6 +196,76 @@ class Row:
     @property
     def name(self) -> str:
         return self.fault.partition(":")[0].partition("@")[0]
+
+
+async def suffer(row: Row, broker: str, seconds: float | None, **changes: Any) -> None:
+    """`seconds`: hold it so long; None: until what must be seen was seen."""
+    if row.symbols is not None:
+        changes["symbols"] = row.symbols
+    has_socket = find_broker(broker).has_socket
+    if not has_socket:
+        changes["at"] = None
+    async with course(broker, *([row.fault] if row.from_start else []), **changes) as one:
+        number = 1
+        if not row.from_start:
+            assert await one.until(lambda: one.now >= SETTLED)
+            assert (one.incidents, one.alerts, one.is_over) == ([], set(), True)
+            number = await one.simulator.board.switch_on(row.fault)
+        switched_on, before = one.now, one.snapshot()
+        if seconds is not None:
+            await asyncio.sleep(seconds)
+        else:
+            await one.until(lambda: row.code is not None and was_seen(row, one), row.held)
+            await asyncio.sleep(A_WHILE)
+        held = one.snapshot()
+        bad = {cause: held.bad_seconds[cause] - before.bad_seconds[cause] for cause in Cause}
+        await one.simulator.board.switch_off(number)
+        switched_off = one.now
+
+        if row.cause is None:
+            assert (one.incidents, one.alerts, sum(bad.values()) < CONNECTING) == ([], set(), True)
+        else:
+            assert bad[row.cause] > 0
+            if seconds is not None:
+                assert max(bad, key=lambda cause: bad[cause]) is row.cause
+        assert set(row.states) <= one.states
+        failures = [
+            *(each.failure for each in one.of(Disconnected)),
+            *(each.failure for each in one.of(Attempt) if each.purpose == "hold"),
+        ]
+        assert any(failures) is (row.then is not Then.STAYS)
+        if row.code is not None:
+            assert row.code in [incident.code for incident in one.incidents]
+            first = one.incidents[0]
+            assert switched_on - 5.5 <= (one.at(first.began_utc) or 0.0) <= switched_on + row.held
+        if row.heals:
+            assert await one.until(lambda: one.is_over)
+        elif row.then is Then.STOPS:
+            await asyncio.sleep(60.0)
+            assert one.snapshot().condition.state is SessionState.AUTH_REJECTED
+            if has_socket:
+                assert len(one.simulator.sessions.records()) == (1 if row.from_start else 2)
+        if seconds is None:
+            return
+        if row.alert is not None:
+            assert row.alert in one.alerts
+        if row.heals:
+            await asyncio.sleep(A_WHILE if row.cause is None else LONG_AFTER)
+            assert one.is_over
+            told = [alert for alert in one.of(Alert) if not alert.name.startswith("error_budget")]
+            assert {each.name for each in told if each.resolved_utc} == {each.name for each in told}
+            assert (one.snapshot().score.value or 0.0) > 90
+        assert switched_off > switched_on
+
+
+def was_seen(row: Row, one: Course) -> bool:
+    codes = {incident.code for incident in one.incidents}
+    return row.code in codes and set(row.states) <= one.states
+
+
+def label(row: Row) -> str:
+    where = row.brokers[0] if len(row.brokers) == 1 else ""
+    return " ".join([row.fault, *(row.symbols or ()), where]).strip()
 
 
 _S = SessionState

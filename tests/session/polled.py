@@ -11,7 +11,7 @@ from probe.model.intents import AskBalance
 from probe.model.meanings import Admitted, Balance, Meaning, Quote, Quotes
 from probe.session.codec import DialectRules
 from probe.session.polled import Answered, Asked, PolledSession, PollPlan, Round, Said
-from probe.wire.calls import Asking, HttpCall, HttpReply, Reply
+from probe.wire.calls import Asking, Call, HttpCall, HttpReply, Reply
 from probe.wire.drivable import Signal
 
 RULES = DialectRules(
@@ -123,6 +123,13 @@ class Talk:
         self.out.remove(asked)
         self.now += after
         self.session.receive(Answered(number=asked.number, reply=what or reply("1.5")), self.now)
+        self._pump()
+
+    def reply_to(self, kind: type[Call], what: Reply) -> None:
+        """To the first call of that kind that is out."""
+        asked = next(each for each in self.out if isinstance(each.call, kind))
+        self.out.remove(asked)
+        self.session.receive(Answered(number=asked.number, reply=what), self.now)
         self._pump()
 
     def pass_time(self, seconds: float, *, answers: bool = True) -> None:

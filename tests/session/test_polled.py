@@ -1,6 +1,8 @@
+from collections.abc import Callable, Sequence
+
 import pytest
 
-from probe.model.errors import LocalProtocolError
+from probe.model.errors import ConfigError, LocalProtocolError, UnsafeTarget
 from probe.model.events import (
     Ended,
     FirstData,
@@ -16,12 +18,32 @@ from probe.model.events import (
     Told,
     Upgraded,
 )
-from probe.model.failures import Failure
-from probe.model.intents import AskBalance, AskHistory, Leave, PlaceOrder
-from probe.model.meanings import Admitted, Direction, Effect, Quotes, Refused, Troubles, Unrecognised
-from probe.session.polled import Answered, Round, Said
+from probe.model.failures import Blame, Failure
+from probe.model.intents import AskBalance, AskHistory, Leave, PlaceOrder, Watch
+from probe.model.meanings import (
+    Admitted,
+    Direction,
+    Effect,
+    Quotes,
+    Refused,
+    Trouble,
+    Troubles,
+    Unrecognised,
+)
+from probe.session.polled import Answered, Explained, Round, Said
 from probe.session.touching import TouchingSession
-from probe.wire.calls import Asking
+from probe.wire.calls import (
+    Asking,
+    HttpCall,
+    LookForProcess,
+    NewLines,
+    ProcessFound,
+    ReadLines,
+    TerminalCall,
+    TerminalReply,
+    Touch,
+    Touched,
+)
 from probe.wire.drivable import Signal
 from tests.session.polled import KEY, Place, Talk, reply
 
@@ -232,9 +254,9 @@ def test_it_may_be_asked_out_of_turn_for_what_it_asks_anyway_and_for_nothing_els
     talk.pass_time(0.1)
     assert len(talk.of(RequestAnswered)) == before + 1
     order = PlaceOrder(symbol="EURUSD", direction=Direction.CALL, amount=1.0, duration=60, request_id=1)
-    with pytest.raises(LocalProtocolError, match="only reads"):
+    with pytest.raises(UnsafeTarget, match="only reads"):
         talk.session.ask(order, talk.now)
-    with pytest.raises(LocalProtocolError, match="AskHistory"):
+    with pytest.raises(ConfigError, match=r"no AskHistory.*AskBalance"):
         talk.session.ask(AskHistory(symbol="EURUSD", period=60, until=0.0, span=1, index=1), talk.now)
     talk.session.ask(Leave(), talk.now)
     talk._pump()
@@ -363,3 +385,308 @@ def test_what_else_a_refusal_showed_is_told_before_the_end() -> None:
     talk.live()
     assert talk.of(Told)[-1].meaning == odd
     assert ended(talk).failure is not None
+
+
+def price_of(symbol: str) -> Round:
+    return Round(name=symbol, every=60.0, ask=Place()._ask(f"/{symbol}"), intent=Watch(symbol=symbol))
+
+
+class Rounds(Place):
+    def __init__(self, *rounds: Round) -> None:
+        super().__init__()
+        self._of = rounds
+
+    def rounds(self) -> tuple[Round, ...]:
+        return self._of
+
+
+def test_each_number_that_was_given_is_answered_or_expires_whatever_waits_in_its_lane() -> None:
+    talk = Talk()
+    talk.live()
+    talk.pass_time(3.0)
+    talk.pass_time(5.0, answers=False)
+    assert talk.paths() == ["/price"]
+    number = talk.session.ask(AskBalance(), talk.now)  # it waits for the price
+    assert talk.session.ask(AskBalance(), talk.now) == number
+    talk._pump()
+    talk.answer("/price")
+    assert number not in {done.request for done in talk.of(RequestAnswered)}
+    talk.answer("/account")
+    assert talk.of(RequestAnswered)[-1].request == number
+    assert isinstance(talk.of(RequestAnswered)[-1].intent, AskBalance)
+
+
+def test_who_waits_for_an_answer_hears_that_there_will_be_none() -> None:
+    talk = Talk()
+    talk.live()
+    talk.pass_time(3.0)
+    talk.pass_time(5.0, answers=False)
+    number = talk.session.ask(AskBalance(), talk.now)
+    talk.answer("/price", Failure(kind="http.429", http_status=429))
+    assert [each.request for each in talk.of(RequestExpired)][-1] == number
+    assert talk.paths() == []
+
+
+@pytest.mark.parametrize("end", ["left", "lost"])
+def test_who_waits_for_an_answer_hears_of_the_end(end: str) -> None:
+    talk = Talk()
+    talk.live()
+    talk.pass_time(3.0)
+    number = talk.session.ask(AskBalance(), talk.now)
+    talk._pump()
+    if end == "left":
+        talk.leave()
+    else:
+        talk.session.receive_end(talk.now, Failure(kind="session.tcp-reset"))
+        talk._pump()
+    assert [type(event) for event in talk.events[-2:]] == [RequestExpired, Ended]
+    assert [each.request for each in talk.of(RequestExpired)] == [number]
+
+
+def test_what_was_out_when_it_was_told_to_ask_less_is_not_asked_again_sooner() -> None:
+    def bad(now: float) -> Asking[Said]:
+        yield HttpCall(method="GET", url="http://x/rare")
+        return Failure(kind="http.bad-gateway", http_status=502)
+
+    rare = Round(name="rare", every=300.0, ask=bad, lane="rare")
+    talk = Talk(Rounds(Round(name="price", every=5.0, ask=Place()._ask("/price")), rare))
+    talk.live()
+    talk.pass_time(1.0, answers=False)
+    limited = Failure(kind="http.429", http_status=429, retry_after_seconds=200.0)
+    talk.answer("/price", limited, after=0.0)
+    talk.answer("/rare", after=0.0)
+    talk.pass_time(199.0, answers=False)
+    assert talk.paths() == []
+    talk.pass_time(2.0, answers=False)
+    assert sorted(talk.paths()) == ["/price", "/rare"]
+
+
+def test_who_asks_what_this_time_needs_no_question_hears_that_too() -> None:
+    def nothing(now: float) -> Asking[Said]:
+        yield from ()
+        return []
+
+    talk = Talk(Rounds(Round(name="account", every=60.0, ask=nothing, intent=AskBalance())))
+    talk.live()
+    number = talk.session.ask(AskBalance(), talk.now)
+    talk._pump()
+    assert [each.request for each in talk.of(RequestExpired)] == [number]
+
+
+def test_another_symbol_s_price_is_no_answer() -> None:
+    talk = Talk(Rounds(price_of("EURUSD"), price_of("BTCUSD")))
+    talk.live()
+    talk.session.ask(Watch(symbol="BTCUSD"), talk.now)
+    talk._pump()
+    assert talk.paths() == ["/BTCUSD"]
+    with pytest.raises(ConfigError, match="no Watch of GBPUSD"):
+        talk.session.ask(Watch(symbol="GBPUSD"), talk.now)
+
+
+def test_a_beat_that_waited_for_a_slow_answer_is_not_called_late() -> None:
+    slow = Round(name="slow", every=60.0, ask=Place()._ask("/slow"))
+    beat = Round(name="beat", every=5.0, ask=Place()._ask("/beat"), is_beat=True, first_after=1.0)
+    talk = Talk(Rounds(slow, beat))
+    talk.live()
+    talk.pass_time(5.0, answers=False)
+    assert talk.paths() == ["/slow"]
+    talk.answer("/slow")
+    (sent,) = talk.of(HeartbeatSent)
+    assert sent.due_at == sent.at == talk.now
+
+
+def test_what_is_read_here_or_only_touched_is_no_request_and_proves_no_life() -> None:
+    def journal(now: float) -> Asking[Said]:
+        yield ReadLines(folder="/logs")
+        yield Touch(name="access", host="192.0.2.1", port=443)
+        return []
+
+    def look(now: float) -> Asking[Said]:
+        yield LookForProcess()
+        return []
+
+    slow = Failure(kind="terminal.silent")
+    price = Round(name="price", every=20.0, ask=Place()._price, lane="price")
+    beat = Round(name="look", every=20.0, ask=look, is_beat=True, lane="look")
+    talk = Talk(Rounds(price, beat, Round(name="journal", every=5.0, ask=journal)))
+    talk.live()
+    for _ in range(2):
+        talk.pass_time(10.0, answers=False)
+        talk.reply_to(LookForProcess, ProcessFound(running=False))
+        talk.reply_to(ReadLines, NewLines(file="x.log", lines=(), is_first=False))
+        talk.reply_to(Touch, Touched(address="192.0.2.1", seconds=0.1))
+        talk.answer("/price", slow)
+        talk.pass_time(10.0, answers=False)
+    assert (talk.of(HeartbeatSent), talk.of(HeartbeatAnswered), talk.of(RequestAnswered)) == ([], [], [])
+    assert ended(talk).failure == slow
+
+
+def test_while_it_says_goodbye_nothing_else_is_asked() -> None:
+    talk = Talk(Rounds(Round(name="fast", every=0.5, ask=Place()._ask("/fast"))))
+    talk.session._survey = Place(politely=True)
+    talk.live()
+    talk.pass_time(3.0)
+    talk.leave()
+    talk.pass_time(1.5, answers=False)
+    assert talk.paths() == ["/logout"]
+
+
+def test_an_answer_that_comes_after_the_end_is_no_event() -> None:
+    talk = Talk()
+    (asked,) = talk.out
+    talk.pass_time(60.0, answers=False)
+    ended(talk)
+    talk.session.receive(Answered(number=asked.number, reply=reply()), talk.now)
+    talk._pump()
+    assert isinstance(talk.events[-1], Ended)
+
+
+def test_a_terminal_that_does_not_open_is_not_called_a_web_server() -> None:
+    class Hanging(Place):
+        def open(self, now: float) -> Asking[Said]:
+            yield LookForProcess()
+            return []
+
+    talk = Talk(Hanging())
+    talk.pass_time(60.0, answers=False)
+    failure = ended(talk).failure
+    assert failure is not None
+    assert failure.kind == "terminal.silent"
+
+
+ME = '{"email": "ann.other@mail.example", "balance": 1234.5}'
+
+
+def test_of_an_answer_about_an_account_only_its_size_is_evidence_and_of_an_error_its_words() -> None:
+    signed = (("Cookie", KEY.token),)
+
+    def ask(path: str) -> Callable[[float], Asking[Said]]:
+        def flow(now: float) -> Asking[Said]:
+            yield HttpCall(method="GET", url=f"http://x{path}", headers=signed)
+            return []
+
+        return flow
+
+    price = Round(name="price", every=60.0, ask=ask("/price"), intent=Watch(symbol="EURUSD"))
+    talk = Talk(Rounds(Round(name="money", every=60.0, ask=ask("/money")), price))
+    talk.live()
+    talk.pass_time(2.0, answers=False)
+    talk.answer("/money", reply(ME))
+    talk.answer("/price", reply('{"price": 1.5}'))
+    talk.pass_time(58.5, answers=False)
+    talk.answer("/money", reply('{"detail": "ann.other@mail.example may not"}', status=403))
+    said = [line.text for line in talk.session.transcript() if line.direction == "<"][2:]
+    assert said == [f"200 ({len(ME)} bytes)", '200 {"price": 1.5}', '403 {"detail": "*** may not"}']
+
+
+def test_of_a_terminal_s_records_only_their_size_is_evidence() -> None:
+    def ask(function: str) -> Callable[[float], Asking[Said]]:
+        def flow(now: float) -> Asking[Said]:
+            yield TerminalCall(function=function)
+            return []
+
+        return flow
+
+    talk = Talk(Rounds(Round(name="account", every=60.0, ask=ask("account_info"))))
+    talk.live()
+    talk.pass_time(1.0, answers=False)
+    value = {"name": "Ann Other", "balance": 1234.5}
+    talk.reply_to(TerminalCall, TerminalReply(value=value, error=1, error_text="Success", seconds=0.01))
+    assert talk.session.transcript()[-1].text == "a record of 2 values"
+
+
+def test_no_word_that_leaves_the_session_holds_the_secret_or_an_e_mail_address() -> None:
+    words = f"{KEY.token.reveal()} of ann.other@mail.example"
+    trouble = Trouble(
+        code="http.403", sentence=words, advice="-", effect=Effect.NOTED, blame=Blame.CREDENTIAL
+    )
+
+    class Talkative(Place):
+        def enter(self, credentials, now):  # type: ignore[no-untyped-def]
+            odd = Unrecognised(problem=words, preview=words)
+            return self._ask("/me", Troubles(about="me", rows=(trouble,)), odd, Refused(reason=words))(now)
+
+    talk = Talk(Talkative())
+    talk.answer("/", reply(headers=(("server", words), ("Set-Cookie", "a=b"))))
+    talk.answer("/me")
+    assert ended(talk).failure is not None
+    shown = f"{talk.events} {talk.session.transcript()}"
+    assert "of ***" in shown
+    assert ("planted" in shown, "@" in shown, "a=b" in shown) == (False, False, False)
+
+
+def test_a_failure_that_a_flow_ends_in_is_told_without_the_secret() -> None:
+    class Failing(Place):
+        def open(self, now: float) -> Asking[Said]:
+            yield HttpCall(method="GET", url="http://x/")
+            return Failure(kind="http.403", detail=f"{KEY.token.reveal()} of ann.other@mail.example")
+
+    talk = Talk(Failing())
+    talk.answer("/")
+    failure = ended(talk).failure
+    assert failure is not None
+    assert failure.detail == "*** of ***"
+
+
+class Knowing(Place):
+    """It knows why its price does not come."""
+
+    def __init__(self, *, stands: bool) -> None:
+        super().__init__()
+        self._stands = stands
+
+    def rounds(self) -> Sequence[Round]:
+        return (Round(name="price", every=5.0, ask=self._why),)
+
+    def _why(self, now: float) -> Asking[Said | Explained]:
+        got = yield HttpCall(method="GET", url="http://x/price")
+        assert isinstance(got, Failure)
+        why = Trouble(
+            code="crypto.mongo-down",
+            sentence="it is so",
+            advice="Do this.",
+            effect=Effect.STALLS,
+            blame=Blame.BROKER,
+        )
+        return Explained(failure=got, said=(Troubles(about="backend", rows=(why,)),), stands=self._stands)
+
+
+@pytest.mark.parametrize(("stands", "phase"), [(True, Phase.LIVE), (False, Phase.ENDED)])
+def test_a_survey_that_knows_why_nothing_came_says_it_instead(stands: bool, phase: Phase) -> None:
+    talk = Talk(Knowing(stands=stands))
+    talk.live()
+    for _ in range(2):
+        talk.pass_time(6.0, answers=False)
+        talk.answer("/price", Failure(kind="http.open-timeout"))
+    told = [
+        (each.meaning.about, [row.code for row in each.meaning.rows])
+        for each in talk.of(Told)
+        if isinstance(each.meaning, Troubles)
+    ]
+    assert told[:2] == [("backend", ["crypto.mongo-down"]), ("price?", [])]
+    assert len(talk.of(RequestExpired)) == 2
+    assert talk.session.phase is phase
+
+
+def test_a_beat_that_is_refused_is_answered() -> None:
+    talk = Talk()
+    talk.live()
+    talk.pass_time(0.0, answers=False)
+    talk.answer("/health", Failure(kind="http.429", http_status=429))
+    assert (len(talk.of(HeartbeatAnswered)), len(talk.of(HeartbeatMissed))) == (1, 0)
+
+
+@pytest.mark.parametrize(("effect", "after"), [(Effect.STALLS, 60.0), (Effect.NOTED, 300.0)])
+def test_a_rare_question_that_showed_trouble_is_asked_again_soon(effect: Effect, after: float) -> None:
+    row = Trouble(code="x.y", sentence="it is so", advice="Do.", effect=effect, blame=Blame.BROKER)
+
+    class Rare(Place):
+        def rounds(self) -> Sequence[Round]:
+            ask = self._ask("/list", Troubles(about="list", rows=(row,)))
+            return (Round(name="list", every=300.0, ask=ask),)
+
+    talk = Talk(Rare())
+    talk.live()
+    talk.pass_time(400.0)
+    first, second = [event.at for event in talk.of(RequestSent)][:2]
+    assert second - first == pytest.approx(after)

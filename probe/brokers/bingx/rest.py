@@ -4,6 +4,7 @@ Most errors come with HTTP 200, so answers are judged by the `code` inside. Limi
 more than once a second, and who was told when to come back comes back then.
 """
 
+import re
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -49,6 +50,7 @@ TIME_EVERY, CONTRACTS_EVERY, TICKER_EVERY = 15.0, 60.0, 5.0
 SAME_ENDPOINT_EVERY = 1.0
 CLOCK_TOLERANCE = 2.0  # of the 5 s that a signed request may be old
 BAN_SECONDS = 300.0
+CODE = re.compile(r"-?[0-9]{1,9}")
 REMAINING, EXPIRES = "x-ratelimit-requests-remain", "x-ratelimit-requests-expire"
 
 
@@ -63,6 +65,7 @@ class BingxSurvey:
         RULES,
         phases=(Phase.OPENING, Phase.AUTHENTICATING, Phase.LIVE),
         peer_beats=False,
+        reopens=False,
         data_every=TICKER_EVERY,
     )
 
@@ -189,8 +192,9 @@ class BingxSurvey:
             body, problem = None, str(error)
         said = body if isinstance(body, dict) else {}
         words = self._redact.shorten(str(said.get("msg") or ""), PREVIEW)
-        code = said.get("code")
-        code = int(code) if isinstance(code, int | str) and str(code).lstrip("-").isdecimal() else 0
+        told = said.get("code")
+        # As text, too; one of more digits than any code has is none.
+        code = int(told) if isinstance(told, int | str) and CODE.fullmatch(str(told)[:20]) else 0
         if reply.status in (418, 429) or (code and sort_of(code, words) is Sort.THROTTLED):
             return self._limited(reply, code, words, utc)
         if code:

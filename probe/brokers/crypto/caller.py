@@ -6,7 +6,15 @@ from typing import Any
 
 from probe.brokers.crypto.dialect import Dialect
 from probe.brokers.crypto.judging import ASKS_BROKER, Backend, Health, Outcome, Seen, cause_in
-from probe.brokers.crypto.limits import Ledger, Limited, hidden, may_be_hidden, read_limited, trouble_of
+from probe.brokers.crypto.limits import (
+    WINDOW,
+    Ledger,
+    Limited,
+    hidden,
+    may_be_hidden,
+    read_limited,
+    trouble_of,
+)
 from probe.brokers.crypto.notes import LEAKS
 from probe.brokers.crypto.reading import evidence_of, tells_too_much
 from probe.brokers.crypto.signin import AGENT, cookie_header, detail_of
@@ -20,7 +28,7 @@ from probe.session.refusal import failure_of_reply
 from probe.wire.calls import Asking, HttpCall, HttpReply, NotJson, read_json
 
 FRESH = 5.0
-TOLD_FOR = 300.0  # seconds in which what one answer showed is remembered
+TOLD_FOR = 2 * WINDOW  # seconds in which what one answer showed is remembered
 SHOWN = 160
 _ASIDE = ("schema", "preflight")  # questions whose answers say nothing of the backend's state
 

@@ -121,5 +121,6 @@ def rules_of(dialect: Dialect, symbols: int = 1) -> DialectRules:
         # A database that is gone keeps requests waiting; how long one may take is the driver's business.
         deadlines={Phase.OPENING: 60.0, Phase.AUTHENTICATING: 30.0, Phase.CLOSING: 2.0},
         data_every=dialect.ticker_every(symbols) * max(symbols, 1),
+        reopens=False,
         asks_history=False,
     )

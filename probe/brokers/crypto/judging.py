@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from probe.model.failures import Blame
@@ -12,7 +12,10 @@ NEEDS_DATABASE = frozenset(("me", "portfolio", "snapshots", "positions", "strate
 ASKS_BROKER = frozenset(("ticker", "broker"))
 SLOW_HEALTH = 2.0  # seconds; what it looks at should have a timeout of one or two
 ALL_FAIL = 3  # reads in a row: then it is not one broken route
-SOON = 60.0  # seconds in which a slow answer of another route shows that all are slow
+# Seconds for which what /health says holds; when a read fails it is asked at once.
+BELIED_AFTER, LOOKED_AFTER = 10.0, 2.0
+_POOL = "crypto.mongo-pool"  # some requests wait for nothing: /health may have been lucky
+_DOWN = ("crypto.mongo-down", "crypto.mongo-allow-list")
 
 # What stands in the words of errors, and what it says. The first that is found counts.
 _CAUSES = (
@@ -143,6 +146,7 @@ class Seen:
 
     outcome: Outcome
     at: float
+    since: float = 0.0  # it has been so
     seconds: float = 0.0
     evidence: str = ""
     cause: str | None = None
@@ -162,6 +166,10 @@ class Health:
     def is_down(self, name: str) -> bool:
         return (name, False) in self.checks
 
+    def belies(self, seen: Seen) -> bool:
+        """Whether it called well what failed at the same time."""
+        return self.says_well and -LOOKED_AFTER < seen.at - self.at < BELIED_AFTER
+
 
 class Backend:
     """Everything that was last seen of it."""
@@ -171,19 +179,23 @@ class Backend:
         self.health_silent_since: float | None = None
         self._seen: dict[str, Seen] = {}
         self._failing = 0  # reads that need the database, in a row
-        self._was_fine = False
+        self._was_fine = self._lies = False
+        self._slow: str | None = None  # what a slow /health was found to mean
 
     def hear(self, health: Health) -> None:
         self.health, self.health_silent_since = health, None
 
     def see(self, route: str, seen: Seen) -> None:
-        self._seen[route] = seen
+        before = self._seen.get(route)
+        since = before.since if before and before.outcome is seen.outcome else seen.at
+        self._seen[route] = replace(seen, since=since)
         if route not in NEEDS_DATABASE:
             return
         if seen.outcome is not Outcome.FINE:
             self._failing += 1
             return
         self._failing, self._was_fine = 0, True
+        self._seen = {name: each for name, each in self._seen.items() if each.cause not in _DOWN}
         if route != "me":  # it is asked once, and says nothing of now
             self._seen.pop("me", None)
 
@@ -196,21 +208,26 @@ class Backend:
         return tuple({row.code: row for row in reversed(rows)}.values())[::-1]  # one of a kind, the first
 
     def _of_database(self) -> Iterator[Trouble]:
-        needing = [seen for route, seen in self._seen.items() if route in NEEDS_DATABASE]
+        needing = [
+            seen for route, seen in self._seen.items() if route in NEEDS_DATABASE or seen.cause in _DOWN
+        ]
         failing = [seen for seen in needing if seen.outcome is not Outcome.FINE]
-        fine = self._was_fine and self._failing < ALL_FAIL
         evidence = next((seen.evidence for seen in failing), "")
         causes = dict.fromkeys(seen.cause for seen in failing if seen.cause)
-        health = self.health
-        silent = self.health_silent_since is not None
+        health, silent_since = self.health, self.health_silent_since
+        looks = health is not None and ("database", True) in health.checks  # it may have come back since
+        by_word = not looks and any(cause in _DOWN for cause in causes)
+        is_down = by_word or not (self._was_fine and self._failing < ALL_FAIL)
+        caught = any(health.belies(seen) for seen in failing) if health and _POOL not in causes else False
+        self._lies = bool(failing) and is_down and (self._lies or caught)
         if health and health.is_down("database"):
             own = health.cause or next(iter(causes), None) or "crypto.mongo-down"
             yield trouble(own, "/health says so", certain=own == "crypto.mongo-down")
-        elif silent and failing and not fine:
+        elif silent_since is not None and failing and is_down:
             yield trouble("crypto.mongo-down", "/health does not answer either")
-        elif silent:
-            yield trouble("crypto.health-hangs", "no answer in time", certain=fine)
-        elif failing and not fine and health and health.says_well:
+        elif silent_since is not None and self._answers_since(silent_since):
+            yield trouble("crypto.health-hangs", "no answer in time", certain=True)
+        elif self._lies and health and health.says_well:
             yield trouble("crypto.health-lies", evidence, certain=True)
         elif not causes and any(seen.outcome is Outcome.BROKEN for seen in failing):
             yield trouble("http.no-upgrade", evidence)
@@ -220,32 +237,46 @@ class Backend:
             yield trouble(cause, evidence, certain=True)
 
     def _of_broker(self) -> Iterator[Trouble]:
-        asking = [seen for route, seen in self._seen.items() if route in ASKS_BROKER]
-        works = any(
-            seen.outcome is Outcome.FINE for route, seen in self._seen.items() if route in NEEDS_DATABASE
-        )
-        for seen in asking:
-            if seen.cause and seen.outcome is not Outcome.FINE:
-                yield trouble(seen.cause, seen.evidence, certain=True)
-            elif seen.outcome is Outcome.BROKER_BUSY:
-                yield trouble("crypto.bingx-busy", seen.evidence)
-            elif seen.outcome is Outcome.BROKER_GONE:
-                yield trouble("http.bad-gateway", seen.evidence)
-            elif seen.outcome is Outcome.BROKEN and works:
-                yield trouble("crypto.fernet-key", seen.evidence)
-        if (
-            self.health
-            and self.health.is_down("broker")
-            and not any(seen.outcome is not Outcome.FINE for seen in asking)
-        ):
-            yield trouble("http.bad-gateway", "/health says so")
+        asking = {route: seen for route, seen in self._seen.items() if route in ASKS_BROKER}
+        has_prices = "ticker" in asking and asking["ticker"].outcome is Outcome.FINE
+        failing = [seen for seen in asking.values() if seen.outcome is not Outcome.FINE]
+        for seen in failing:
+            if (found := self._of_call(seen)) is not None:
+                # What asks in the user's name fails; prices, which anybody may ask for, come all the same.
+                yield replace(found, effect=Effect.DEGRADES) if has_prices else found
+        if self.health and self.health.is_down("broker") and not failing:
+            found = trouble("http.bad-gateway", "/health says so")
+            yield replace(found, effect=Effect.DEGRADES) if has_prices else found
+
+    def _of_call(self, seen: Seen) -> Trouble | None:
+        if seen.cause:
+            return trouble(seen.cause, seen.evidence, certain=True)
+        match seen.outcome:
+            case Outcome.BROKER_BUSY:
+                return trouble("crypto.bingx-busy", seen.evidence)
+            case Outcome.BROKER_GONE:
+                return trouble("http.bad-gateway", seen.evidence)
+            case Outcome.BROKEN:
+                works = self._answers_since(seen.since)
+                return trouble("crypto.fernet-key" if works else "http.no-upgrade", seen.evidence)
+            case _:
+                return None
 
     def _of_speed(self) -> Iterator[Trouble]:
         health = self.health
-        if health is None or health.seconds < SLOW_HEALTH or self.health_silent_since is not None:
+        if health is None or health.seconds < SLOW_HEALTH or health.is_down("database"):
+            self._slow = None
             return
-        others = [seen for seen in self._seen.values() if abs(seen.at - health.at) < SOON]
-        code = "crypto.health-hangs"
-        if others and all(seen.seconds >= SLOW_HEALTH for seen in others):
-            code = "http.open-timeout"
-        yield trouble(code, f"it took {health.seconds:.1f} s")
+        others = [seen for seen in self._seen.values() if seen.at >= health.at - health.seconds]
+        if others:  # else what it meant before
+            is_alone = any(seen.outcome is Outcome.FINE and seen.seconds < SLOW_HEALTH for seen in others)
+            self._slow = "crypto.health-hangs" if is_alone else "http.open-timeout"
+        if self._slow and self.health_silent_since is None:
+            yield trouble(self._slow, f"it took {health.seconds:.1f} s")
+
+    def stands(self) -> bool:
+        """Whether anything at all answers."""
+        return self.health_silent_since is None or self._answers_since(self.health_silent_since)
+
+    def _answers_since(self, at: float) -> bool:
+        return any(seen.outcome is Outcome.FINE and seen.at >= at for seen in self._seen.values())

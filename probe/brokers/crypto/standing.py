@@ -11,7 +11,9 @@ from probe.model.failures import Blame
 from probe.model.meanings import Effect, Meaning, Notice, Trouble
 from probe.wire.calls import HttpReply
 
-LAST_REFUSAL = 3  # in a row: then the session is over, and not only unknown to one worker
+CHANCE_OVER = 12  # acceptances in a row: workers with secrets of their own would have refused one
+CLOCK_DOUBT = 2.0  # seconds
+LAST_REFUSAL = 4  # in a row: then the session is over, and not only unknown to one worker
 _ENDING = 0.98  # of its life: clocks differ
 _SOON_OVER = 3600.0
 _UNKNOWN = "auth.session-expired"
@@ -25,8 +27,9 @@ class Standing:
         self._cookie = Issued(value=self.value, attributes=read_attributes(written)) if written else None
         self._slides: bool | None = None
         self._signs_off_at: float | None = None  # UTC at which this value ends, if it is known
-        self._refused: set[str] = set()  # routes that said 401 and nothing since
-        self.refusals = 0  # in a row
+        self._known_to: set[str] = set()  # routes that let us in
+        self._refused: set[str] = set()  # routes that said 401 since
+        self.refusals = self._acceptances = 0  # in a row
         self._is_random = False
         self._began: float | None = None  # UTC
         self._why: Trouble | None = None
@@ -51,17 +54,19 @@ class Standing:
         return [Notice(name="session cookie", payload=payload)]
 
     def accepted(self, route: str) -> None:
-        if route in self._refused:
+        self._known_to.add(route)
+        self.refusals, self._acceptances = 0, self._acceptances + 1
+        if self._refused & self._known_to:
             self._is_random = True
             self._refused.clear()
-            self.refusals = 0
-        if not self._is_random:
-            self._why = None
+        elif self._acceptances >= CHANCE_OVER:
+            self._is_random = False
+        self._why = None
 
     def refused(self, route: str, health: Health | None, utc: float) -> None:
         """A read that should have worked was answered with 401."""
         self._refused.add(route)
-        self.refusals += 1
+        self.refusals, self._acceptances = self.refusals + 1, 0
         self._why = self._reason(health, utc)
 
     @property
@@ -105,7 +110,7 @@ class Standing:
             )
         if health.uptime is None:
             return _secret("the session that worked is unknown, and /health is well", Effect.SHUTS_OUT)
-        if utc - health.uptime >= since:
+        if utc - health.uptime >= since + health.seconds + CLOCK_DOUBT:
             return _secret(
                 f"the backend was started anew {health.uptime:.0f} s ago and knows no earlier session",
                 Effect.SHUTS_OUT,

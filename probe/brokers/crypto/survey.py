@@ -42,11 +42,13 @@ from probe.model.meanings import (
 )
 from probe.session.broker import Surveyor, SurveyPlan
 from probe.session.codec import DialectRules
-from probe.session.polled import Round, Said, Survey
+from probe.session.polled import Explained, Round, Said, Survey
 from probe.wire.calls import Asking, HttpReply
 
 FOREIGN = "https://foreign.example"  # an origin that nobody allows
-ACCOUNT_EVERY = 75.0  # each of four things every five minutes
+ACCOUNT_EVERY = (
+    60.0  # whether the broker takes calls every other time, each of three things every six minutes
+)
 SNAPSHOTS_WITHIN = 24 * 3600.0
 _DEPTHS = (
     "",
@@ -172,31 +174,38 @@ class CryptoSurvey:
             Round(name="account", every=ACCOUNT_EVERY, ask=self._ask_account, first_after=68.0),
         )
 
-    def _ask_portfolio(self, now: float) -> Asking[Said]:
+    def _ask_portfolio(self, now: float) -> Asking[Said | Explained]:
         def tell(came: Came) -> list[Meaning]:
             balance = balance_of(came.body)
             return [self._odd("portfolio", came, tells_balance=True) if balance is None else balance]
 
         return (yield from self._ask("portfolio", self._dialect.portfolio_path, now, tell))
 
-    def _ask_account(self, now: float) -> Asking[Said]:
+    def _ask_account(self, now: float) -> Asking[Said | Explained]:
         """What changes seldom, one after the other."""
         dialect = self._dialect
+        broker = ("broker", dialect.broker_path, self._broker)
         kinds = (
+            broker,
             ("positions", dialect.positions_path, self._listed),
+            broker,
             ("strategies", dialect.strategies_path, self._listed),
+            broker,
             ("trades", dialect.trades_path, self._listed),
-            ("broker", dialect.broker_path, self._broker),
         )
         name, path, tell = kinds[self._kind % len(kinds)]
         self._kind += 1
         return (yield from self._ask(name, path, now, lambda came: tell(name, came)))
 
-    def _ask_health(self, now: float) -> Asking[Said]:
+    def _ask_health(self, now: float) -> Asking[Said | Explained]:
         came = yield from self._caller.call(self._dialect.health_path, now, "health")
-        return came if isinstance(came, Failure) else [*self._told(came.at), *self._healthy(came)]
+        return (
+            self._explained(came, now)
+            if isinstance(came, Failure)
+            else [*self._healthy(came), *self._told(came.at)]
+        )
 
-    def _ask_ticker(self, now: float) -> Asking[Said]:
+    def _ask_ticker(self, now: float) -> Asking[Said | Explained]:
         symbols = self._plan.symbols
         if not symbols:
             return self._told(now)
@@ -212,7 +221,7 @@ class CryptoSurvey:
 
         return (yield from self._ask("ticker", path, now, tell))
 
-    def _ask_snapshots(self, now: float) -> Asking[Said]:
+    def _ask_snapshots(self, now: float) -> Asking[Said | Explained]:
         until = self._caller.utc(now)
         query = {"from": _iso(until - SNAPSHOTS_WITHIN), "to": _iso(until + 60.0)}
         path = f"{self._dialect.snapshots_path}?{urlencode(query)}"
@@ -250,11 +259,22 @@ class CryptoSurvey:
 
     # -- one question ----------------------------------------------------------------------------------------------------
 
-    def _ask(self, route: str, path: str, now: float, tell: Callable[[Came], list[Meaning]]) -> Asking[Said]:
+    def _ask(
+        self,
+        route: str,
+        path: str,
+        now: float,
+        tell: Callable[[Came], list[Meaning]],
+        *,
+        is_again: bool = False,
+    ) -> Asking[Said | Explained]:
         came = yield from self._caller.call(path, now, route)
         if isinstance(came, Failure):
-            is_answer = came.http_status is not None and came.kind != "http.429"
-            return self._wrong(route, trouble_of_failure(came), now) if is_answer else came
+            if came.http_status is not None and came.kind != "http.429":
+                return self._wrong(route, trouble_of_failure(came), now)
+            if came.kind == "http.open-timeout":
+                yield from self._look_at_health(now)
+            return self._explained(came, now)
         reply, utc = came.reply, self._caller.utc(came.at)
         shown = path.partition("?")[0]
         match reply.status:
@@ -270,6 +290,8 @@ class CryptoSurvey:
             case 401:
                 yield from self._look_at_health(came.at)
                 self._caller.standing.refused(route, self._caller.fresh_health(came.at), utc)
+                if not is_again and self._caller.has_room(came.at):  # another worker may know us
+                    return (yield from self._ask(route, path, came.at, tell, is_again=True))
                 if self._caller.standing.is_over:
                     why = f"GET {shown}: {next(self._caller.standing.troubles(utc)).sentence}"
                     return Failure(
@@ -280,15 +302,21 @@ class CryptoSurvey:
                 said_so = self._caller.redact.shorten(detail_of(reply), SHOWN)
                 return self._wrong(route, unknown_symbol(said_so), came.at)
             case status if status >= 500:
+                limited = yield from self._look_at_health(came.at)
                 if may_be_hidden(reply):
-                    limited = yield from self._look_at_health(came.at)
                     if limited is not None:
-                        return limited
+                        return self._explained(limited, came.at)
                     if self._caller.fresh_health(came.at):
                         self._caller.backend.see(route, self._caller.seen(route, path, came))
                 return self._told(came.at)
             case _:
                 return self._wrong(route, trouble_of_failure(self._caller.failed(came, shown)), came.at)
+
+    def _explained(self, failure: Failure, now: float) -> Failure | Explained:
+        told = self._told(now)
+        explains = any(each.rows for each in told if each.about in ("backend", "rest"))
+        stands = self._caller.backend.stands()
+        return Explained(failure=failure, said=told, stands=True) if explains and stands else failure
 
     def _wrong(self, route: str, trouble: Trouble, now: float) -> list[Meaning]:
         return [Troubles(about=route, rows=(trouble,)), *self._told(now)]
@@ -305,7 +333,7 @@ class CryptoSurvey:
 
     # -- what is remembered, and told again with every answer --------------------------------------------------------------
 
-    def _told(self, now: float) -> list[Meaning]:
+    def _told(self, now: float) -> list[Troubles]:
         utc = self._caller.utc(now)
         noted = [row for row in (self._clock, self._late) if row is not None]
         return [

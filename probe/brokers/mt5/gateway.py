@@ -6,6 +6,7 @@ end that is known of it. And a proxy in front may count questions: a session wit
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
@@ -29,9 +30,13 @@ from probe.brokers.mt5.answers import (
 from probe.brokers.mt5.asking import Answer, Asker, Stopped, over
 from probe.brokers.mt5.outside import ACCOUNT, Outside, look_around
 from probe.brokers.mt5.troubles import (
+    BRIDGE_DOWN,
     ERROR,
+    HELD_UP,
     IPC_TIMEOUT,
+    LOGIN_REFUSED,
     MALFORMED,
+    NO_BROKER,
     NO_PRICES,
     NO_SYMBOL,
     NONE_AS_EMPTY,
@@ -45,7 +50,7 @@ from probe.brokers.mt5.watching import Rows, Watching
 from probe.model.credentials import Credentials
 from probe.model.events import Phase
 from probe.model.failures import Failure, Speaker
-from probe.model.intents import AskBalance
+from probe.model.intents import AskBalance, Watch
 from probe.model.meanings import (
     Admitted,
     Balance,
@@ -60,7 +65,7 @@ from probe.model.meanings import (
 )
 from probe.session.broker import SurveyPlan
 from probe.session.codec import DialectRules
-from probe.session.polled import Round, Said
+from probe.session.polled import FIRST_SPREAD, Explained, Round, Said
 from probe.session.refusal import kind_of_status
 from probe.wire.calls import Asking
 
@@ -74,21 +79,32 @@ RULES = DialectRules(
     speaks_first={},
     beats=(),
     peer_beats=False,
+    # A call may take as long as whoever carries it is patient, and a token may be tried with several workers.
+    deadlines={Phase.OPENING: 20.0, Phase.AUTHENTICATING: 40.0, Phase.CLOSING: 2.0},
     data_every=5.0,
+    reopens=False,
     asks_history=False,
 )
 
 SYMBOL_EVERY = 5.0
 MOST_SYMBOL_CALLS = 36.0  # a minute, however many symbols: with all else it stays below nginx's 60
 FRESH_TRIES = 7  # with a refused token, on connections of their own: one of four workers may know it
-REFUSED_ROUNDS, FICKLE_ROUNDS = 2, 8  # in a row, until the token is over; and where workers take turns
+REFUSED_ROUNDS, FICKLE_ROUNDS = (
+    2,
+    8,
+)  # in a row, until the token is over; and where workers take turns, or seem to no more
 LISTS = (
     ("positions", 60.0, "/api/v1/positions", read_positions),
     ("orders", 60.0, "/api/v1/orders", read_orders),
     ("snapshot", 300.0, "/api/v1/snapshot", read_snapshot),
     ("history", 300.0, "/api/v1/history?from_days_ago=1", read_history),
 )
-HEAVY = {"snapshot": 5.0, "history": 6.0}  # seconds after the login: prices come first
+AFTER = {"server-time": 0.5, "snapshot": 5.0, "history": 6.0}  # seconds after the login: prices come first
+HEAVY = ("snapshot", "history")
+SILENT = "http.open-timeout"  # the kind of failure
+HEALTH_AFTER = 0.6  # just behind a question to the terminal, each time: does that hold up what asks nobody?
+SYMBOL_AFTER = 2.0  # by then the broker's clock has gone on, if the terminal hears it
+_OF_THE_TERMINAL = (TERMINAL_DOWN, NONE_AS_EMPTY, NO_BROKER, BRIDGE_DOWN, LOGIN_REFUSED, IPC_TIMEOUT)
 
 
 class GatewaySurvey:
@@ -100,7 +116,10 @@ class GatewaySurvey:
             expected=plan.credentials.user if plan.credentials else None, expires_at=self._asker.expires_at
         )
         self._outside = Outside()
-        self._refused_rounds, self._refused_elsewhere = 0, False
+        self._refused_rounds, self._refused_elsewhere = 0, False  # since the last look at the account
+        self._calm_rounds = 0  # without a refusal
+        self._lamenting: set[str] = set()  # rounds that last said that the terminal is not there
+        self._was_lost = False  # the account was not shown
 
     # -- the session's questions ---------------------------------------------------------------------------------------
 
@@ -136,7 +155,6 @@ class GatewaySurvey:
         every = max(SYMBOL_EVERY, len(symbols) * 60.0 / MOST_SYMBOL_CALLS)
         usual: list[tuple[str, float, Callable[[float], Asking[Told]]]] = [
             ("server-time", 20.0, self._server_time),
-            *((f"symbol {name}", every, partial(self._symbol, name)) for name in symbols),
             *((name, 60.0, partial(self._amount, name)) for name in ("balance", "equity")),
             *(
                 (name, seconds, partial(self._listed, name, path, read))
@@ -145,10 +163,22 @@ class GatewaySurvey:
         ]
         health, money = self._round("health", self._health), self._round("account", self._money)
         rounds = [
-            Round(name="health", every=20.0, ask=health, is_beat=True, lane="health"),
+            Round(
+                name="health", every=20.0, ask=health, is_beat=True, lane="health", first_after=HEALTH_AFTER
+            ),
             Round(name="account", every=15.0, ask=money, intent=AskBalance(), first_after=15.0),
             *(
-                Round(name=name, every=seconds, ask=self._round(name, ask), first_after=HEAVY.get(name, 0.0))
+                Round(
+                    name=f"symbol {name}",
+                    every=every,
+                    ask=self._round(f"symbol {name}", partial(self._symbol, name)),
+                    intent=Watch(symbol=name),
+                    first_after=SYMBOL_AFTER + place * FIRST_SPREAD,
+                )
+                for place, name in enumerate(symbols)
+            ),
+            *(
+                Round(name=name, every=seconds, ask=self._round(name, ask), first_after=AFTER.get(name, 0.0))
                 for name, seconds, ask in usual
             ),
         ]
@@ -160,26 +190,64 @@ class GatewaySurvey:
 
     # -- rounds --------------------------------------------------------------------------------------------------------
 
-    def _round(self, name: str, ask: Callable[[float], Asking[Told]]) -> Callable[[float], Asking[Said]]:
-        def flow(now: float) -> Asking[Said]:
+    def _round(
+        self, name: str, ask: Callable[[float], Asking[Told]]
+    ) -> Callable[[float], Asking[Said | Explained]]:
+        def flow(now: float) -> Asking[Said | Explained]:
+            besides: list[Meaning] = []
             try:
+                if self._seen.wants_alone and name != "health":
+                    besides += yield from self._look_alone()
                 rows, said = yield from ask(now)
+                if self._refused_elsewhere and name != "account":
+                    besides += yield from self._try_token(now)
+                    if self._seen.is_fickle:
+                        rows = [replace(row, code=WORKERS) if row.code == TOKEN else row for row in rows]
             except Stopped as stopped:
-                if stopped.failure.kind != "http.open-timeout" or name == "health":
+                if stopped.failure.kind != SILENT:
                     return stopped.failure
+                if name == "health":
+                    return Explained(failure=stopped.failure, said=(_silent(stopped.failure),))
                 return (yield from self._not_answered(name, stopped.failure))
-            return (Troubles(about=name, rows=tuple(rows)), *said)
+            return (Troubles(about=name, rows=tuple(rows)), *said, *besides, *self._taken_back(name, rows))
 
         return flow
+
+    def _look_alone(self) -> Asking[list[Meaning]]:
+        """Of all that asks the terminal only this flow goes on now."""
+        answer = yield from self._asker.get("/health")
+        if isinstance(answer, Complaint):
+            return []
+        return [Troubles(about="health", rows=tuple(self._seen.health_alone(answer.reply.seconds)))]
+
+    def _try_token(self, now: float) -> Asking[list[Meaning]]:
+        """It was refused. Whether it is over, or one of several workers does not know it, is seen at once, but only once."""
+        if self._refused_rounds or self._seen.is_fickle:
+            return []
+        rows, said = yield from self._money(now)
+        return [Troubles(about="account", rows=tuple(rows)), *said]
+
+    def _taken_back(self, name: str, rows: Rows) -> list[Meaning]:
+        """The account is shown again: what seldom asked questions said about a terminal that was not there holds no more."""
+        is_away = any(row.code in _OF_THE_TERMINAL for row in rows)
+        (self._lamenting.add if is_away else self._lamenting.discard)(name)
+        if name != "account" or self._seen.is_lost or not self._was_lost:
+            return []
+        over, self._lamenting, self._was_lost = self._lamenting, set(), False
+        return [Troubles(about=each) for each in sorted(over)]
 
     def _not_answered(self, name: str, failure: Failure) -> Asking[Said]:
         """Whether it is the gateway that is silent, or the terminal behind it."""
         try:
             yield from self._asker.get("/health")
-        except Stopped:
-            return failure
+        except Stopped as stopped:
+            return failure if stopped.failure.kind == SILENT else stopped.failure
         words = f"{name} was not answered in time ({failure.detail}), and /health was"
-        return (Troubles(about=name, rows=(trouble(IPC_TIMEOUT, words),)),)
+        self._lamenting.add(name)
+        effect = (
+            Effect.DEGRADES if name in HEAVY else None
+        )  # what asks the terminal for little may still work
+        return (Troubles(about=name, rows=(trouble(IPC_TIMEOUT, words, effect=effect),)),)
 
     def _health(self, now: float) -> Asking[Told]:
         answer = yield from self._asker.get("/health")
@@ -197,11 +265,17 @@ class GatewaySurvey:
         if self._refused_rounds >= (FICKLE_ROUNDS if self._seen.is_fickle else REFUSED_ROUNDS):
             raise over("the gateway knows it no more: it expired, or the gateway was restarted")
         self._seen.is_fickle |= self._refused_elsewhere and not is_refused
+        self._calm_rounds = 0 if self._refused_elsewhere else self._calm_rounds + 1
+        if self._calm_rounds >= FICKLE_ROUNDS:
+            self._seen.is_fickle = False
         self._refused_elsewhere = False
         rows, said = self._account_told(answer)
         return rows + self._seen.token(self._utc(now)), said
 
     def _symbol(self, symbol: str, now: float) -> Asking[Told]:
+        is_first = symbol == self._plan.symbols[0] and not self._seen.knows(symbol)
+        if is_first and self._outside.has("server-time"):
+            yield from self._server_time(now)  # has it gone on since it was first asked for?
         answer = yield from self._asker.get_with_token(f"/api/v1/symbol/{quote(symbol, safe='')}", now)
         if isinstance(answer, Complaint) and answer.status == 404:
             is_lost = self._seen.is_lost
@@ -210,7 +284,7 @@ class GatewaySurvey:
             self._seen.missing.add(symbol)
             if is_lost:
                 words = f"{symbol} is not found any more, and the account is not either"
-                return [trouble(TERMINAL_DOWN, words, certain=True)], []
+                return [trouble(self._seen.loss, words, certain=True)], []
             words = f"the terminal knows no symbol {symbol}"
             words += " any more" if self._seen.knows(symbol) else ""
             return [trouble(NO_SYMBOL, f"{words} ({answer.words})")], []
@@ -234,7 +308,9 @@ class GatewaySurvey:
         if told.is_own_clock:
             words = "server_time has microseconds, so it is the gateway's own clock: no tick can be read"
             is_lost = yield from self._terminal_is_lost(now)
-            rows.append(trouble(TERMINAL_DOWN, words, certain=True) if is_lost else trouble(NO_PRICES, words))
+            rows.append(
+                trouble(self._seen.loss, words, certain=True) if is_lost else trouble(NO_PRICES, words)
+            )
         rows += self._seen.standstill(self._utc(now))
         theirs = date_of(answer.reply)
         if not advanced or theirs is None:
@@ -258,8 +334,9 @@ class GatewaySurvey:
     def _listed(self, name: str, path: str, read: Callable[[object], int], now: float) -> Asking[Told]:
         answer = yield from self._asker.get_with_token(path, now)
         count, rows = self._read(path, answer, read)
-        if count is None:
-            return rows, []
+        if count is None:  # how long a list gets is the trader's business
+            is_long = isinstance(answer, Complaint) and answer.kind == "session.message-too-big"
+            return [replace(row, effect=Effect.NOTED) for row in rows] if is_long else rows, []
         before = self._seen.counts.get(name, 0)
         self._seen.counts[name] = count
         if count > 0 or not (before or self._seen.is_lost):
@@ -289,7 +366,8 @@ class GatewaySurvey:
     def _account_told(self, answer: Answer) -> Told:
         state, rows = self._read(ACCOUNT, answer, read_account)
         if state is None or isinstance(answer, Complaint):
-            self._seen.is_lost = any(row.effect is Effect.STALLS for row in rows)
+            self._seen.loss = next((row.code for row in rows if row.effect is Effect.STALLS), "")
+            self._was_lost |= self._seen.is_lost
             return rows, []
         rows += self._seen.seen_account(state)
         is_ours = not any(row.effect is Effect.SHUTS_OUT for row in rows)
@@ -322,9 +400,15 @@ class GatewaySurvey:
         for _ in range(FRESH_TRIES):
             if not (isinstance(answer, Complaint) and answer.status == 401):
                 return answer
+            self._refused_elsewhere = True
             answer = yield from self._asker.get_with_token(ACCOUNT, now, ("Connection", "close"))
             self._seen.is_fickle |= not (isinstance(answer, Complaint) and answer.is_refusal)
         return answer
+
+
+def _silent(failure: Failure) -> Troubles:
+    words = f"/health, which asks nobody, is not answered: {failure.detail}"
+    return Troubles(about="health", rows=(trouble(HELD_UP, words, effect=Effect.STALLS),))
 
 
 def _server_figure(answer: Body) -> list[Meaning]:

@@ -7,7 +7,7 @@ from enum import Enum
 
 from probe.brokers.mt5.answers import Body, Complaint, Unreadable, read_health, read_paths
 from probe.brokers.mt5.asking import Answer, Asker, Stopped
-from probe.brokers.mt5.troubles import OPEN_TO_ALL, trouble
+from probe.brokers.mt5.troubles import OPEN_TO_ALL, trouble, trouble_of
 from probe.model.failures import Failure, Speaker
 from probe.model.meanings import Effect, Notice, Troubles
 from probe.session.refusal import kind_of_status
@@ -70,7 +70,7 @@ def look_around(asker: Asker) -> Asking[Outside]:
     Raises:
         Stopped: there is no gateway.
     """
-    health = _sure("/health", (yield from asker.get("/health", ("Origin", STRANGER))))
+    health = yield from asker.get("/health", ("Origin", STRANGER))
     _read_or_stop(health)
     healthz = yield from _perhaps(asker, "/healthz")
     described = yield from _perhaps(asker, "/openapi.json")
@@ -82,10 +82,12 @@ def look_around(asker: Asker) -> Asking[Outside]:
     if isinstance(bare, Complaint) and bare.status in (404, 405):
         words = f"HTTP {bare.status}, so something else than a gateway answers here"
         raise _nothing(ACCOUNT, "http.wrong-path", bare.status, words)
-    origin, shares = (
-        health.reply.header(f"access-control-allow-{name}") for name in ("origin", "credentials")
-    )
-    lets_any_page_in = origin in ("*", STRANGER) and shares == "true"
+    lets_any_page_in = False
+    if isinstance(health, Body):
+        origin, shares = (
+            health.reply.header(f"access-control-allow-{name}") for name in ("origin", "credentials")
+        )
+        lets_any_page_in = origin in ("*", STRANGER) and shares == "true"
     return Outside(
         variant=_variant(healthz, title, paths, lets_any_page_in=lets_any_page_in),
         title=title,
@@ -117,14 +119,12 @@ def _perhaps(asker: Asker, path: str) -> Asking[Answer | None]:
         return None
 
 
-def _sure(path: str, answer: Answer) -> Body:
-    if isinstance(answer, Complaint):
-        words = answer.words if answer.kind else f"HTTP {answer.status}, {answer.words!r}"
-        raise _nothing(path, answer.kind or kind_of_status(answer.status), answer.status, words)
-    return answer
-
-
-def _read_or_stop(health: Body) -> None:
+def _read_or_stop(health: Answer) -> None:
+    if isinstance(health, Complaint):
+        if trouble_of("/health", health).certain:  # it speaks of its terminal, as only a gateway does
+            return
+        words = health.words if health.kind else f"HTTP {health.status}, {health.words!r}"
+        raise _nothing("/health", health.kind or kind_of_status(health.status), health.status, words)
     try:
         read_health(health.data)
     except Unreadable as problem:

@@ -25,7 +25,7 @@ Rows = list[Trouble]
 
 WARN_BEFORE = 1_800.0  # seconds before the token's end
 OFFSETS = (-12.0, 14.0)  # hours; no place on Earth is outside
-ALIVE_WITHIN = 60.0  # seconds: so young, a tick proves that the terminal hears its broker
+NEAR = 60.0  # seconds between the broker's clock and ours; a tick that is farther away is no news, or the offset is wrong
 FROZEN_TIMES, FROZEN_PRICES = (
     2,
     6,
@@ -56,12 +56,16 @@ class Watching:
     expected: str | None  # whose account it should be; None: the first one seen
     expires_at: float | None  # UTC
     account: AccountState | None = None
-    is_lost: bool = False  # the terminal gave no account when last asked
+    loss: str = ""  # why the terminal gave no account when last asked, as a slug; empty: it gave one
     is_fickle: bool = False  # one token was refused and accepted
     counts: dict[str, int] = field(default_factory=dict)  # rows of each list when last seen
     missing: set[str] = field(default_factory=set)  # symbols that were not found when last asked
     skew: float | None = None  # the broker's clock in UTC against ours, by its newest ticks
     hears_broker: bool = False
+    wants_alone: bool = (
+        False  # it shall be seen how long /health takes when nothing else of ours is on its way
+    )
+    _alone: float | None = None  # so long
     _symbols: dict[str, _Symbol] = field(default_factory=dict)
     _time: ServerTime | None = None
     _time_unchanged: int = 0
@@ -70,17 +74,17 @@ class Watching:
 
     # -- the way and the token -----------------------------------------------------------------------------------------
 
+    @property
+    def is_lost(self) -> bool:
+        return bool(self.loss)
+
     def health(self, seconds: float, sessions: int | None) -> Rows:
-        rows, usual = [], list(self._health_seconds)
         self._health_seconds.append(seconds)
-        # The slowest of the last, never their mean: a loop that is blocked now and then is fast in between.
-        slowest, ordinary = max([*usual, seconds][-RECENT:]), median([*usual, seconds])
-        if slowest > HELD or slowest > max(SLOW, TIMES_USUAL * ordinary):
-            rows.append(
-                trouble(
-                    HELD_UP, f"/health, which asks nobody, took {slowest:.1f} s, and usually {ordinary:.2f} s"
-                )
-            )
+        slowest = self._slowest()
+        self.wants_alone = slowest == seconds  # now; what was slow before may be over
+        if slowest is None:
+            self._alone = None
+        rows = self._held_up()
         if sessions is not None:
             self._sessions.append(sessions)
         if _turns(list(self._sessions)) >= TURNS:
@@ -89,6 +93,23 @@ class Watching:
             )
             rows.append(trouble(WORKERS, words, effect=Effect.NOTED))
         return rows
+
+    def health_alone(self, seconds: float) -> Rows:
+        """A way that is slow itself is slow for every question, and somebody else's news."""
+        self.wants_alone, self._alone = False, seconds
+        return self._held_up()
+
+    def _held_up(self) -> Rows:
+        slowest = self._slowest()
+        if slowest is None or self._alone is None or self._alone > slowest / 2:
+            return []
+        words = f"/health, which asks nobody, took {slowest:.1f} s while the terminal was asked, and {self._alone:.2f} s alone"
+        return [trouble(HELD_UP, words)]
+
+    def _slowest(self) -> float | None:
+        """Of the last, and never their mean: a loop that is blocked now and then is fast in between. None: as usual."""
+        slowest, ordinary = max(list(self._health_seconds)[-RECENT:]), median(self._health_seconds)
+        return slowest if slowest > HELD or slowest > max(SLOW, TIMES_USUAL * ordinary) else None
 
     def token(self, utc: float) -> Rows:
         rows = []
@@ -107,7 +128,7 @@ class Watching:
     # -- the account ---------------------------------------------------------------------------------------------------
 
     def seen_account(self, state: AccountState) -> Rows:
-        self.account, self.is_lost = state, False
+        self.account, self.loss = state, ""
         if state.login == 0:
             return [trouble(TERMINAL_DOWN, "the terminal is logged in to no account: its login is 0")]
         self.expected = self.expected or str(state.login)
@@ -121,7 +142,8 @@ class Watching:
     # -- prices --------------------------------------------------------------------------------------------------------
 
     def seen_price(self, symbol: str, price: Price) -> tuple[bool, Rows]:
-        """Whether it is news. A price that stands still may be an old one: nothing in the answer says when it was made."""
+        """Whether it is news. A price that stands still may be an old one: nothing in the answer says when it was made. So the
+        first one counts only when the terminal was just seen to hear its broker."""
         memory = self._symbols.setdefault(symbol, _Symbol())
         is_first, before, memory.price = memory.price is None, memory.price, price
         if price.bid <= 0 or price.ask <= 0:
@@ -158,8 +180,8 @@ class Watching:
                 trouble(WRONG_ZONE, f"the gateway believes the broker to be {told.offset:g} hours from UTC")
             ]
         ahead = told.seconds - told.offset * 3_600.0 - utc
-        self.hears_broker = advanced or abs(ahead) < ALIVE_WITHIN
-        if advanced and abs(ahead) < ALIVE_WITHIN:
+        self.hears_broker = advanced
+        if advanced and abs(ahead) < NEAR:
             self.skew = ahead if self.skew is None else max(self.skew, ahead)
         return advanced, []
 

@@ -246,11 +246,19 @@ def test_a_health_that_is_well_while_reads_fail_lies() -> None:
     assert watched.told(Admitted) == [Admitted()]  # the market's answer, later
 
 
-def test_reads_that_never_answer_are_told_though_they_end_the_session() -> None:
-    watched = watch(200.0, **(reads_fail(SLOW) | {"market_ticker": SLOW}))
+def test_reads_that_never_answer_do_not_end_a_session_whose_health_answers() -> None:
+    watched = watch(200.0, **(reads_fail(SLOW) | {"market_ticker": SLOW, "broker_status": SLOW}))
     assert "crypto.health-lies" in watched.ever()
-    assert watched.failure == "http.open-timeout"
+    assert watched.failure is None
     assert watched.told(Admitted) == []
+
+
+def test_where_not_even_health_answers_the_session_ends() -> None:
+    silent = reads_fail(SLOW) | {"market_ticker": SLOW}
+    served = pages()
+    watched = Watched(served).run(40.0)
+    served |= {name.replace("_", "/"): page for name, page in silent.items()} | {"health": SLOW}
+    assert watched.run(60.0).failure == "http.open-timeout"
 
 
 def test_a_database_that_is_down_by_the_words_of_health() -> None:

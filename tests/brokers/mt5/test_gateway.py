@@ -14,6 +14,7 @@ from tests.brokers.mt5.asked import (
     TOKEN,
     Gateway,
     Held,
+    Route,
     detail,
     key,
     page,
@@ -530,11 +531,17 @@ def test_the_lag_of_a_feed_is_by_the_gateways_own_clock() -> None:
 # -- the gateway itself ---------------------------------------------------------------------------------------------------
 
 
+def held_up(seconds: float) -> Route:
+    """/health is slow while the terminal is asked, and not alone."""
+    slow, fast = (slower(reply(recorded("health")), each) for each in (seconds, 0.01))
+    return lambda _, now: slow if now % 20.0 == pytest.approx(0.6) else fast
+
+
 def test_a_blocked_loop_is_seen_by_the_slowest_health_and_not_the_mean() -> None:
     gateway = Gateway()
     held = Held(gateway).run(200.0)
-    gateway.routes["/health"] = slower(reply(recorded("health")), 3.55)
-    held.run(20.0)
+    gateway.routes["/health"] = held_up(3.55)
+    held.run(25.0)
     gateway.routes["/health"] = reply(recorded("health"))
     held.run(20.0)
 
@@ -544,9 +551,32 @@ def test_a_blocked_loop_is_seen_by_the_slowest_health_and_not_the_mean() -> None
 
 def test_a_loop_that_is_always_blocked_is_not_taken_for_usual() -> None:
     gateway = Gateway()
-    gateway.routes["/health"] = slower(reply(recorded("health")), 3.5)
+    gateway.routes["/health"] = held_up(3.5)
 
-    assert "mt5.bridge-hang" in Held(gateway).run(300.0).troubles
+    assert "mt5.bridge-hang" in Held(gateway).run(303.0).troubles
+
+
+def test_a_way_that_is_slow_for_every_question_is_no_blocked_loop() -> None:
+    gateway = Gateway()
+    gateway.routes["/health"] = slower(reply(recorded("health")), 3.5)
+    held = Held(gateway).run(300.0)
+    gateway.routes["/health"] = reply(recorded("health"))
+
+    assert "mt5.bridge-hang" not in held.run(100.0).troubles
+
+
+def test_a_gateway_that_answers_nobody_is_named_before_the_session_ends() -> None:
+    gateway = Gateway()
+    held = Held(gateway).run(22.0)
+    silent = Failure(kind="http.open-timeout", detail="no answer in 15 s")
+    gateway.routes["/health"] = silent
+    held.run(20.0)
+    assert held.troubles["mt5.bridge-hang"].effect is Effect.STALLS
+    assert held.failure is None
+
+    gateway.routes |= dict.fromkeys(gateway.routes, silent)
+    held.run(20.0)
+    assert held.failure == silent
 
 
 def test_a_far_away_gateway_is_not_a_blocked_one() -> None:
@@ -675,7 +705,7 @@ def test_a_redirect_is_never_followed() -> None:
 def test_health_is_the_beat_and_does_not_wait_for_other_questions() -> None:
     held = Held(Gateway()).run(100.0)
 
-    assert len([event for event in held.events if isinstance(event, HeartbeatAnswered)]) == 6
+    assert len([event for event in held.events if isinstance(event, HeartbeatAnswered)]) == 5
     assert not [event for event in held.events if isinstance(event, RequestExpired)]
 
 

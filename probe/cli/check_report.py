@@ -100,13 +100,18 @@ def _healthy_words(knock: Knock) -> str:
     if not knock.asked.login:
         does = "answers" if knock.endpoint.scheme in knock.broker.surveys else "opens sessions"
         return f"The server {does}; no credential was given, so nothing was logged in."
-    balance = knock.facts.balance
+    balance, symbol = knock.facts.balance, knock.asked.symbol
+    said = knock.facts.is_open(symbol or "")
+    is_open = knock.asked.market_open if said is None else said
+    flow = f"prices of {symbol} flow and requests are answered."
+    if is_open is False:
+        flow = f"the market of {symbol} is closed now, so prices stand still; requests are answered."
     if balance is None and knock.broker.is_public(knock.endpoint):
-        return f"Open without a login; prices of {knock.asked.symbol} flow and requests are answered."
+        return f"Open without a login; {flow}"
     account = {True: "a demo account", False: "a live account", None: "an account"}[
         balance.is_demo if balance else None
     ]
-    return f"Logged in to {account}; prices of {knock.asked.symbol} flow and requests are answered."
+    return f"Logged in to {account}; {flow}"
 
 
 def _notes(knock: Knock) -> Iterator[tuple[str, str]]:

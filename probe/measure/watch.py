@@ -127,7 +127,7 @@ class Watch(Judge):
                 if vitals is not None:
                     vitals.beat_missed(event)
             case RequestSent():
-                counts["requests_sent"] += 1
+                counts["requests_sent"] += _is_counted(event)
             case RequestAnswered(at=at):
                 if not isinstance(event.intent, Subscription):
                     self.measured(at, Metric.APP_RTT, event.rtt_seconds)
@@ -136,7 +136,7 @@ class Watch(Judge):
                 self._heard(event.answer, at)
             case RequestExpired():
                 self._calm_until = event.at
-                counts["requests_expired"] += 1
+                counts["requests_expired"] += _is_counted(event)
                 if vitals is not None:
                     vitals.expired(event)
             case PeerBeat(at=at):
@@ -314,3 +314,9 @@ class Watch(Judge):
             self._down_for = Cause.AUTH if failure.facts.layer is Layer.AUTH else Cause.DISCONNECTED
         elif self._stall_began is not None:
             self._down_for = Cause.STALLED  # we left because of it
+
+
+def _is_counted(event: RequestSent | RequestExpired) -> bool:
+    """A subscription is answered by its prices, and judged by them; where nothing else is asked, a share of the failed ones
+    would never change again."""
+    return not isinstance(event.intent, Subscription)

@@ -102,7 +102,7 @@ BACKEND = (
     Row(
         fault="backend-limit-used-up@60s",
         code="crypto.rate-limited-shared",
-        **_LIMITED | {"held": 240.0},
+        **_DEGRADED | {"held": 240.0},
         long=400.0,
         looks="in its first minute, which opens the session, it could be its own requests",
     ),
@@ -156,7 +156,7 @@ STREAM = (
     ),
     Row(fault="no-pong", code="session.peer-stopped-ponging", **_DEGRADED),
     # prices
-    Row(fault="disowned:at=0s", **_STALLED | {"code": "session.silent-stall", "held": 60.0}),
+    Row(fault="disowned:at=0s", code="auth.false-success", **_STALLED, looks="seen when it connects anew"),
     Row(
         fault="false-success",
         **_STALLED | {"code": "auth.false-success", "from_start": True, "held": 60.0},
@@ -182,12 +182,7 @@ STREAM = (
     Row(fault="delay", looks="slower"),
     Row(fault="delay:seconds=1.5s", code="net.slow", **_DEGRADED),
     Row(fault="jitter", looks="slower"),
-    Row(
-        fault="jitter:seconds=9s",
-        code="session.silent-stall",
-        **_DEGRADED | {"states": (_S.STALLED, _S.DEGRADED)},
-        looks="late prices are missing ones first; then heartbeats are late as well",
-    ),
+    Row(fault="jitter:seconds=4s", code="net.slow", **_DEGRADED),
     Row(fault="slice", looks="nothing that anybody would notice"),
     Row(fault="throttle", looks="nothing that anybody would notice"),
     Row(fault="throttle:bytes_per_second=100", code="eio.ping-timeout", **_ENDED),

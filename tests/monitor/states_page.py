@@ -1,6 +1,9 @@
 """docs/monitor-states.md, drawn from the matrix."""
 
+from collections.abc import Sequence
+
 from probe.faults.catalogue import FAULTS
+from tests.monitor import matrix_coins, matrix_mt5
 from tests.monitor.matrix import BASELINE, BROKERS, NOT_MET, ROWS, Row, Then
 
 STATES = """# States, causes, and what each fault looks like
@@ -48,25 +51,44 @@ def states_page() -> str:
         f"| a closed port, never connected | {never} | 0 / POOR, `all_endpoints_failing`, which explains `connection_lost` |",
         f"| a rejected login, never connected | {never} | 0 / POOR, `auth_rejected` |",
         "",
-        "## Faults",
+        "## Faults of PocketOption and Quotex",
         "",
         "`at=0s`: without the healthy seconds that this fault leaves by itself. *Session*: what becomes of it. *Alert*: when it is held",
         "long enough. `·`: none.",
         "",
-        "| fault | states | cause | incident | alert | session | |",
-        "|---|---|---|---|---|---|---|",
-        *(_line(row) for row in ROWS),
-        "",
+        *_table(ROWS),
         "`tls-certificate` stops the monitor before the first session: `stopped`, `disconnected`, `connection_lost`. `tls-version`: nothing.",
         "",
+        "## Faults of an MT5 gateway",
+        "",
+        *_table(matrix_mt5.ROWS),
+        "## Faults of a crypto backend",
+        "",
+        *_table(matrix_coins.BACKEND),
+        "## Faults of BingX's REST interface",
+        "",
+        *_table(matrix_coins.EXCHANGE),
+        "## Faults of BingX's market stream",
+        "",
+        *_table(matrix_coins.STREAM),
         "## Not met by a monitor",
         "",
         "| fault | why |",
         "|---|---|",
         *(f"| `{name}` | {NOT_MET[name]} |" for name in FAULTS if name in NOT_MET),
+        *(f"| `{name}` | {why} |" for name, why in matrix_coins.NOT_MET.items() if name not in NOT_MET),
         "",
     ]
     return STATES + "\n".join(lines)
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    return [
+        "| fault | states | cause | incident | alert | session | |",
+        "|---|---|---|---|---|---|---|",
+        *(_line(row) for row in rows),
+        "",
+    ]
 
 
 def _line(row: Row) -> str:

@@ -61,7 +61,7 @@ class Visit:
         assert answer["code"] == 0, answer
         return answer["data"]
 
-    async def run(self, flow: Asking[Said]) -> Said:
+    async def run(self, flow: Asking[Any]) -> Said:
         """What a flow makes of the answers."""
         try:
             call = next(flow)

@@ -11,6 +11,7 @@ from functools import partial
 from typing import TypeVar
 from urllib.parse import quote
 
+from probe.brokers.mt5.access import AccessPoints
 from probe.brokers.mt5.answers import (
     Body,
     Complaint,
@@ -28,6 +29,8 @@ from probe.brokers.mt5.answers import (
     server_seconds,
 )
 from probe.brokers.mt5.asking import Answer, Asker, Stopped, over
+from probe.brokers.mt5.diary import journal_round
+from probe.brokers.mt5.journal import Journal
 from probe.brokers.mt5.outside import ACCOUNT, Outside, look_around
 from probe.brokers.mt5.troubles import (
     BRIDGE_DOWN,
@@ -108,10 +111,11 @@ _OF_THE_TERMINAL = (TERMINAL_DOWN, NONE_AS_EMPTY, NO_BROKER, BRIDGE_DOWN, LOGIN_
 
 
 class GatewaySurvey:
-    rules = RULES
-
     def __init__(self, plan: SurveyPlan) -> None:
         self._plan, self._asker = plan, Asker(plan)
+        self._symbol_every = max(SYMBOL_EVERY, len(plan.symbols) * 60.0 / MOST_SYMBOL_CALLS)
+        self.rules = replace(RULES, data_every=self._symbol_every)
+        self._journal = Journal()
         self._seen = Watching(
             expected=plan.credentials.user if plan.credentials else None, expires_at=self._asker.expires_at
         )
@@ -152,7 +156,6 @@ class GatewaySurvey:
 
     def rounds(self) -> Sequence[Round]:
         symbols = self._plan.symbols
-        every = max(SYMBOL_EVERY, len(symbols) * 60.0 / MOST_SYMBOL_CALLS)
         usual: list[tuple[str, float, Callable[[float], Asking[Told]]]] = [
             ("server-time", 20.0, self._server_time),
             *((name, 60.0, partial(self._amount, name)) for name in ("balance", "equity")),
@@ -170,7 +173,7 @@ class GatewaySurvey:
             *(
                 Round(
                     name=f"symbol {name}",
-                    every=every,
+                    every=self._symbol_every,
                     ask=self._round(f"symbol {name}", partial(self._symbol, name)),
                     intent=Watch(symbol=name),
                     first_after=SYMBOL_AFTER + place * FIRST_SPREAD,
@@ -182,7 +185,14 @@ class GatewaySurvey:
                 for name, seconds, ask in usual
             ),
         ]
-        return [each for each in rounds if self._outside.has(each.name.partition(" ")[0])]
+        served = [each for each in rounds if self._outside.has(each.name.partition(" ")[0])]
+        return [*served, *self._beside()]
+
+    def _beside(self) -> Sequence[Round]:
+        """What is seen of the terminal and its broker without the gateway, where somebody said where to look."""
+        folder = self._plan.journal
+        diary = () if folder is None else (journal_round(folder, self._journal),)
+        return (*diary, *AccessPoints(self._plan.access_points).rounds())
 
     def leave(self) -> Asking[None] | None:
         """A logout would be polite anywhere else; here it shuts the terminal for everybody."""

@@ -17,6 +17,7 @@ from functools import partial
 
 from probe.brokers.mt5 import codes, standing
 from probe.brokers.mt5.access import AccessPoints
+from probe.brokers.mt5.diary import journal_round
 from probe.brokers.mt5.journal import Journal
 from probe.brokers.mt5.standing import Record, number, word
 from probe.brokers.mt5.verdicts import (
@@ -27,7 +28,6 @@ from probe.brokers.mt5.verdicts import (
     about_symbol,
     malformed,
     slow_call,
-    unreadable_journal,
 )
 from probe.model.credentials import Credentials, Secret
 from probe.model.errors import LocalProtocolError
@@ -57,9 +57,7 @@ from probe.session.polled import Round, Said
 from probe.wire.calls import (
     Asking,
     LookForProcess,
-    NewLines,
     ProcessFound,
-    ReadLines,
     TerminalCall,
     TerminalReply,
 )
@@ -83,7 +81,7 @@ WAITS = 12_000  # milliseconds that attaching and logging in may take: less than
 DAY = 86_400
 LONGEST_LOGIN = 18  # digits
 LANE = "terminal"
-TERMINAL, ACCOUNT, JOURNAL = "terminal", "account", "journal"
+TERMINAL, ACCOUNT = "terminal", "account"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +125,6 @@ class TerminalSurvey:
                 first_after=first_after,
             )
 
-        journal = Round(name=JOURNAL, every=5.0, ask=self._read_journal, lane=JOURNAL)
         return (
             Round(name=TERMINAL, every=10.0, ask=self._beat, is_beat=True, lane=LANE),
             of(ACCOUNT, 15.0, self._look_at_account, AskBalance()),
@@ -141,7 +138,11 @@ class TerminalSurvey:
             of("symbols", 300.0, self._count_symbols),
             # Not before prices had time to move: at a weekend that tells what trades around the clock.
             of("assets", 300.0, self._assets, AskAssets(), first_after=5.0),
-            *((journal,) if self._plan.journal is not None else ()),
+            *(
+                (journal_round(self._plan.journal, self._journal, self._beside_the_link),)
+                if self._plan.journal is not None
+                else ()
+            ),
             *AccessPoints(self._plan.access_points).rounds(),
         )
 
@@ -304,19 +305,9 @@ class TerminalSurvey:
             )
         return (Assets(rows=tuple(assets)), Troubles(about="assets", rows=tuple(rows)))
 
-    def _read_journal(self, now: float) -> Asking[Said]:
-        reply = yield ReadLines(folder=self._plan.journal or "")
-        match reply:
-            case NewLines():
-                said = self._journal.fold(reply, now)
-            case Failure():
-                return (Troubles(about=JOURNAL, rows=(unreadable_journal(reply),)),)
-            case _:
-                raise _mistaken(reply)
-        if not self._link.is_connected:
-            return said
-        # The terminal's own word about now stands above its diary.
-        return tuple(_without_stalls(each) if isinstance(each, Troubles) else each for each in said)
+    def _beside_the_link(self, told: Meaning) -> Meaning:
+        """The terminal's own word about now stands above its diary."""
+        return _without_stalls(told) if self._link.is_connected and isinstance(told, Troubles) else told
 
     # -- one call ----------------------------------------------------------------------------------------------------
 

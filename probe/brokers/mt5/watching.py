@@ -30,6 +30,7 @@ FROZEN_TIMES, FROZEN_PRICES = (
     2,
     6,
 )  # looks in a row without a change: 40 s and 30 s, which no open night is long
+MOST_STANDING = 12  # looks: a minute, and quiet nights have fewer that long
 TRADES_ALWAYS = re.compile(r"(?:BTC|ETH|LTC|XRP)[A-Z]{3}")
 TRADES_WEEKDAYS = re.compile(r"(?:(?:EUR|USD|GBP|JPY|CHF|AUD|NZD|CAD){2})")
 DAY = 86_400.0
@@ -142,8 +143,8 @@ class Watching:
     # -- prices --------------------------------------------------------------------------------------------------------
 
     def seen_price(self, symbol: str, price: Price) -> tuple[bool, Rows]:
-        """Whether it is news. A price that stands still may be an old one: nothing in the answer says when it was made. So the
-        first one counts only when the terminal was just seen to hear its broker."""
+        """Whether it is known to be of now. One that stands still may be an old one: nothing in the answer says when it was
+        made. So it counts only while the terminal is seen to hear its broker, and not for ever; the first one likewise."""
         memory = self._symbols.setdefault(symbol, _Symbol())
         is_first, before, memory.price = memory.price is None, memory.price, price
         if price.bid <= 0 or price.ask <= 0:
@@ -160,7 +161,9 @@ class Watching:
         elif price.point > 0 and abs(round((price.ask - price.bid) / price.point) - price.spread) > 1:
             words = f"{symbol} has a spread of {price.spread:g} points, and its bid and ask say otherwise"
             rows.append(trouble(MALFORMED, words, effect=Effect.NOTED))
-        return not is_same and (not is_first or self.hears_broker), rows
+        if is_first or is_same:
+            return self.hears_broker and memory.unchanged < MOST_STANDING, rows
+        return True, rows
 
     def knows(self, symbol: str) -> bool:
         return symbol in self._symbols

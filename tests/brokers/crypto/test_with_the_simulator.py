@@ -18,7 +18,7 @@ from probe.model.endpoint import Account
 from probe.model.failures import Failure
 from probe.model.meanings import Admitted, Balance, Meaning, Quotes, Trouble, Troubles, Unrecognised
 from probe.session.broker import SurveyPlan
-from probe.session.polled import Said
+from probe.session.polled import Explained, Said
 from probe.simulator.web.crypto import application
 from probe.simulator.world import World
 from probe.wire.calls import Asking, HttpCall, HttpReply
@@ -46,13 +46,13 @@ class Backend:
         )
         self.key, self.survey = key, CryptoSurvey(Dialect(), plan)
 
-    async def answer(self, flow: Asking[Said]) -> Said:
+    async def answer(self, flow: Asking[Said | Explained]) -> Said | Explained:
         try:
             call = next(flow)
             while True:
                 call = flow.send(await self.send(call))
         except StopIteration as end:
-            said: Said = end.value
+            said: Said | Explained = end.value
             return said
 
     async def send(self, call: object) -> HttpReply:
@@ -72,7 +72,10 @@ class Backend:
         """Everything once."""
         now = self.loop.time()
         said: list[Meaning] = []
-        flows = [self.survey.open(now), self.survey.enter(self.key, now)]
+        flows: list[Asking[Said | Explained]] = [
+            self.survey.open(now),
+            self.survey.enter(self.key, now),
+        ]
         rounds = self.survey.rounds()
         flows += [each.ask(now) for each in rounds]
         flows += [each.ask(now) for each in rounds if each.name == "account" for _ in range(3)]

@@ -8,7 +8,7 @@ from probe.brokers.mt5.terminal import TerminalSurvey
 from probe.model.credentials import Credentials
 from probe.model.meanings import Meaning, Trouble, Troubles
 from probe.session.broker import SurveyPlan
-from probe.session.polled import Said
+from probe.session.polled import Explained, Said
 from probe.wire.calls import Asking, Call, LookForProcess, ProcessFound, Reply, TerminalCall, TerminalReply
 
 MONDAY_UTC = 1_795_428_000.0  # 2026-11-23, 10:00
@@ -83,7 +83,7 @@ class Desk:
         return reply(value(*call.arguments) if callable(value) else value)
 
 
-def drive(flow: Asking[Said], respond: Callable[[Call], Reply]) -> Said:
+def drive(flow: Asking[Said | Explained], respond: Callable[[Call], Reply]) -> Said:
     try:
         call = next(flow)
         while True:

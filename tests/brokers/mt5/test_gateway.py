@@ -719,3 +719,36 @@ def test_how_long_the_gateway_itself_took_is_told() -> None:
 
 def test_all_troubles_say_what_to_do_next() -> None:
     assert all(advice.endswith(".") and len(advice) > 40 for _, _, advice in _TABLE.values())
+
+
+def test_what_seldom_asked_questions_said_of_a_terminal_that_was_gone_ends_when_the_account_is_shown_again() -> (
+    None
+):
+    gateway = Gateway()
+    well = dict(gateway.routes)
+    for path in (ACCOUNT, "/api/v1/snapshot"):
+        gateway.routes[path] = detail(500, "Failed to get account info")
+    held = Held(gateway).run(22.0)
+    assert held.troubles["mt5.gateway-up-terminal-down"].effect is Effect.STALLS
+
+    gateway.routes |= well
+    assert held.run(15.0).troubles == {}
+
+
+def test_a_price_that_stands_still_for_a_while_is_still_one_while_the_terminal_hears_its_broker() -> None:
+    gateway = Gateway()
+    gateway.routes[SYMBOL] = reply(recorded("symbol"))
+    held = Held(gateway).run(300.0)
+    told = [event.at for event in held.quotes]
+
+    assert len(told) == 12
+    assert max(told) < 65.0
+
+
+def test_a_price_that_stands_still_with_the_brokers_clock_is_none() -> None:
+    gateway = Gateway()
+    held = Held(gateway).run(30.0)
+    gateway.moves = False
+    held.run(300.0)
+
+    assert max(event.at for event in held.quotes) < 65.0

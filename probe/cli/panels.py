@@ -10,7 +10,7 @@ from rich.style import Style
 
 from probe.cli.lines import TONE_OF_SEVERITY, TONE_OF_STATE, Told, counted, likely, percent, safe, span
 from probe.cli.output import bar, milliseconds
-from probe.cli.summary import lasted, reason, round_trips_of
+from probe.cli.summary import BESIDES, lasted, reason, round_trips_of
 from probe.measure.health import Grade
 from probe.measure.records import Data, Incident, Login, Metric, Protocol, SessionState, Transport
 from probe.measure.snapshot import EndpointView, Snapshot, SymbolView
@@ -258,12 +258,11 @@ def round_trips(snapshot: Snapshot, width: int) -> list[Row]:
     head: Row = [padded("ROUND TRIPS of 15 min", 15 + room, "title")]
     head += [padded(name, 10, "dim", right=True) for name in ("p50", "p95", "p99")]
     rows = [[*head, padded("count", 7, "dim", right=True)]]
-    extra = {Metric.BEAT_RTT: "keep-alive", Metric.UPLINK_RTT: "uplink"}
-    for metric, name in (round_trips_of(snapshot) | extra).items():
+    for metric, name in (round_trips_of(snapshot) | BESIDES).items():
         found = snapshot.rtt.get(metric)
         row = [padded(name, 14), part(" ")]
         if found is None or not found.count:
-            if metric in extra:
+            if metric in BESIDES:
                 continue
             rows.append([*row, part("not measured", "dim")])
             continue

@@ -116,6 +116,17 @@ def _connections(snapshot: Snapshot) -> str:
     )
 
 
+BESIDES = {  # shown where they were measured
+    Metric.BEAT_RTT: "keep-alive",
+    Metric.ACCESS_RTT: "access server",
+    Metric.TERMINAL_PING: "terminal",
+    Metric.ORDER_RTT: "order",
+    Metric.FEED_LAG: "feed lag",
+    Metric.SERVER_PROCESS: "server itself",
+    Metric.UPLINK_RTT: "uplink",
+}
+
+
 def round_trips_of(snapshot: Snapshot) -> dict[Metric, str]:
     """Those that such a target has, by the names they are shown with."""
     absent = Metric.WS_RTT if Metric.POLL_RTT in snapshot.rtt else Metric.POLL_RTT
@@ -124,7 +135,7 @@ def round_trips_of(snapshot: Snapshot) -> dict[Metric, str]:
 
 def _round_trips(snapshot: Snapshot) -> Iterator[str]:
     measured = False
-    for metric, name in round_trips_of(snapshot).items():
+    for metric, name in (round_trips_of(snapshot) | BESIDES).items():
         found = snapshot.rtt.get(metric)
         if found is None or not found.count:
             continue

@@ -69,6 +69,13 @@ class AccountAnswer(BaseModel):
     sign_in: SignInAnswer | None
 
 
+class MailAnswer(BaseModel):
+    broker: str
+    to: str
+    otp: str
+    sent_at: float
+
+
 @asynccontextmanager
 async def controlling(simulator: Simulator) -> AsyncIterator[Control]:
     """The control API, for as long as the block lasts."""
@@ -163,6 +170,15 @@ def control_api(simulator: Simulator, *, port: int, token: str) -> FastAPI:
                 sign_in=SignInAnswer(**facts.sign_in.revealed()) if facts.sign_in else None,
             )
             for facts in simulator.accounts()
+        ]
+
+    @app.get("/outbox")
+    async def outbox() -> list[MailAnswer]:
+        """What would have been mailed, newest last."""
+        return [
+            MailAnswer(broker=name, to=mail.to, otp=mail.otp, sent_at=mail.sent_at)
+            for name, pages in simulator.pages.items()
+            for mail in getattr(getattr(pages.state, "outbox", None), "mails", ())
         ]
 
     return app

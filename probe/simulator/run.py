@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from probe.brokers import broker_names, find_broker
 from probe.faults.board import MisbehaviourBoard
@@ -22,6 +22,9 @@ from probe.simulator.listen import Listener, ServerContext, SignIn, SimEndpoint,
 from probe.simulator.sessions import Counters, SessionLog
 from probe.simulator.switchboard import Switchboard, can_have
 from probe.simulator.world import World
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI  # takes half a second
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +73,7 @@ class Simulator:
         self.endpoints: list[SimEndpoint] = []
         self.ca_file: Path | None = None
         self.worlds: dict[str, World] = {}
+        self.pages: dict[str, FastAPI] = {}  # by broker, where web pages are served
         self._misbehaviour: dict[str, MisbehaviourBoard] = {}
         self._page_faults: dict[str, PageBoard] = {}
         self._listeners: list[Listener] = []
@@ -174,6 +178,7 @@ class Simulator:
             board=self._page_faults[broker.name],
             rng=Random(f"{self._seed}/{broker.name}/pages"),
         )
+        self.pages[broker.name] = app
         await cleanup.enter_async_context(serving(app, inside))
 
     async def _listen(

@@ -83,7 +83,8 @@ def test_a_request_needs_the_token_and_this_host(play: Play, name: str, value: s
     async def scenario(_: Simulator, api: httpx.AsyncClient) -> None:
         headers = {name.encode(): value.encode()}
         answers = [
-            await api.get(path, headers=headers) for path in ("/health", "/faults", "/sessions", "/accounts")
+            await api.get(path, headers=headers)
+            for path in ("/health", "/faults", "/sessions", "/accounts", "/outbox")
         ]
         answers.append(await api.post("/faults", headers=headers, json={"fault": "delay"}))
         assert {answer.status_code for answer in answers} - {201} == {status}
@@ -187,3 +188,24 @@ def test_accounts_are_shown_with_what_opens_them(play: Play) -> None:
         ]
 
     play(scenario)
+
+
+def test_a_code_that_would_have_been_mailed_is_told() -> None:
+    async def scenario() -> None:
+        async with Simulator(["crypto"]) as simulator:
+            (endpoint,) = simulator.plain_endpoints()
+            transport = httpx.ASGITransport(control_api(simulator, port=9, token=TOKEN))
+            bearer = {"Authorization": f"Bearer {TOKEN}"}
+            async with (
+                httpx.AsyncClient(transport=transport, base_url=BASE, headers=bearer) as api,
+                httpx.AsyncClient(trust_env=False, base_url=endpoint.url) as client,
+            ):
+                assert (await api.get("/outbox")).json() == []
+                somebody = {"email": "somebody@sim.test"}
+                assert (await client.post("/signup", json=somebody)).status_code == 200
+                (mail,) = (await api.get("/outbox")).json()
+                assert (mail["broker"], mail["to"]) == ("crypto", "somebody@sim.test")
+                verified = await client.post("/verify-otp", json=somebody | {"otp": mail["otp"]})
+                assert verified.status_code == 200
+
+    asyncio.run(scenario())

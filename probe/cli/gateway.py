@@ -26,7 +26,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command(
     epilog="Try: probe gateway --terminal bridge:127.0.0.1:18812 --account file:account.json, where the file holds "
-    '{"account_number": 12345678, "password": "…", "server": "Broker-Demo"}.'
+    '{"account": 12345678, "password": "…", "server": "Broker-Demo"}.'
 )
 @click.option(
     "--terminal",
@@ -105,12 +105,15 @@ def _read_account(reference: str) -> "GatewayAccount":
     for warning in found.warnings:
         warn(warning)
     try:
-        login = Login.model_validate(json.loads(found.secret.reveal()))
+        told = json.loads(found.secret.reveal())
+        if isinstance(told, dict) and "account" in told:  # as a target's login is written
+            told["account_number"] = told.pop("account")
+        login = Login.model_validate(told)
     except (ValueError, RecursionError):  # its words would repeat what was given
         raise ConfigError(
             f"what was found in {found.source} is no account",
             where="--account",
-            next_step='Write it {"account_number": 12345678, "password": "…", "server": "Broker-Demo"}.',
+            next_step='Write it {"account": 12345678, "password": "…", "server": "Broker-Demo"}.',
         ) from None
     password = Secret(login.password)
     remember(password)

@@ -16,7 +16,7 @@ from probe.cli.gateway import gateway
 from probe.model.errors import ConfigError, CredentialMissing
 
 PASSWORD = "planted-secret-91"
-LOGIN = {"account_number": 12_345_678, "password": PASSWORD, "server": "Broker-Demo"}
+LOGIN = {"account": 12_345_678, "password": PASSWORD, "server": "Broker-Demo"}
 BRIDGE = "bridge:127.0.0.1:1"  # where nobody listens
 
 
@@ -52,7 +52,8 @@ def running(account: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 @pytest.mark.skipif(os.name != "posix", reason="signals are sent as on POSIX")
 def test_it_says_where_it_listens_and_ends_cleanly_on_ctrl_c(account: str) -> None:
     with running(account) as (process, url):
-        answer = httpx.post(f"{url}/api/v1/login", json=LOGIN)
+        asked = {"account_number": LOGIN["account"], "password": PASSWORD, "server": LOGIN["server"]}
+        answer = httpx.post(f"{url}/api/v1/login", json=asked)
         assert answer.status_code == 503
         assert "cannot be reached" in answer.json()["detail"]
         process.send_signal(signal.SIGINT)

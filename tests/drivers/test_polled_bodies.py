@@ -43,6 +43,7 @@ def body_of(made: Exchange) -> tuple[bytes, bool]:
         ("GZip", gzip.compress(b'{"a":1}')),
         ("deflate", zlib.compress(b'{"a":1}')),
     ],
+    ids=["nothing", "identity", "gzip", "GZip", "deflate"],  # the time is in what gzip makes
 )
 def test_what_is_packed_once_is_read(coding: str, piece: bytes) -> None:
     made = exchange(coding)

@@ -12,6 +12,12 @@ settings.register_profile("no deadline", deadline=None)
 settings.load_profile("no deadline")
 
 
+@pytest.fixture(autouse=True)
+def _memory_of_a_monitor(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that of thousands of tests in one process, of which a monitor among them would complain."""
+    monkeypatch.setattr("probe.monitor.monitor.resident_megabytes", lambda: 100.0)
+
+
 @pytest.fixture(params=KNOWN, ids=lambda known: known.broker.name)
 def known(request: pytest.FixtureRequest) -> Known:
     """Every broker that sessions are held with; what a test promises with this holds for all of them."""

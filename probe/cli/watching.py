@@ -11,6 +11,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import Wanted
+from probe.session.broker import Broker
 from probe.targets import Target
 
 MOST_SYMBOLS = 20
@@ -41,6 +42,7 @@ class Understanding:
 
     def __init__(self, typed: Typed, choices: Choices, stack: AsyncExitStack) -> None:
         self._typed, self._choices, self._stack = typed, choices, stack
+        self._brokers: list[Broker] = []
         self._simulated: dict[
             object, tuple[tuple[Endpoint, ...], Credentials | None]
         ] = {}  # asked again, the same simulator is meant
@@ -56,6 +58,7 @@ class Understanding:
                 where="--fault",
                 next_step="Watch sim or sim:BROKER.",
             )
+        self._brokers = [target.broker for target in targets]
         chosen = replace(self._typed.chosen, connect=self._choices.connect, symbols=self._choices.symbols)
         found: list[Wanted] = []
         for target in targets:
@@ -70,8 +73,22 @@ class Understanding:
         dialect = target.settings.dialect if target.settings else {}
         key = (target.name, target.broker.name, region, *dialect.items())
         if key not in self._simulated:
-            self._simulated[key] = await simulated(target, region, self._stack, self._choices.faults)
+            self._simulated[key] = await simulated(
+                target, region, self._stack, self._faults_of(target.broker)
+            )
         return self._simulated[key]
+
+    def _faults_of(self, broker: Broker) -> list[str]:
+        """Those that it can have, and those that none of them can have, for the simulator to say so."""
+        from probe.faults.catalogue import read_fault
+        from probe.simulator.switchboard import can_have
+
+        orders = {fault: read_fault(fault) for fault in self._choices.faults}
+        return [
+            fault
+            for fault, order in orders.items()
+            if can_have(broker, order) or not any(can_have(each, order) for each in self._brokers)
+        ]
 
 
 def _real(typed: Typed, target: Target) -> tuple[tuple[Endpoint, ...], Credentials | SignIn | None]:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 import pytest
 
+from probe.brokers import broker_names
 from probe.cli.main import run as probe_command
 from probe.store.reader import StoreReader
 from tests.cli.monitoring import (
@@ -181,13 +182,13 @@ def test_what_cannot_be_watched_is_said_in_words(
 
 
 def test_every_json_line_says_its_version_its_kind_and_when_and_the_last_sums_up(home: Path) -> None:
-    ran = watch(home, "sim", "--json", "--for", "2.5s", "--fault", "drop:at=1s")
+    ran = watch(home, "sim", "--json", "--for", "3.5s", "--fault", "drop:at=1s")
     assert ran.code == 0
     assert all(list(line)[:3] == ["schema_version", "kind", "at"] for line in ran.told)
     kinds = [line["kind"] for line in ran.told]
     assert {"state", "attempt", "disconnect", "incident", "tick"} <= set(kinds)
     assert kinds.index("summary") == len(kinds) - 1
-    assert [each["target"] for each in ran.told[-1]["targets"]] == ["pocketoption", "quotex"]
+    assert [each["target"] for each in ran.told[-1]["targets"]] == [*broker_names()]
     assert list(home.iterdir()) == []  # what only a simulator did is not kept
 
 
@@ -592,3 +593,9 @@ def test_a_process_that_stood_still_did_not_observe(broker: Served, home: Path) 
     assert 7 < target["unobserved_seconds"] < 10
     assert target["observed_seconds"] < 5
     assert [line for line in ran.told if line["kind"] == "incident"] == []
+
+
+def test_a_fault_that_no_broker_among_them_can_have_is_refused(home: Path) -> None:
+    ran = watch(home, "sim:mt5", "--for", "1s", "--fault", "drop")
+    assert ran.code == 2
+    assert "no broker that is simulated here can have drop" in ran.err

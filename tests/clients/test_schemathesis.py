@@ -45,4 +45,4 @@ def test_an_application_keeps_what_its_description_promises(
 @pytest.mark.parametrize("application", ["gateway", "crypto"])
 @pytest.mark.parametrize("seed", ["2", "3"])
 def test_it_does_so_for_long(run_once: RunOnce, application: str, seed: str) -> None:
-    judge(run_once, application, seed, "300", "coverage,fuzzing", most_seconds=900)
+    judge(run_once, application, seed, "60", "coverage,fuzzing", most_seconds=900)

@@ -97,6 +97,10 @@ def _is_url(text: str) -> bool:
 
 def _no_such_target(text: str, settings: Settings | None) -> ConfigError:
     next_step = f"A target is {KINDS_OF_TARGET}."
+    if text in broker_names():
+        beginning = next((each.url for each in find_broker(text).open_endpoints), None)
+        open_one = f"`{beginning}` is one that is open to everybody, " if beginning else ""
+        next_step = f"It is a broker: {open_one}`sim:{text}` is simulated. {next_step}"
     if settings is not None and settings.targets:
         next_step += " `probe targets` lists those in probe.toml."
     meant = near_miss(text, settings.targets) if settings is not None else None
@@ -118,9 +122,11 @@ def _from_settings(chosen: TargetSettings, options: TargetOptions) -> Target:
         elif credentials is not None:
             broker = find_broker(together.broker) if together.broker else None
             target = _from_credential(read_secret(credentials), broker, together)
-        else:
+        elif together.endpoints:
             (target,) = resolve(together.endpoints[0], together)
             target = replace(target, endpoints=pick_region(target.endpoints, together.region))
+        else:
+            target = _from_broker(together)
     except ConfigError as problem:
         place = f"target {chosen.name!r}"
         problem.where = f"{place}, {problem.where}" if problem.where else place
@@ -129,6 +135,19 @@ def _from_settings(chosen: TargetSettings, options: TargetOptions) -> Target:
         missing.where += f", for the target {chosen.name!r}"
         raise
     return replace(target, name=chosen.name, settings=chosen)
+
+
+def _from_broker(options: TargetOptions) -> Target:
+    """One that lets everybody in: without a region, at the first of the endpoints known of it."""
+    (broker,) = speaking([find_broker(options.broker or "")], options.dialect)
+    endpoints = pick_region(broker.open_endpoints, options.region)[:1]
+    if not endpoints:
+        raise ConfigError(
+            f"{broker.title} lets nobody in without a credential",
+            where="broker",
+            next_step="Give credentials or endpoints.",
+        )
+    return _target(f"{broker.name} {endpoints[0].region}", broker, None, None, endpoints)
 
 
 def speaking(brokers: Sequence[Broker], dialect: Iterable[str]) -> list[Broker]:
@@ -286,6 +305,12 @@ def _read(broker: Broker, found: Found) -> Key:
 def _target(
     name: str, broker: Broker, found: Found | None, key: Key | None, endpoints: tuple[Endpoint, ...]
 ) -> Target:
+    if isinstance(key, PasswordLogin) and broker.divides(endpoints):
+        raise ConfigError(
+            "a password is the login itself at some of these endpoints, and wins a session at others",
+            where="TARGET",
+            next_step="Make two targets of them.",
+        )
     return Target(
         name=name,
         broker=broker,

@@ -257,6 +257,31 @@ def test_an_unknown_name_tells_the_near_one_and_where_they_are_listed(settings: 
     assert str(unknown.value).endswith(" `probe targets` lists those in probe.toml.")
 
 
+def test_a_brokers_name_is_no_target_and_says_what_would_be() -> None:
+    with pytest.raises(ConfigError) as open_one:
+        resolve("bingx", TargetOptions())
+    assert "'bingx' is not a target. It is a broker: `wss://open-api-swap.bingx.com/" in str(open_one.value)
+    with pytest.raises(ConfigError, match=r"It is a broker: `sim:quotex` is simulated\. A target is "):
+        resolve("quotex", TargetOptions())
+
+
+def test_a_configured_broker_that_is_open_to_everybody_is_watched_at_its_own_endpoint(tmp_path: Path) -> None:
+    file = tmp_path / "probe.toml"
+    file.write_text('[targets.a]\nbroker = "bingx"\n[targets.b]\nbroker = "bingx"\nregion = "rest"\n')
+    settings = load_settings(file, environ={})
+    usual, chosen = named("a", settings), named("b", settings)
+    first, *_ = find_broker("bingx").endpoints
+    assert (usual.endpoints, usual.credentials) == ((first,), None)
+    assert [each.url for each in chosen.endpoints] == ["https://open-api.bingx.com"]
+
+
+def test_a_password_is_not_used_in_two_ways_at_once() -> None:
+    login = json.dumps({"account": 12345678, "password": "planted0password", "server": "Broker-Demo"})
+    with pytest.raises(ConfigError, match=r"and wins a session at others\. Make two targets of them"):
+        understood(login, "https://a.example", "bridge://127.0.0.1:1", broker="mt5")
+    assert understood(login, "https://a.example", "http://b.example", broker="mt5").login is not None
+
+
 def test_without_a_configuration_a_name_is_no_target() -> None:
     with pytest.raises(ConfigError, match=r"^'demo' is not a target\. A target is .*http:// or https://\.$"):
         resolve("demo", TargetOptions())

@@ -33,7 +33,9 @@ from probe.model.failures import Failure, Retry
 from probe.model.intents import Intent, Unwatch, Watch
 from probe.model.meanings import Assets, Balance, Meaning, Order, OrderList, OrderOpened, OrdersClosed
 from probe.monitor.link import Link
+from probe.monitor.monitor import CLOCK_STEP_SECONDS
 from probe.monitor.wanted import Wanted
+from probe.session.polled import PolledSession
 from probe.session.reconnect import another_may_help
 from probe.session.talking import Talking
 
@@ -66,6 +68,7 @@ class Holding:
         self.last_failure: Failure | None = None
         self._reconnect = reconnect
         self._loop = asyncio.get_running_loop()
+        self._utc_at_zero = utc() - self._loop.time()
         self._log = get_logger()
         self._link = Link(
             wanted,
@@ -130,6 +133,10 @@ class Holding:
     @property
     def endpoint(self) -> Endpoint | None:
         return self._link.endpoint
+
+    @property
+    def is_polled(self) -> bool:
+        return isinstance(self._link.session, PolledSession)
 
     def refuse_if_over(self) -> None:
         if self._over is not None:
@@ -338,6 +345,10 @@ class Holding:
     def _quote(self, event: QuoteArrived) -> None:
         self.counters.quotes += 1
         utc = self.utc()
+        utc_at_zero = utc - self._loop.time()
+        if abs(utc_at_zero - self._utc_at_zero) >= CLOCK_STEP_SECONDS:  # this machine's clock was set
+            self._utc_at_zero = utc_at_zero
+            self.differences.clear()
         self.last_tick_at = event.at
         self.differences.append(event.broker_time - utc)
         sinks = self._sinks.get(event.symbol)

@@ -181,7 +181,17 @@ class Session:
         return self._answer(rows, asyncio.get_running_loop().time(), sum(rtts))
 
     async def round_trip(self) -> float:
-        """Seconds of a real question and its answer."""
+        """Seconds of a real question and its answer.
+
+        Raises:
+            ConfigError: the session asks by itself, and `statistics()` has the times.
+        """
+        if self._holding.is_polled:
+            raise ConfigError(
+                "this session asks by itself every few seconds, and no further question is put for its time",
+                where="round_trip",
+                next_step="Take the round trips of statistics(), or time balance(fresh=True).",
+            )
         symbol = self._wanted.symbols[0] if self._wanted.symbols else self._wanted.broker.default_symbol
         return (await self._page(symbol, 60, self._broker_now(), 60.0))[1]
 

@@ -7,7 +7,7 @@ import textwrap
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from random import SystemRandom
 
@@ -40,6 +40,7 @@ PHASES = (Phase.RESOLVING, Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING, P
 LATER = (Phase.JOINING, Phase.AUTHENTICATING)
 ACCOUNTS = {Account.DEMO: "demo", Account.LIVE: "real", Account.NONE: "any"}
 ONLY_TOUCHED = "tcp"  # the scheme of what is connected to without a word
+TOUCHED_EVERY = 30.0  # seconds between two connections to one such place, over all runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,9 @@ class Measured:
 )
 @click.argument("targets", nargs=-1, metavar="[TARGET...]")
 @takes_targets
-@click.option("--auth", is_flag=True, help="Log in too, at the endpoints that --region names.")
+@click.option(
+    "--auth", is_flag=True, help="Log in too, at the endpoints that --region names, or the one URL given."
+)
 @click.option(
     "--timeout",
     default="10s",
@@ -81,11 +84,12 @@ def endpoints(typed: Typed, timeout: str, *, auth: bool, as_json: bool) -> int:
     found, _ = typed.understood()
     answered = False
     for target in found:
-        if auth and typed.chosen.region_of(target) is None:
+        is_one = sum(endpoint.named_by_user for endpoint in target.endpoints) == 1
+        if auth and not is_one and typed.chosen.region_of(target) is None:
             raise ConfigError(
                 "it logs in, so it needs to know where",
                 where="--auth",
-                next_step="Name one region with --region; without --auth all are measured.",
+                next_step="Name one region with --region, or one URL; without --auth all are measured.",
             )
         rows = asyncio.run(_look(typed, target, seconds, auth=auth, as_json=as_json))
         answered |= any(row.attempt.failure is None for row in rows)
@@ -180,6 +184,11 @@ def access_servers(broker: Broker, places: Sequence[AccessPoint]) -> tuple[Endpo
     )
 
 
+def _touched(endpoint: Endpoint) -> Endpoint:
+    """As it is remembered: by its place, for no session is held there, and its name is only this user's."""
+    return replace(endpoint, region=endpoint.url)
+
+
 class Survey:
     """The endpoints of one target, and how what was measured is shown."""
 
@@ -205,7 +214,17 @@ class Survey:
         self._heading: str | None = None
 
     async def run(self, timeout: float) -> AsyncIterator[Measured]:
+        try:
+            async for row in self._measured(timeout):
+                yield row
+        finally:
+            if self._winners is not None:
+                self._winners.save()
+
+    async def _measured(self, timeout: float) -> AsyncIterator[Measured]:
         for endpoint in self._endpoints:
+            if endpoint.scheme == ONLY_TOUCHED:
+                await self._wait_for_turn(endpoint)
             credentials = self._credentials if self._may_log_in(endpoint) else None
             goal = Phase.OPENING if self._credentials is None else Phase.AUTHENTICATING
             async for trial, attempt in measure(
@@ -218,8 +237,19 @@ class Survey:
                     attempt=attempt,
                     seconds=trial.seconds_to_greeting,
                 )
-        if self._winners is not None:
-            self._winners.save()
+
+    async def _wait_for_turn(self, endpoint: Endpoint) -> None:
+        """Another run may just have been there, and such a server blocks whoever comes too often."""
+        last = self._winners.known(_touched(endpoint)) if self._winners is not None else None
+        if last is None:
+            return
+        ago = self._dialler.utc() - last.at_utc
+        if 0 <= ago < TOUCHED_EVERY:
+            left = TOUCHED_EVERY - ago
+            warn(
+                f"{endpoint.region} was connected to {ago:.0f} s ago: waiting for {left:.0f} s, as politeness wants."
+            )
+            await asyncio.sleep(left)
 
     def _may_log_in(self, endpoint: Endpoint) -> bool:
         credentials = self._credentials
@@ -231,7 +261,10 @@ class Survey:
         return False
 
     def _remember(self, trial: Trial, attempt: Attempt) -> None:
-        if self._winners is None or trial.endpoint.scheme == ONLY_TOUCHED:  # no session is held there
+        if self._winners is None:
+            return
+        if trial.endpoint.scheme == ONLY_TOUCHED:
+            self._winners.reached(_touched(trial.endpoint), None, attempt.at_utc)
             return
         seconds = trial.seconds_to_greeting
         if seconds is not None:

@@ -18,6 +18,7 @@ COMMANDS = {
     "monitor": ("probe.cli.monitor:monitor", "Watch sessions, and say what happened."),
     "check": ("probe.cli.check:check", "One fresh connection to each target, judged."),
     "endpoints": ("probe.cli.endpoints:endpoints", "Every endpoint of the broker, measured by phase."),
+    "explain": ("probe.cli.explain:explain", "A verdict's code in words, and what to do."),
     "targets": (
         "probe.cli.targets_command:targets",
         "The configuration as understood, and where each value came from.",

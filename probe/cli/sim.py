@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -17,7 +17,6 @@ from probe.brokers import broker_names, find_broker
 from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
 from probe.model.endpoint import Account
-from probe.model.errors import CredentialInvalid
 from probe.model.units import parse_duration
 from probe.simulator.listen import SimEndpoint
 from probe.simulator.run import Simulator
@@ -156,7 +155,10 @@ def _as_text(simulator: Simulator, control: "Control", dialect: Sequence[str] = 
         yield ""
         yield "Credentials, good for nothing but this simulator:"
         yield from credentials
-    yield from _logins_as_text(simulator)
+    if logins := list(_logins_as_text(endpoints)):
+        yield ""
+        yield "What --login takes instead, on any port of the broker:"
+        yield from logins
     yield ""
     yield "Look at it from another terminal:"
     firsts = {(each.broker, each.ca_file): each for each in reversed(endpoints)}
@@ -176,42 +178,34 @@ def _as_text(simulator: Simulator, control: "Control", dialect: Sequence[str] = 
 
 
 def _credentials_as_text(endpoints: Sequence[SimEndpoint]) -> Iterator[str]:
+    return _told(endpoints, lambda each: each.credential.reveal() if _takes_one(each) else "")
+
+
+def _logins_as_text(endpoints: Sequence[SimEndpoint]) -> Iterator[str]:
+    return _told(endpoints, _login)
+
+
+def _told(endpoints: Sequence[SimEndpoint], what: Callable[[SimEndpoint], str]) -> Iterator[str]:
     """One for each kind of account that there is."""
-    shown = {
-        (each.broker, each.account): each.credential.reveal() for each in endpoints if not _is_public(each)
-    }
-    for (broker, account), credential in shown.items():
-        yield f"  {broker}{'' if account is Account.NONE else f' {account.value}'}: {credential}"
+    shown = {(each.broker, each.account): text for each in endpoints if (text := what(each))}
+    for (broker, account), text in shown.items():
+        yield f"  {broker}{'' if account is Account.NONE else f' {account.value}'}: {text}"
 
 
-def _logins_as_text(simulator: Simulator) -> Iterator[str]:
-    logins = {each.broker: login for each in simulator.endpoints if (login := _login(simulator, each))}
-    if logins:
-        yield ""
-        yield "What --login takes instead, on any port of the broker:"
-    for broker, login in logins.items():
-        yield f"  {broker}: {login}"
-
-
-def _login(simulator: Simulator, endpoint: SimEndpoint) -> str:
-    """What a person would have, in the form in which the broker's password logins are written."""
-    broker, known = find_broker(endpoint.broker), endpoint.sign_in
-    web = broker.web
-    if web is None or known is None:
+def _login(endpoint: SimEndpoint) -> str:
+    """What a person would have."""
+    known = endpoint.sign_in
+    if known is None:
         return ""
-    from probe.simulator.web.mt5_house import SERVER  # its FastAPI takes half a second
+    pin = f", and the PIN {known.pin.reveal()} with --fault signin-pin" if known.pin else ""
+    return known.login.reveal() + pin
 
-    of_it = {each.credential.reveal(): each.user for each in simulator.accounts()}
-    password = known.password.reveal()
-    by_email = {"email": known.email.reveal(), "password": password}
-    by_number = {"account": int(of_it[endpoint.credential.reveal()]), "password": password, "server": SERVER}
-    text = ""
-    for form in (by_email, by_number):
-        with contextlib.suppress(CredentialInvalid):
-            text = text or (json.dumps(form) if web.read_login(json.dumps(form)) else "")
-    if broker.has_socket:  # then it signs in on pages beside it, which may ask for more
-        text += f", and the PIN {known.pin.reveal()} with --fault signin-pin"
-    return text
+
+def _takes_one(endpoint: SimEndpoint) -> bool:
+    """Whether a credential opens something there, be it more than what is public."""
+    is_socket = endpoint.url.startswith("ws")
+    in_query = find_broker(endpoint.broker).rules.login_in_query
+    return not _is_public(endpoint) or (is_socket and in_query is not None)
 
 
 def _is_public(endpoint: SimEndpoint) -> bool:

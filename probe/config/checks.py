@@ -8,6 +8,7 @@ from probe.measure.alert_rules import RULES
 from probe.measure.alert_tuning import tuned
 from probe.measure.quiet_hours import QuietHours
 from probe.model.errors import ConfigError, near_miss
+from probe.session.broker import Broker
 
 _SIM_BRINGS = ("credentials", "endpoints", "login", "pin", "sessions")
 _WAYS = ("url", "webhook", "command")
@@ -25,7 +26,7 @@ def check_target(target: TargetSettings, written: Mapping[str, object]) -> Itera
             yield ConfigError(
                 f"this is not the broker of {target.target}", where="broker", next_step="Leave it out."
             )
-    elif target.credentials is None and not target.endpoints:
+    elif target.credentials is None and not target.endpoints and not _is_open(target.broker):
         yield ConfigError(
             "nothing says what to connect to",
             next_step='Give credentials, endpoints, or target = "sim:BROKER".',
@@ -48,13 +49,32 @@ def check_target(target: TargetSettings, written: Mapping[str, object]) -> Itera
         yield ConfigError(
             "nothing ever knocks: knock_every is 0", where="knock_auth", next_step="Leave one of the two out."
         )
-    broker = target.broker or (target.target or "").partition(":")[2]
-    if broker and target.dialect:
+    if (broker := _broker_of(target)) is None:
+        return
+    if target.dialect:
         try:
-            find_broker(broker).speaking(target.dialect)
+            broker.speaking(target.dialect)
         except ConfigError as problem:
             problem.where = "dialect"
             yield problem
+    if target.login and broker.divides(target.endpoints):
+        yield ConfigError(
+            "a password is the login itself at some of these, and wins a session at others",
+            where="endpoints",
+            next_step="Make two targets of them.",
+        )
+    if target.journal is not None and not broker.journals:
+        yield ConfigError(f"of {broker.title} no journal is read", where="journal", next_step="Leave it out.")
+
+
+def _broker_of(target: TargetSettings) -> Broker | None:
+    """None: its credential or URL says which."""
+    name = target.broker or (target.target or "").partition(":")[2]
+    return find_broker(name) if name else None
+
+
+def _is_open(broker: str | None) -> bool:
+    return broker is not None and bool(find_broker(broker).open_endpoints)
 
 
 def check_references(targets: Mapping[str, TargetSettings]) -> Iterator[ConfigError]:
@@ -128,6 +148,12 @@ def doubts(targets: Mapping[str, TargetSettings], alerts: AlertSettings) -> Iter
                     f"targets.{first} and targets.{name} have the same credentials ({target.credentials}): "
                     "a second login can end the first session."
                 )
+        broker = _broker_of(target)
+        if target.access_points and broker is not None and not broker.touches:
+            yield (
+                f"targets.{name}.access_points are measured by probe endpoints only: "
+                f"watching {broker.title} does not look at them."
+            )
     for index, channel in enumerate(alerts.channels):
         if channel.url is not None and not channel.url.is_reference:
             yield (

@@ -3,13 +3,13 @@
 It knows less than the reader: not which dialect a broker has, nor whether the alert rule of a name exists.
 """
 
+from probe.brokers import all_brokers
 from probe.config.keys import SECTIONS, Section, Shape, keys_of
 from probe.config.kinds import Schema
 
-_NEEDS_A_TARGET = {"anyOf": [{"required": [name]} for name in ("target", "credentials", "endpoints")]}
+_NEEDED = ("target", "credentials", "endpoints")
 _EXTRA: dict[str, Schema] = {
     "targets.*": {
-        **_NEEDS_A_TARGET,
         "dependentRequired": {"login": ["credentials"], "pin": ["login"], "sessions": ["login"]},
         "dependentSchemas": {
             "target": {
@@ -61,4 +61,16 @@ def _section(section: Section) -> Schema:
         "properties": {name: {"description": key.help} | key.kind.schema() for name, key in keys.items()},
         **({"required": required} if required else {}),
         **_EXTRA.get(section.path, {}),
+        **(_needs_a_target() if section.path == "targets.*" else {}),
+    }
+
+
+def _needs_a_target() -> Schema:
+    """Where a broker lets everybody in, its name is enough."""
+    alone = {"enum": [each.name for each in all_brokers() if each.open_endpoints]}
+    return {
+        "anyOf": [
+            *({"required": [name]} for name in _NEEDED),
+            {"required": ["broker"], "properties": {"broker": alone}},
+        ]
     }

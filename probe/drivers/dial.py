@@ -250,7 +250,7 @@ _LATE_REFUSAL = (
 _KIND_OF_TLS_REASON = {
     **dict.fromkeys(
         ("WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"),
-        "tls.tls-on-plain",
+        "tls.plain-on-tls",
     ),
     **dict.fromkeys(
         ("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "NO_PROTOCOLS_AVAILABLE"), "tls.version"

@@ -6,6 +6,7 @@ went out. So of httpcore only the connection is used, one for each of ours, and 
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable
 from math import inf
 
@@ -28,6 +29,24 @@ MOST_UNREAD = 1024 * 1024  # bytes; who reads them is called after every arrival
 _FLOOD = Failure(
     kind="session.message-too-big", spoke_last=Speaker.REMOTE, detail="it sent what nobody asked for"
 )
+_SPEAKS_TLS = Failure(
+    kind="http.not-http",
+    slug="tls.tls-on-plain",
+    spoke_last=Speaker.REMOTE,
+    detail="it speaks TLS: write https:// instead of http://",
+)
+_MAY_SPEAK_TLS = Failure(
+    kind="http.closed",
+    spoke_last=Speaker.REMOTE,
+    detail="it ended before an answer; many ports that speak TLS end so: if it is one, write https://",
+)
+_ALERT = b"\x15\x03"  # a TLS record that holds one begins so
+# nginx, Go and Apache
+_WANTS_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS port|HTTP request to an HTTPS server"
+    rb"|speaking plain HTTP to an SSL-enabled server port"
+)
+_PAGE_READ = 4096
 _FOREIGN = (httpx.HTTPError, OSError, UnicodeError)
 
 
@@ -50,6 +69,7 @@ class Web:
         self._settings = CallSettings(tls=plan.tls, proxy=plan.proxy, timeout=timeout)
         self._transport = _Transport(self)
         self._ways: list[_Way] = []
+        self._has_dialled = False
         self._leaving: set[asyncio.Task[Ended]] = set()
 
     async def ask(self, call: HttpCall) -> HttpReply | Failure:
@@ -57,7 +77,7 @@ class Web:
         if exchange.came is None:
             await self._perform(exchange)
         assert isinstance(exchange.came, HttpReply | Failure)  # noqa: S101 - it is finished
-        return exchange.came
+        return _SPEAKS_TLS if _wants_tls(exchange.came) else exchange.came
 
     async def _perform(self, exchange: Exchange) -> None:
         exchange.request.extensions["sent"] = exchange.sent
@@ -130,6 +150,8 @@ class Web:
             await connection.ended()
             raise NotDialled(pipe.failure or GIVEN_UP)
         way = _Way(self.origin, connection, pipe)
+        way.may_be_for_tls = not (self._plan.address.secure or self._has_dialled)
+        self._has_dialled = True
         self._ways.append(way)
         return way
 
@@ -157,6 +179,12 @@ class Web:
         task.add_done_callback(self._leaving.discard)
 
 
+def _wants_tls(came: HttpReply | Failure) -> bool:
+    if not isinstance(came, HttpReply) or came.status != 400 or not came.url.startswith("http:"):
+        return False
+    return _WANTS_TLS.search(came.body[:_PAGE_READ]) is not None
+
+
 class _Transport(httpx.AsyncHTTPTransport):
     """Of httpx's transport only the translation of requests, responses and errors."""
 
@@ -173,6 +201,7 @@ class _Way(httpcore.AsyncNetworkStream):
         self._http = httpcore.AsyncHTTP11Connection(origin=origin, stream=self)
         self._calls = 0
         self._is_taken = False  # by a call that httpcore does not know of yet
+        self.may_be_for_tls = False  # and what is sent is not
         self._sent: Callable[[], None] | None = None  # to be told when the first byte goes out
 
     @property
@@ -204,6 +233,12 @@ class _Way(httpcore.AsyncNetworkStream):
         self._is_taken, self._pipe.heard_at, self._sent = True, None, request.extensions["sent"]
         try:
             response = await self._http.handle_async_request(request)
+        except httpcore.RemoteProtocolError:
+            if self._pipe.beginning == _ALERT:
+                raise Known(_SPEAKS_TLS) from None
+            if self.may_be_for_tls and not self._pipe.beginning:
+                raise Known(_MAY_SPEAK_TLS) from None
+            raise
         finally:
             self._is_taken = False
         response.extensions["way"] = self
@@ -240,6 +275,7 @@ class _Pipe:
         self.has_begun = self.is_over = False
         self.failure: Failure | None = None
         self.unread = bytearray()
+        self.beginning = b""  # of all that came
         self.heard_at: float | None = None
         self._outgoing: list[bytes | Signal] = []
         self._ended: list[Event] = []
@@ -286,6 +322,8 @@ class _Pipe:
     def receive(self, item: bytes, now: float) -> None:
         self.heard_at = now
         self.unread += item
+        if len(self.beginning) < len(_ALERT):
+            self.beginning = (self.beginning + item)[: len(_ALERT)]
         if len(self.unread) > MOST_UNREAD:
             self.close(Signal.ABORT, _FLOOD)
         self._wake_reader()

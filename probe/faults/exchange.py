@@ -1,11 +1,17 @@
-"""Faults of an exchange: its REST side."""
+"""Faults of an exchange: its REST side, and what it allows one connection of its stream."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import ClassVar
 
 from probe.faults.grammar import ParameterType, about
 from probe.faults.paged import Entries, PageFault
+from probe.faults.protocol import ProtocolFault
+from probe.model.failures import Blame
+from probe.model.intents import Intent, Unwatch, Watch
+from probe.model.meanings import Effect, Trouble, Troubles
+from probe.session.behaviour import Act, Say
 
 ERROR_STATUSES = (200, 500, 503)
 
@@ -54,6 +60,43 @@ class ExchangeLimit(ExchangeFault):
 class ExchangeSymbolOffline(ExchangeFault):
     symbol: str = field(default="BTC-USDT", metadata=about(ParameterType.TEXT, "which one"))
 
+
+@dataclass(kw_only=True, eq=False)
+class SubscriptionCap(ProtocolFault):
+    """Where a stream goes quiet without a word, it is `StreamCap`."""
+
+    cap: int = field(default=1, metadata=about(ParameterType.COUNT, "symbols of one connection", minimum=1))
+    _watched: set[str] = field(default_factory=set, init=False)
+    _refused: list[str] = field(default_factory=list, init=False)
+
+    def hears(self, intent: Intent, now: float) -> bool:
+        match intent:
+            case Unwatch(symbol=symbol):
+                self._watched.discard(symbol)
+            case Watch(symbol=symbol) if symbol not in self._watched:
+                if len(self._watched) >= self.cap:
+                    self._refused.append(symbol)
+                    return False
+                self._watched.add(symbol)
+            case _:
+                pass
+        return True
+
+    def next_due(self) -> float | None:
+        return self.scene.began_at if self._refused else None
+
+    def acts(self, now: float) -> Sequence[Act]:
+        refused, self._refused = self._refused, []
+        return [Say(meaning=Troubles(about=f"subscription {each}", rows=(FULL,))) for each in refused]
+
+
+FULL = Trouble(
+    code="session.subscription-cap",
+    sentence="one connection may not subscribe to more",
+    advice="",
+    effect=Effect.DEGRADES,
+    blame=Blame.US,
+)
 
 EXCHANGE_FAULTS: Entries = {
     "exchange-clock-skew": (

@@ -232,10 +232,10 @@ GATEWAY_FAULTS: Entries = {
     "gateway-drip": (DrippingAnswer, "http.open-timeout", "bodies come byte by byte"),
     "gateway-big-body": (BigBody, "session.message-too-big", "bodies are of enormous size"),
     "gateway-endless-body": (EndlessBody, "session.message-too-big", "bodies never end"),
-    "gateway-invalid-utf8": (InvalidUtf8, "session.protocol-error", "bodies are no UTF-8"),
+    "gateway-invalid-utf8": (InvalidUtf8, "http.200-not-101", "bodies are no UTF-8"),
     "gateway-wild-numbers": (
         WildNumbers,
-        "session.protocol-error",
+        "http.200-not-101",
         "numbers are NaN, or hundreds of digits long",
     ),
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from probe.faults import asking, ending, mangling, opening, telling
+from probe.faults import asking, ending, exchange, mangling, opening, telling
 from probe.faults.grammar import FaultKind, FaultOrder, FaultSpec, parameters_of
 from probe.faults.protocol import ProtocolFault
 from probe.model.errors import ConfigError
@@ -152,6 +152,12 @@ _ENTRIES: dict[str, _Entry] = {
     ),
     "stream-cap": _entry(
         telling.StreamCap, "session.subscription-cap", "only the latest symbols tick; the others go quiet"
+    ),
+    "subscription-cap": _entry(
+        exchange.SubscriptionCap,
+        "session.subscription-cap",
+        "symbols above a number are refused with an error",
+        brokers=("bingx",),
     ),
     "duplicate-ticks": _entry(telling.DuplicateTicks, "data.duplicates", "every tick comes twice"),
     "out-of-order-ticks": _entry(

@@ -3,7 +3,7 @@
     own lag      our event loop reads late                             this machine
     uplink       to a control address of the user's choice             the network near us
     TCP          the kernel's, to the server's machine                 the network between
-    WebSocket    a ping answered by whoever ends the connection        the broker's edge
+    light        a ping, or where there is none the lightest question  the broker's edge
     application  a request answered by the broker itself               the broker
 
 An inner figure cannot take longer than one around it: if it reads so, only that figure is disturbed. Of the slow ones the
@@ -79,7 +79,7 @@ _LAYERS = (
     ),
     _Layer(
         name="ws_rtt",
-        words="the WebSocket pong",
+        words="the answer to a ping or light question",
         slow_from=0.4,
         slack=0.05,
         blame=Blame.EDGE,

@@ -90,7 +90,7 @@ def unproven(vitals: Vitals, data: Data, cause: Cause) -> Condition:
     return replace(
         _live(vitals, data, SessionState.AUTHENTICATING),
         cause=cause,
-        sentence="logged in, waiting for the first price and answer",
+        sentence="waiting for the first price and answer",
     )
 
 

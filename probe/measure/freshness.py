@@ -15,8 +15,10 @@ LOOKS_EVERY = 0.5
 LEAST, MOST = 5.0 - LOOKS_EVERY, 120.0
 FIRST = 10.0  # a first tick after subscribing; also every one while too few gaps are known
 POLLS = 3  # looks that found the same price as before: it may not have moved
+STANDING = 60.0  # so long a price that is asked for may stand still before its habits are known
 OPENING = CLOSING = 60.0
 FEW, MANY = 20, 2000  # gaps: before the first nothing is learnt, at the second all weigh half
+FEW_ASKED = 300  # there a long gap is rare and whole questions longer: three of those make a p99
 _RELEARN = 50  # ticks
 _LAG = 600.0  # a broker's list may say "open" that long after a market closed, and through a pause
 
@@ -226,10 +228,12 @@ class _Symbol:
     """One symbol: since when it is silent, and the gaps it is used to (log-linear counts, the old ones fading)."""
 
     __slots__ = (
+        "_few",
         "_limit",
         "_most",
         "_since",
         "_slow",
+        "_unlearnt",
         "broken",
         "calendar",
         "first",
@@ -274,8 +278,11 @@ class _Symbol:
         self.least = max(LEAST, POLLS * every)
         self.first = max(FIRST, (POLLS + 1) * every)
         self._most = max(MOST, 2 * POLLS * every)
+        is_asked = every > 0
+        self._few = FEW_ASKED if is_asked else FEW
+        self._unlearnt = max(self.first, STANDING) if is_asked else self.first
         self.patience = max(self.patience, self.first)
-        self._limit = max(self._limit, self.first)
+        self._limit = max(self._limit, self._unlearnt)
 
     def begin(
         self, since: float, patience: float, *, last: float | None = None, watched: bool = False
@@ -312,11 +319,12 @@ class _Symbol:
         p99 = self._p99(count) if slow * 100 > count else 0.0
         # The look comes up to LOOKS_EVERY late, and still within 3 × p99.
         learnt = min(2.8 * p99, 3 * p99 - LOOKS_EVERY)
-        self._limit = min(max(self.least if count >= FEW else self.first, learnt), self._most)
+        is_known = count >= self._few
+        self._limit = min(max(self.least if is_known else self._unlearnt, learnt), self._most)
         if count >= MANY:
             self.quick //= 2
             self._slow = self._slow and array("H", _halved(self._slow))
-        self.relearn_in = _RELEARN if count >= FEW else 1
+        self.relearn_in = _RELEARN if is_known else 1
 
     def _p99(self, count: int) -> float:
         """Rounded down by up to 2 %, so that what is promised of it holds."""

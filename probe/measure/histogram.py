@@ -8,7 +8,7 @@ import math
 import struct
 import zlib
 from array import array
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from math import frexp
 from typing import Any, Self
@@ -35,12 +35,12 @@ _LOWEST = _bucket(LOWEST_SECONDS)
 
 
 class _Pairs(Mapping[int, int]):
-    """Buckets and counts in a fifth of the memory of a dictionary, for what is only read."""
+    """Buckets and counts in a tenth of the memory of a dictionary, for what is only read."""
 
     __slots__ = ("_pairs",)
 
     def __init__(self, counts: Mapping[int, int]) -> None:
-        self._pairs = array("l", chain.from_iterable(counts.items()))
+        self._pairs = array("i", list(chain.from_iterable(counts.items())))
 
     def __len__(self) -> int:
         return len(self._pairs) // 2
@@ -96,8 +96,11 @@ class Histogram:
             self.largest = value
 
     def merge(self, other: Self) -> None:
-        for bucket, count in other._counts.items():
-            self._counts[bucket] = self._counts.get(bucket, 0) + count
+        if self._counts:
+            for bucket, count in other._counts.items():
+                self._counts[bucket] = self._counts.get(bucket, 0) + count
+        else:
+            self._counts = dict(other._counts.items())
         self.count += other.count
         self.total += other.total
         self.smallest = min(self.smallest, other.smallest)
@@ -185,6 +188,9 @@ class Histogram:
         if at != len(body):
             raise ValueError("the histogram goes on after its end")
         return read
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Self], tuple[bytes]]:
+        return type(self).from_bytes, (self.to_bytes(),)
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self:

@@ -65,7 +65,7 @@ class Judge:
     Args:
         target: Its alias.
         account: As the credential claims.
-        login_follows: The phase after which the login is sent.
+        login_follows: The phase after which the login is sent; None: none is.
         is_open: Whether the market of a symbol is open at a UTC second, as far as calendars know.
         evidence: The last messages, their times monotonic.
         emit: Takes every record.
@@ -92,7 +92,7 @@ class Judge:
         symbols: Sequence[str],
         objective: float,
         zone_seconds: float,
-        login_follows: Phase,
+        login_follows: Phase | None,
         is_open: Callable[[str, float], bool | None],
         evidence: Callable[[], Sequence[Line]],
         emit: Callable[[Record], None],
@@ -170,7 +170,6 @@ class Judge:
 
     def score(self, now: float) -> HealthScore:
         return self.measurements.score(
-            now,
             self._utc(now),
             self.condition.state,
             ever_streamed=self._ever_streamed,
@@ -362,7 +361,7 @@ class Judge:
     # -- small things ------------------------------------------------------------------------------------------------
 
     def _close_minute(self, now: float) -> None:
-        self.measurements.close_minute(self._utc(now), self.score(now))
+        self.measurements.close_minute(self._utc(now), self.score(now).value)
         self._gathering = self.measurements.gathering
 
     def _age_ratios(self, now: float) -> list[float]:

@@ -7,13 +7,12 @@ from probe.measure.baseline import Baseline
 from probe.measure.blame import Blamed, blame
 from probe.measure.health import Figures, HealthScore, health_score
 from probe.measure.ledger import Ledger
-from probe.measure.periods import MINUTE, Gathering, Lately, merged
+from probe.measure.periods import MINUTE, Gathering, Lately, merged, without_gaps
 from probe.measure.records import PINGS, Cause, Metric, Period, Record, Sample, SessionState, ping_in
 from probe.measure.snapshot import Quantiles
 
 RECENT = 60  # values of each metric for the sparklines
 SPARKLINES = (*PINGS, Metric.APP_RTT, Metric.TCP_RTT)
-SCORED_EVERY = 1.0
 SMOOTHED = 8  # round trips until the kernel's figure, which moves by an eighth each, shows what changed
 
 
@@ -30,8 +29,6 @@ class Measurements:
         self.own_lag: Quantiles | None = None  # of the loop that runs all this
         self.late_until = float("-inf")
         self._unsettled: list[tuple[float, Sample]] = []  # not known yet whether we were late
-        self._score: HealthScore | None = None
-        self._score_at, self._scored_state = float("-inf"), SessionState.IDLE
         self._watched_since = now
 
     # -- samples -----------------------------------------------------------------------------------------------------
@@ -55,7 +52,7 @@ class Measurements:
             else:
                 self.gathering.add(sample.metric, sample.value)
             if sample.metric in SPARKLINES:
-                recent = self.recent.setdefault(sample.metric, array("d"))
+                recent = self.recent.setdefault(sample.metric, array("f"))
                 recent.append(sample.value)
                 del recent[:-RECENT]
             self._emit(sample)
@@ -66,8 +63,8 @@ class Measurements:
     def is_minute_over(self, now_utc: float) -> bool:
         return now_utc // MINUTE != self.gathering.began_utc // MINUTE  # clocks are also set back
 
-    def close_minute(self, now_utc: float, score: HealthScore) -> None:
-        period = self.gathering.period(self._target, now_utc, self._ledger, score.value)
+    def close_minute(self, now_utc: float, score: float | None) -> None:
+        period = self.gathering.period(self._target, now_utc, self._ledger, score)
         self.gathering = Gathering(now_utc, self._ledger)
         self.lately.add(period)
         round_trips = ping_in(period.histograms)
@@ -81,9 +78,8 @@ class Measurements:
 
     def window(self, now_utc: float) -> Period:
         """The last quarter of an hour, as far as it was watched."""
-        score = None if self._score is None else self._score.value
-        current = self.gathering.period(self._target, now_utc, self._ledger, score)
-        return merged([*self.lately.periods(), current])
+        current = without_gaps(self.gathering.period(self._target, now_utc, self._ledger, None))
+        return current if self.lately.past is None else merged([self.lately.past, current])
 
     @property
     def _ping(self) -> Metric:
@@ -93,7 +89,6 @@ class Measurements:
 
     def score(
         self,
-        now: float,
         now_utc: float,
         state: SessionState,
         *,
@@ -101,37 +96,35 @@ class Measurements:
         age_ratios: Callable[[], Sequence[float]],
         expires_utc: float | None,
     ) -> HealthScore:
-        """Of the last quarter of an hour. Another state is another score at once."""
-        if self._score is not None and now - self._score_at < SCORED_EVERY and state is self._scored_state:
-            return self._score
+        """Of the last quarter of an hour."""
         period = self.window(now_utc)
         round_trips = ping_in(period.histograms)
-        figures = Figures(
-            state=state,
-            ever_streamed=ever_streamed,
-            window_seconds=period.seconds,
-            observed_seconds=period.observed_seconds,
-            bad_seconds=sum(period.bad_seconds.values()),
-            beats_sent=period.beats_sent,
-            beats_missed=period.beats_missed,
-            requests_sent=period.requests_sent,
-            requests_expired=period.requests_expired,
-            surprises=period.surprises,
-            messages=period.messages,
-            disconnects=period.disconnects,
-            rtt_p95_seconds=round_trips.quantile(0.95) if round_trips else None,
-            rtt_count=round_trips.count if round_trips else 0,
-            rtt_baseline_seconds=self.baseline_p95.median,
-            worst_tick_age_ratio=max(age_ratios(), default=None),
-            stalled_seconds=period.bad_seconds.get(Cause.STALLED, 0.0),
-            certificate_seconds_left=None if expires_utc is None else expires_utc - now_utc,
+        return health_score(
+            Figures(
+                state=state,
+                ever_streamed=ever_streamed,
+                window_seconds=period.seconds,
+                observed_seconds=period.observed_seconds,
+                bad_seconds=sum(period.bad_seconds.values()),
+                beats_sent=period.beats_sent,
+                beats_missed=period.beats_missed,
+                requests_sent=period.requests_sent,
+                requests_expired=period.requests_expired,
+                surprises=period.surprises,
+                messages=period.messages,
+                disconnects=period.disconnects,
+                rtt_p95_seconds=round_trips.quantile(0.95) if round_trips else None,
+                rtt_count=round_trips.count if round_trips else 0,
+                rtt_baseline_seconds=self.baseline_p95.median,
+                worst_tick_age_ratio=max(age_ratios(), default=None),
+                stalled_seconds=period.bad_seconds.get(Cause.STALLED, 0.0),
+                certificate_seconds_left=None if expires_utc is None else expires_utc - now_utc,
+            )
         )
-        self._score, self._score_at, self._scored_state = health_score(figures), now, state
-        return self._score
 
     def medians(self) -> Mapping[str, float | None]:
         found: dict[str, float | None] = {}
-        periods = self.lately.periods()
+        periods = [each for each in (self.lately.past, self.lately.filling) if each is not None]
         for metric in (self._ping, Metric.APP_RTT, Metric.TCP_RTT, Metric.UPLINK_RTT):
             before = [period.histograms[metric] for period in periods if metric in period.histograms]
             newest = self.gathering.histograms.get(metric) or (before[-1] if before else None)
@@ -143,7 +136,7 @@ class Measurements:
         medians = self.medians()
         ping, tcp_rtt = medians[self._ping.value], medians[Metric.TCP_RTT.value]
         if ping is not None and tcp_rtt is not None and tcp_rtt < ping / 2:
-            lately = self.recent.get(self._ping, array("d"))[-SMOOTHED:]
+            lately = self.recent.get(self._ping, array("f"))[-SMOOTHED:]
             if len(lately) < SMOOTHED or min(lately) < ping / 2:
                 tcp_rtt = None  # the kernel has not seen enough of it
         return blame(

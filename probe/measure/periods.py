@@ -1,8 +1,11 @@
 """The sums of a stretch of time: gathered for a minute, merged for longer ones, and the last few kept at hand."""
 
+import pickle
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from operator import attrgetter
+from typing import Any
 
 from probe.measure.histogram import Histogram
 from probe.measure.ledger import Ledger
@@ -22,31 +25,29 @@ COUNTED = (
     "surprises",
 )
 BOOKED = ("observed_seconds", "unobserved_seconds", "open_seconds", "blind_seconds")
+_SUMMED: dict[str, Callable[[Period], Any]] = {name: attrgetter(name) for name in (*COUNTED, *BOOKED)}
 BLOCK_MINUTES = 5
 BLOCKS = 3  # and the one that is being filled: what "lately" means
 WINDOWS = {"5m": 5, "30m": 30, "1h": 60, "2h": 120, "6h": 360, "1d": 1440, "3d": 4320}  # in minutes
 FINE_MINUTES, COARSE_MINUTES = 120, 10
 
 
-def merged(periods: Iterable[Period]) -> Period:
+def merged(periods: Sequence[Period]) -> Period:
     """One period instead of several that follow each other, gaps included. Counts are added, histograms merged."""
-    first, *rest = periods
-    histograms = {metric: Histogram.of(()) for each in (first, *rest) for metric in each.histograms}
+    histograms = {metric: Histogram() for each in periods for metric in each.histograms}
     bad: dict[Cause, float] = {}
-    for each in (first, *rest):
+    for each in periods:
         for metric, histogram in each.histograms.items():
             histograms[metric].merge(histogram)
         for cause, seconds in each.bad_seconds.items():
             bad[cause] = bad.get(cause, 0.0) + seconds
-    last = (first, *rest)[-1]
-    sums = {name: sum(getattr(each, name) for each in (first, *rest)) for name in (*COUNTED, *BOOKED)}
     return replace(
-        first,
-        seconds=last.at_utc - first.began_utc,
+        periods[0],
+        seconds=periods[-1].at_utc - periods[0].began_utc,
         bad_seconds=bad,
         histograms=histograms,
-        score=last.score,
-        **sums,
+        score=periods[-1].score,
+        **{name: sum(map(value, periods)) for name, value in _SUMMED.items()},
     )
 
 
@@ -96,27 +97,28 @@ def _booked(ledger: Ledger) -> dict[str, float]:
 class Lately:
     """The last quarter of an hour in blocks, and for three days how much of each minute was bad."""
 
-    __slots__ = ("_blocks", "_coarse", "_filling", "_fine", "_minutes", "_until_utc", "sums")
+    __slots__ = ("_blocks", "_coarse", "_fine", "_uneven", "_until_utc", "filling", "past", "sums")
 
     def __init__(self) -> None:
         self._until_utc: float | None = None
-        self._blocks: tuple[Period, ...] = ()
-        self._filling: list[Period] = []
+        self._blocks: tuple[bytes, ...] = ()  # periods in the least memory until they are merged again
+        self.filling: Period | None = None  # the block that is not full yet
+        self.past: Period | None = None  # all blocks and what is being filled
         self._fine = _Ring(FINE_MINUTES)
         self._coarse = _Ring(max(WINDOWS.values()) // COARSE_MINUTES)
-        self._minutes: list[tuple[float, float]] = []
+        self._uneven = 0  # minutes that no coarse row holds yet
         self.sums: Mapping[str, tuple[float, float]] = dict.fromkeys(WINDOWS, (0.0, 0.0))  # bad, observed
 
     def add(self, minute: Period) -> None:
+        minute = without_gaps(minute)
         self.skip_to(minute.began_utc)
         self._until_utc = minute.at_utc
-        self._filling.append(minute)
-        if len(self._filling) > 1:
-            self._filling = [merged(self._filling)]
-        packed = {metric: histogram.packed() for metric, histogram in self._filling[0].histograms.items()}
-        self._filling = [replace(self._filling[0], histograms=packed)]
-        if self._filling[0].seconds >= BLOCK_MINUTES * MINUTE:
-            self._blocks = (*self._blocks[1 - BLOCKS :], self._filling.pop())
+        self.filling = _small([self.filling, minute])
+        if self.filling.seconds < BLOCK_MINUTES * MINUTE:
+            self.past = _small([self.past, minute])
+        else:
+            self._blocks = (*self._blocks[1 - BLOCKS :], pickle.dumps(self.filling))
+            self.past, self.filling = _small(map(pickle.loads, self._blocks)), None
         self._append((sum(minute.bad_seconds.values()), minute.observed_seconds))
         self.sums = {name: self._sum(minutes) for name, minutes in WINDOWS.items()}
 
@@ -127,26 +129,34 @@ class Lately:
             return
         self._until_utc = utc
         if missed >= BLOCKS * BLOCK_MINUTES * MINUTE:
-            self._blocks, self._filling = (), []
+            self._blocks, self.filling, self.past = (), None, None
         for _ in range(min(int(missed // MINUTE), max(WINDOWS.values()))):
             self._append((0.0, 0.0))
         self.sums = {name: self._sum(minutes) for name, minutes in WINDOWS.items()}
 
     def _append(self, row: tuple[float, float]) -> None:
         self._fine.append(row)
-        self._minutes.append(row)
-        if len(self._minutes) == COARSE_MINUTES:
-            self._coarse.append((sum(row[0] for row in self._minutes), sum(row[1] for row in self._minutes)))
-            self._minutes = []
-
-    def periods(self) -> list[Period]:
-        return [*self._blocks, *self._filling]
+        self._uneven += 1
+        if self._uneven == COARSE_MINUTES:
+            self._coarse.append(self._fine.sum(COARSE_MINUTES))
+            self._uneven = 0
 
     def _sum(self, minutes: int) -> tuple[float, float]:
         if minutes <= FINE_MINUTES:
             return self._fine.sum(minutes)
-        bad, observed = self._coarse.sum(minutes // COARSE_MINUTES)
-        return bad + sum(row[0] for row in self._minutes), observed + sum(row[1] for row in self._minutes)
+        whole, rest = self._coarse.sum(minutes // COARSE_MINUTES), self._fine.sum(self._uneven)
+        return whole[0] + rest[0], whole[1] + rest[1]
+
+
+def without_gaps(period: Period) -> Period:
+    """Those between prices are many, and looked at minute by minute: what happened lately is told without them."""
+    few = {metric: each for metric, each in period.histograms.items() if metric is not Metric.TICK_GAP}
+    return replace(period, histograms=few)
+
+
+def _small(periods: Iterable[Period | None]) -> Period:
+    whole = merged([each for each in periods if each is not None])
+    return replace(whole, histograms={metric: each.packed() for metric, each in whole.histograms.items()})
 
 
 class _Ring:
@@ -162,4 +172,5 @@ class _Ring:
                 del column[0]
 
     def sum(self, count: int) -> tuple[float, float]:
-        return sum(self._bad[-count:]), sum(self._observed[-count:])
+        begin = max(len(self._bad) - count, 0)
+        return sum(self._bad[begin:]), sum(self._observed[begin:])

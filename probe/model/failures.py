@@ -275,11 +275,11 @@ KINDS: dict[str, Kind] = {
         Retry.STOP,
         Blame.EDGE,
     ),
-    "tls.tls-on-plain": _kind(
+    "tls.plain-on-tls": _kind(
         Layer.TLS,
         "the port does not speak TLS",
         "Use ws:// or http:// for a server of your own without TLS, or the right port.",
-        "tls.tls-on-plain",
+        "tls.plain-on-tls",
         Retry.STOP,
     ),
     "tls.eof-in-handshake": _kind(

@@ -221,7 +221,7 @@ class Monitor:
             symbols=wanted.symbols,
             objective=wanted.objective,
             zone_seconds=wanted.broker.zone_seconds,
-            login_follows=_before_login(wanted),
+            login_follows=None if wanted.key is None else _before_login(wanted),
             is_open=lambda symbol, utc: is_open(symbol, watch.kind_of(symbol), utc),
             evidence=lambda: link.last_messages(),  # noqa: PLW0108 - there is none yet
             emit=self.emit,

@@ -1,6 +1,6 @@
 """One broker, as its folder describes it: where it is, how it speaks, how its counter behaves, what its credential looks like."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Self
@@ -56,9 +56,11 @@ REGIONS = (
 class HouseRules:
     """How the broker behaves behind its protocol, as data. The simulator's counter works by it."""
 
-    # What it pushes after the login, in order: balance, purses, open orders, closed orders, pending orders, assets, or a
-    # notice's name.
+    # What it pushes after the login, in order: clock, balance, purses, open orders, closed orders, pending orders, assets,
+    # or a notice's name.
     after_login: tuple[str, ...]
+    again_every: float | None = None  # so often the same is pushed again; None: never
+    token_ended: str = ""  # the notice by which a token's end is told; empty: in silence
     before_verdict: tuple[str, ...] = ()  # the same, pushed even before the login is accepted
     login_seconds: tuple[float, float] = (0.0, 0.0)  # how long it thinks about a login
     one_login_for_all_accounts: bool = (
@@ -85,6 +87,8 @@ class HouseRules:
     rows_together: bool = False  # ticks of one instant come in one message
     closed_orders_kept: int = 20
     regions: tuple[Region, ...] = REGIONS
+    prices_every: float | None = None  # seconds between two ticks of a symbol; None: each is told
+    connection_cap: int | None = None  # of one client address at one endpoint; more are refused
     market: str | None = None  # brokers of one market have the same prices; None: one of its own
     listings: Mapping[str, str] = field(
         default_factory=dict
@@ -109,6 +113,7 @@ class WebEntry:
     """The broker's web pages, where a person's password becomes a session. Flows end in what they won, or why not."""
 
     read_login: Callable[[str], PasswordLogin | None]  # None: this text is none; raises CredentialInvalid
+    write_login: Callable[[SimulatedAccount], str]  # what `read_login` reads
     origin: Callable[[Endpoint], str]  # of the pages that belong to an endpoint, as https://host:port
     sign_in: Callable[[PasswordLogin, str], Flow[WebSession | Failure]]
     renew: Callable[[WebSession, str], Flow[WebSession | Failure]]  # a new token, without the password
@@ -187,7 +192,21 @@ class Broker:
         default_factory=dict
     )  # by the scheme of the endpoints that are polled
     public: frozenset[str] = frozenset()  # schemes of endpoints that need no credential
+    journals: bool = False  # its programs on the user's own machine keep a journal that its surveys read
+    touches: bool = False  # its surveys time the way to access points
     speak: Callable[[Mapping[str, str]], Spoken] | None = None  # what other choices change
+
+    @property
+    def open_endpoints(self) -> tuple[Endpoint, ...]:
+        """Those known of it that let everybody in."""
+        return tuple(filter(self.is_public, self.endpoints))
+
+    def divides(self, endpoints: Iterable[Endpoint | str]) -> bool:
+        """Whether a password is the credential itself at some of these endpoints or URLs, and wins one at others."""
+        if self.web is None or self.web.outright is None:
+            return False
+        urls = (each if isinstance(each, str) else each.url for each in endpoints)
+        return len({url.partition("://")[0] in self.public for url in urls}) > 1
 
     def is_public(self, endpoint: Endpoint) -> bool:
         """Whether one gets in there without a credential."""

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
@@ -115,7 +116,7 @@ class ClientSession(SessionCore[ClientSocket]):
     ) -> None:
         socket = ClientSocket(
             host=plan.host,
-            path_and_query=plan.path,
+            path_and_query=_entered_by(plan.path, codec.rules.login_in_query, credentials),
             headers=plan.headers,
             rng=rng,
             max_message=plan.max_message,
@@ -231,11 +232,16 @@ class ClientSession(SessionCore[ClientSocket]):
             self._put(self._socket.request())
         elif phase is Phase.LIVE:
             self._go_live(now)
-        elif phase is Phase.AUTHENTICATING and not rules.needs_login:
+        elif phase is Phase.AUTHENTICATING and not rules.needs_login and not self._brings_login:
             self._events.append(Told(at=now, meaning=Admitted()))
             self._advance(now)
         elif rules.speaks_first.get(phase) is Role.CLIENT:
             self._open_next(phase, now)
+
+    @property
+    def _brings_login(self) -> bool:
+        """A credential that went with the request: the server says what it thinks of it."""
+        return self._codec.rules.login_in_query is not None and self._credentials is not None
 
     def _open_next(self, phase: Phase, now: float) -> None:
         credentials = self._credentials
@@ -493,3 +499,10 @@ class ClientSession(SessionCore[ClientSocket]):
             self._events.append(
                 RequestExpired(at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at)
             )
+
+
+def _entered_by(path: str, name: str | None, credentials: Credentials | None) -> str:
+    """The request's target: nothing else ever holds the credential."""
+    if name is None or credentials is None:
+        return path
+    return f"{path}{'&' if '?' in path else '?'}{name}={quote(credentials.token.reveal(), safe='')}"

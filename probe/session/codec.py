@@ -61,6 +61,9 @@ class DialectRules:
     )
     asks_history: bool = True  # a held session asks for it now and then, to see that it is answered
     needs_login: bool = True  # False: who comes this far is in
+    login_in_query: str | None = (
+        None  # the name under which a credential travels in the request's query; None: it never does
+    )
     greets: bool = True  # the server's heartbeats, if it has any, follow a greeting; False: the upgrade
 
     def nearest(self, goal: Phase) -> Phase:

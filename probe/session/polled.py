@@ -1,43 +1,32 @@
 """A session of questions and answers instead of messages that come by themselves: the same verbs, phases and events as any other.
 
-What is asked, in which order and what the answers mean is a broker's `Survey`; calls go out and replies come in as values, and
-who carries them, and over what, is the driver's business.
+A broker's `Survey` says what is asked and what the answers mean; calls go out and replies come in as values, and who carries
+them, and over what, is the driver's business. Whatever the survey wants to know is a flow of its own: what opens the session,
+what enters it, and then each `Round`, a question that is asked again and again. When a round is asked next is the `Schedule`'s
+decision alone; before and after that phase there is one flow and its deadline.
+
+A `Failure` that opening or entering ends in is the session's end. One that a round ends in is told as a trouble, and ends the
+session only if it is about more than this one answer (`_ends_all`), or if `LOST_AFTER` questions in a row were not answered.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from probe.model.credentials import Credentials, Redactor
 from probe.model.endpoint import Account
-from probe.model.errors import ConfigError, LocalProtocolError, UnsafeTarget
-from probe.model.events import (
-    POLL,
-    Ended,
-    Event,
-    FirstData,
-    HeartbeatAnswered,
-    HeartbeatMissed,
-    HeartbeatSent,
-    Phase,
-    PhaseFinished,
-    QuoteArrived,
-    RequestAnswered,
-    RequestExpired,
-    RequestSent,
-    Surprise,
-    Told,
-    Traffic,
-    Upgraded,
-)
-from probe.model.failures import Failure, Layer, Retry
+from probe.model.errors import LocalProtocolError, UnsafeTarget
+from probe.model.events import Ended, Event, Phase, PhaseFinished, Traffic
+from probe.model.failures import Failure, Layer
 from probe.model.intents import Intent, Leave, Trading, Watch
-from probe.model.meanings import Effect, Figures, Meaning, Quotes, Refused, Trouble, Troubles, Unrecognised
+from probe.model.meanings import Effect, Meaning, Refused, Trouble, Troubles
 from probe.session.codec import DialectRules
 from probe.session.core import DIALLING_PHASE_OF
-from probe.session.evidence import line_of_call, line_of_reply, without_addresses
-from probe.session.rounds import Explained, Lanes, Round, Said, Turn
-from probe.session.transcript import Line, Transcript
+from probe.session.rounds import Explained, Round, Said, Survey
+from probe.session.schedule import FIRST_SPREAD, Schedule, Turn
+from probe.session.telling import Telling
+from probe.session.transcript import Line
 from probe.wire.calls import (
     Asking,
     Call,
@@ -48,45 +37,28 @@ from probe.wire.calls import (
     TerminalCall,
     TerminalReply,
 )
-from probe.wire.drivable import Signal, Timers
+from probe.wire.drivable import Signal
 
-__all__ = ("Answered", "Asked", "Explained", "PollPlan", "PolledSession", "Round", "Said", "Survey")
+__all__ = (
+    "FIRST_SPREAD",
+    "Answered",
+    "Asked",
+    "Explained",
+    "PollPlan",
+    "PolledSession",
+    "Round",
+    "Said",
+    "Survey",
+)
 
-FIRST_SPREAD = 0.25  # seconds between the first rounds: not all at once
 LIMITED_PAUSE = 60.0  # after a 429 that says nothing about when
 MOST_LIMITED_PAUSE = 900.0
 LOST_AFTER = 2  # calls in a row that were not answered: then the way is lost, and not one answer
-LEAVING_WITHIN = 2.0
-AGAIN_WITHIN = 60.0  # what a rare question showed holds until it is asked again: not too long
-SOON = 8.0  # after the login: what is asked first so late belongs to a long look
-SURPRISES_TOLD = 100
-LONGEST_WORDS = 2000  # of what an answer showed
-ROUND, DEADLINE = "round:", "deadline"
 
-# Failures that say something about the way, and not only about one answer.
-_WAY_IS_LOST = (Layer.DNS, Layer.TCP, Layer.PROXY, Layer.TLS, Layer.CLOSING)
-_WAY_KINDS = ("http.closed", "http.not-http", "terminal.absent", "terminal.bridge-version")
+_ENDING_LAYERS = (Layer.DNS, Layer.TCP, Layer.PROXY, Layer.TLS, Layer.CLOSING, Layer.AUTH)
+_ENDING_KINDS = ("http.closed", "http.not-http", "terminal.absent", "terminal.bridge-version")
 _SLOW_KINDS = ("http.open-timeout", "terminal.silent")
-_HIDDEN_HEADERS = ("set-cookie", "set-cookie2", "authorization")
-
-
-class Survey(Protocol):
-    """How one broker is asked, for one session. May remember what it heard."""
-
-    rules: DialectRules  # its phases are OPENING, AUTHENTICATING, LIVE
-
-    def rounds(self) -> Sequence[Round]:
-        """Asked for once, when the login is accepted."""
-
-    def open(self, now: float) -> Asking[Said]:
-        """What can be known without a credential. Ends the session if it brings a failure."""
-
-    def enter(self, credentials: Credentials | None, now: float) -> Asking[Said]:
-        """What it says holds `Admitted`, or `Refused`; a failure ends the session. Without credentials only where the rules
-        need no login."""
-
-    def leave(self) -> Asking[None] | None:
-        """What is due to politeness."""
+_LIMITED = "http.429"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,16 +80,13 @@ class Answered:
     reply: Reply
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Course:
     """A flow on its way."""
 
     flow: Asking[Any]
     done: Callable[[Any, float], None]
-    turn: Turn | None = None
-    call: Call | None = None  # that is out
-    sent_at: float | None = None  # the first question; None: the other end was not asked anything yet
-    seconds: float = 0.0  # that answers took where they came in: what waits in our own queues is not theirs
+    turn: Turn | None = None  # whose it is, if it is a round
 
     @property
     def is_public(self) -> bool:
@@ -127,29 +96,23 @@ class _Course:
 
 class PolledSession:
     __slots__ = (
-        "_began_at", "_bytes_in", "_bytes_out", "_calls", "_count", "_courses", "_credentials", "_ended", "_ending_phase",
-        "_events", "_failure", "_has_data", "_lanes", "_live_at", "_never_asked", "_outgoing", "_paused_until", "_phase", "_rounds",
-        "_surprises", "_survey", "_timers", "_transcript", "_unanswered", "_upgraded", "plan",
+        "_answers", "_began_at", "_bytes_in", "_bytes_out", "_calls", "_credentials", "_deadline", "_out", "_outgoing", "_phase",
+        "_schedule", "_survey", "_telling", "_unanswered", "plan",
     )  # fmt: skip
 
     def __init__(
         self, *, survey: Survey, credentials: Credentials | None, plan: PollPlan, redact: Redactor
     ) -> None:
         self._survey, self._credentials, self.plan = survey, credentials, plan
-        self._transcript = Transcript(keep=plan.keep_messages, redact=redact)
-        self._timers = Timers()
+        self._telling = Telling(keep_messages=plan.keep_messages, redact=redact)
+        self._schedule = Schedule()  # of a session that is live
+        self._out: dict[int, tuple[_Course, Call]] = {}
         self._outgoing: list[Asked | Signal] = []
-        self._events: list[Event] = []
-        self._phase = self._ending_phase = Phase.CONNECTING
-        self._began_at = self._live_at = self._paused_until = 0.0
-        self._courses: dict[int, _Course] = {}  # by the number of the call that is out
-        self._rounds: dict[str, Round] = {}
-        self._lanes = Lanes()
-        self._count = self._calls = self._surprises = self._unanswered = 0
-        self._bytes_in = self._bytes_out = 0
-        self._failure: Failure | None = None
-        self._has_data = self._upgraded = self._ended = False
-        self._never_asked: set[str] = set()
+        self._phase = Phase.CONNECTING
+        self._began_at = 0.0
+        self._deadline: float | None = None  # of the present phase
+        self._unanswered = 0  # questions in a row
+        self._calls = self._answers = self._bytes_in = self._bytes_out = 0
 
     # -- what others may look at -------------------------------------------------------------------------------------
 
@@ -160,8 +123,8 @@ class PolledSession:
     @property
     def traffic(self) -> Traffic:
         return Traffic(
-            messages_sent=self._count,
-            messages_received=self._calls,
+            messages_sent=self._calls,
+            messages_received=self._answers,
             bytes_sent=self._bytes_out,
             bytes_received=self._bytes_in,
         )
@@ -180,10 +143,10 @@ class PolledSession:
 
     @property
     def has_asked_all(self) -> bool:
-        return self._phase is Phase.LIVE and not self._never_asked
+        return self._phase is Phase.LIVE and self._schedule.has_asked_all
 
     def transcript(self) -> list[Line]:
-        return self._transcript.lines()
+        return self._telling.lines()
 
     # -- for whoever uses it -----------------------------------------------------------------------------------------
 
@@ -209,20 +172,16 @@ class PolledSession:
                 "a session that is polled only reads",
                 "Trade where you always do.",
             )
-        for each in self._rounds.values():
-            if each.intent == intent:
-                return self._run(each, now, now, is_awaited=True)
-        asked = dict.fromkeys(_named(each.intent) for each in self._rounds.values() if each.intent)
-        raise ConfigError(
-            f"a session that is polled has no {_named(intent)}",
-            next_step=f"What it may be asked besides what it asks by itself: {', '.join(asked) or 'nothing'}.",
-        )
+        turn = self._schedule.take(self._schedule.find(intent), now)
+        turn.is_awaited = True
+        self._begin_next(turn, now)
+        return turn.request
 
     def ping(self, now: float) -> None:
         """Ask for a sign of life now."""
-        for each in self._rounds.values():
+        for each in self._schedule.rounds.values():
             if each.is_beat and self._phase is Phase.LIVE:
-                self._run(each, now, now)
+                self._begin_next(self._schedule.take(each, now), now)
 
     def leave(self, now: float) -> None:
         if self._phase in (Phase.CLOSING, Phase.ENDED):
@@ -231,232 +190,182 @@ class PolledSession:
         if politeness is None:
             self._finish(now, None)
             return
-        self._ending_phase = self._phase
-        self._drop_courses(now)
-        self._timers.clear()
-        self._phase, self._began_at = Phase.CLOSING, now
-        self._timers.set(DEADLINE, now + LEAVING_WITHIN)
-        self._step(_Course(politeness, lambda _, at: self._finish(at, self._failure)), None, now)
+        self._drop_all(now)
+        self._enter(Phase.CLOSING, now)
+        self._step(_Course(politeness, lambda _, at: self._finish(at, None)), None, now)
 
     def give_up(self, now: float) -> None:
         if self._phase is Phase.LIVE:
             self.leave(now)
-        elif not self._ended and self._phase is not Phase.CONNECTING:
+        elif self._phase not in (Phase.CONNECTING, Phase.ENDED):
             self._on_deadline(now)
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
     def begin(self, now: float) -> None:
-        if self._ended or self._phase is not Phase.CONNECTING:
-            return
-        self._enter(Phase.OPENING, now)
-        self._step(_Course(self._survey.open(now), self._opened), None, now)
+        if self._phase is Phase.CONNECTING:
+            self._enter(Phase.OPENING, now)
+            self._step(_Course(self._survey.open(now), self._opened), None, now)
 
     def receive(self, item: Answered, now: float) -> None:
-        course, reply = self._courses.pop(item.number, None), item.reply
-        if course is None:  # given up meanwhile
+        out, reply = self._out.pop(item.number, None), item.reply
+        if out is None:  # given up meanwhile
             return
-        self._calls += 1
-        self._note_reply(course, reply, now)
-        if isinstance(reply, HttpReply | TerminalReply):
-            course.seconds += reply.seconds
+        course, call = out
+        self._answers += 1
+        if isinstance(reply, HttpReply):
+            self._bytes_in += len(reply.body)
+            if self._phase is Phase.OPENING:
+                self._telling.greeting(reply, now)
+        if course.turn is not None and isinstance(reply, HttpReply | TerminalReply):
+            course.turn.seconds += reply.seconds
+        self._telling.reply(call, reply, now, is_public=course.is_public)
         self._step(course, reply, now)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
-        if self._ended:
+        if self._phase is Phase.ENDED:
             return
         if self._phase is Phase.CONNECTING and failure is not None:
             self._phase = DIALLING_PHASE_OF.get(failure.facts.layer, Phase.CONNECTING)
-        self._finish(now, failure if self._phase is not Phase.CLOSING else self._failure)
+        self._finish(now, None if self._phase is Phase.CLOSING else failure)
 
     def wake(self, now: float) -> None:
-        while not self._ended and (due := self._timers.pop_due(now)) is not None:
-            name, due_at = due
-            if name == DEADLINE:
-                self._on_deadline(now)
-            else:
-                each = self._rounds[name.removeprefix(ROUND)]
-                missed = int((now - due_at) / each.every)  # this machine slept
-                self._timers.set(name, due_at + (missed + 1) * each.every)
-                self._run(each, due_at + missed * each.every, now)
+        if self._deadline is not None and self._deadline <= now:
+            self._on_deadline(now)
+        while (turn := self._schedule.pop_due(now)) is not None:
+            self._begin_next(turn, now)
 
     def next_wake(self) -> float | None:
-        return self._timers.next()
+        return self._schedule.next() if self._deadline is None else self._deadline
 
     def outgoing(self) -> list[Asked | Signal]:
         out, self._outgoing = self._outgoing, []
         return out
 
     def events(self) -> list[Event]:
-        events, self._events = self._events, []
-        return events
+        return self._telling.take()
 
     # -- phases ------------------------------------------------------------------------------------------------------
 
     def _enter(self, phase: Phase, now: float) -> None:
-        if self._phase is not Phase.CONNECTING:
-            self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
         self._phase, self._began_at = phase, now
-        deadline = self._survey.rules.deadlines.get(phase)
-        if deadline is None:
-            self._timers.cancel(DEADLINE)
-        else:
-            self._timers.set(DEADLINE, now + deadline)
+        deadline = self.rules.deadlines.get(phase)  # a live session has none
+        self._deadline = None if deadline is None else now + deadline
 
     def _opened(self, said: Said, now: float) -> None:
-        if isinstance(said, Failure):
-            self._finish(now, said)
+        if not self._goes_on(said, now):
             return
-        self._tell(said, now)
-        credentials = self._credentials
-        if self.plan.goal is Phase.OPENING or (credentials is None and self._survey.rules.needs_login):
-            self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
+        if self._credentials is None and self.rules.needs_login:
             self._finish(now, None)
             return
         self._enter(Phase.AUTHENTICATING, now)
-        self._step(_Course(self._survey.enter(credentials, now), self._entered), None, now)
+        self._step(_Course(self._survey.enter(self._credentials, now), self._entered), None, now)
 
     def _entered(self, said: Said, now: float) -> None:
+        if self._goes_on(said, now):
+            self._enter(Phase.LIVE, now)
+            self._schedule = Schedule(self._survey.rounds(), now)
+
+    def _goes_on(self, said: Said, now: float) -> bool:
+        """Whether what opening or entering brought lets the next phase begin. Else the session has ended."""
+        if not isinstance(said, Failure):
+            refused = next((each for each in said if isinstance(each, Refused)), None)
+            self._tell([each for each in said if each is not refused], now)
+            if refused is not None:
+                said = Failure(kind="auth.refused", detail=self._telling.shown(refused.reason, 200))
         if isinstance(said, Failure):
             self._finish(now, said)
-            return
-        refused = next((each for each in said if isinstance(each, Refused)), None)
-        if refused is not None:
-            self._tell([each for each in said if each is not refused], now)
-            self._finish(now, Failure(kind="auth.refused", detail=self._shown(refused.reason, 200)))
-            return
-        self._tell(said, now)
-        if self.plan.goal is Phase.AUTHENTICATING:
-            self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
+            return False
+        self._telling.event(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
+        if self._phase is self.goal:
             self._finish(now, None)
-            return
-        self._enter(Phase.LIVE, now)
-        self._live_at = now
-        self._timers.cancel(DEADLINE)
-        for place, each in enumerate(self._survey.rounds()):
-            self._rounds[each.name] = each
-            if each.first_after < SOON:
-                self._never_asked.add(each.name)
-            self._timers.set(ROUND + each.name, now + (each.first_after or place * FIRST_SPREAD))
+            return False
+        return True
 
     def _on_deadline(self, now: float) -> None:
         waited = f"waited {now - self._began_at:.1f} s"
         match self._phase:
             case Phase.CLOSING:
-                self._finish(now, self._failure)
+                self._finish(now, None)
             case Phase.AUTHENTICATING:
                 self._finish(now, Failure(kind="auth.silent-after-connect", detail=waited))
             case _:
-                asked = [course.call for course in self._courses.values()]
-                is_terminal = any(isinstance(each, TerminalCall | LookForProcess) for each in asked)
+                is_terminal = any(
+                    isinstance(call, TerminalCall | LookForProcess) for _, call in self._out.values()
+                )
                 kind = "terminal.silent" if is_terminal else "http.open-timeout"
                 self._finish(now, Failure(kind=kind, detail=waited))
 
     def _finish(self, now: float, failure: Failure | None) -> None:
-        if self._ended:
-            return
-        if self._phase not in (Phase.CLOSING, Phase.ENDED):
-            self._ending_phase = self._phase
-        self._ended, self._phase = True, Phase.ENDED
-        self._drop_courses(now)
-        self._timers.clear()
+        # Only of a live session is leave taken.
+        ended_in = Phase.LIVE if self._phase is Phase.CLOSING else self._phase
+        self._drop_all(now)
+        self._phase, self._deadline = Phase.ENDED, None
         self._outgoing.append(Signal.CLOSE)
-        if failure is not None:
-            failure = replace(failure, detail=self._shown(failure.detail, LONGEST_WORDS))
-        self._events.append(Ended(at=now, phase=self._ending_phase, failure=failure, traffic=self.traffic))
+        shown = None if failure is None else self._telling.failure(failure)
+        self._telling.event(Ended(at=now, phase=ended_in, failure=shown, traffic=self.traffic))
 
-    def _drop_courses(self, now: float) -> None:
-        for turn in self._lanes.awaited():
-            self._expire(turn, now, now)
-        for course in self._courses.values():
+    def _drop_all(self, now: float) -> None:
+        self._expire(self._schedule.awaited(), now)
+        self._schedule = Schedule()
+        for course, _ in self._out.values():
             course.flow.close()
-        self._courses.clear()
-        self._lanes = Lanes()
+        self._out.clear()
 
     # -- rounds ------------------------------------------------------------------------------------------------------
 
-    def _run(self, each: Round, due_at: float, now: float, *, is_awaited: bool = False) -> int:
-        """When those before it in its lane are done. The number of the request."""
-        turn = self._lanes.take(each, due_at)
-        turn.is_awaited |= is_awaited
-        if not turn.is_out and self._lanes.is_first(turn):
-            self._begin_round(turn, now)
-        return turn.request
+    def _begin_next(self, turn: Turn | None, now: float) -> None:
+        """When those before it in its lane are done."""
+        if turn is not None and self._schedule.is_next(turn):
+            turn.is_out = True
+            self._step(_Course(turn.round.ask(now), partial(self._round_done, turn), turn), None, now)
 
-    def _begin_round(self, turn: Turn, now: float) -> None:
-        turn.is_out = True
-        course = _Course(turn.round.ask(now), lambda said, at: self._round_done(course, turn, said, at), turn)
-        self._step(course, None, now)
-
-    def _round_done(self, course: _Course, turn: Turn, said: Said | Explained, now: float) -> None:
-        self._never_asked.discard(turn.round.name)
-        self._lanes.done(turn)
-        if isinstance(said, Failure):
-            self._unanswered += said.kind in _SLOW_KINDS
-            self._round_failed(course, turn, said, (_troubles_of(turn.round, said),), now)
-        elif isinstance(said, Explained):
-            self._unanswered += said.failure.kind in _SLOW_KINDS and not said.stands
-            explained = (*said.said, Troubles(about=turn.round.name + "?"))
-            self._round_failed(course, turn, said.failure, explained, now)
+    def _round_done(self, turn: Turn, said: Said | Explained, now: float) -> None:
+        self._schedule.done(turn)
+        troubles: tuple[Trouble, ...] = ()
+        if isinstance(said, Failure):  # the survey does not know better
+            troubles, said = (turn.round.trouble_of(said),), Explained(failure=said, said=())
+        unanswered = Troubles(about=turn.round.name + "?", rows=troubles)
+        if isinstance(said, Explained):
+            is_bad = said.failure.kind != _LIMITED  # that says itself when to ask again
+            self._round_failed(turn, said, (*said.said, unanswered), now)
         else:
-            if course.sent_at is not None:
-                self._unanswered = 0
-                self._answered(turn, said, now, now - course.seconds if course.seconds else course.sent_at)
-            elif turn.is_awaited:
-                self._expire(turn, now, now)
-            self._tell((*said, Troubles(about=turn.round.name + "?")), now)
-        if turn.round.every > AGAIN_WITHIN and not self._ended and _is_bad(said):
-            self._timers.set(ROUND + turn.round.name, max(now + AGAIN_WITHIN, self._paused_until))
-        following = None if self._ended else self._lanes.following(turn, now)
-        if following is not None:
-            self._begin_round(following, now)
-
-    def _answered(self, turn: Turn, said: Sequence[Meaning], now: float, sent_at: float) -> None:
-        if turn.round.is_beat:
-            self._events.append(HeartbeatAnswered(at=now, name=POLL, due_at=turn.due_at, sent_at=sent_at))
+            is_bad = _shows_trouble(said)
+            self._round_answered(turn, said, now)
+            self._tell((*said, unanswered), now)
+        if self._phase is not Phase.LIVE:
             return
-        told: Meaning = next(
-            (each for each in said if isinstance(each, Troubles)), Troubles(about=turn.round.name)
-        )
-        answer = next((each for each in said if not isinstance(each, Troubles | Figures)), told)
-        self._events.append(
-            RequestAnswered(
-                at=now, request=turn.request, intent=turn.round.counts_as, answer=answer, sent_at=sent_at
-            )
-        )
+        if is_bad:
+            self._schedule.ask_again_soon(turn.round, now)
+        self._begin_next(self._schedule.following(turn, now), now)
 
-    def _expire(self, turn: Turn, now: float, sent_at: float) -> None:
-        if turn.round.is_beat:
-            self._events.append(HeartbeatMissed(at=now, name=POLL, sent_at=sent_at))
-        else:
-            intent = turn.round.counts_as
-            self._events.append(RequestExpired(at=now, request=turn.request, intent=intent, sent_at=sent_at))
+    def _round_answered(self, turn: Turn, said: Sequence[Meaning], now: float) -> None:
+        if turn.sent_at is not None:
+            self._unanswered = 0
+            self._telling.event(turn.answered(said, now))
+        elif turn.is_awaited:
+            self._telling.event(turn.expired(now))
 
-    def _round_failed(
-        self, course: _Course, turn: Turn, failure: Failure, said: Sequence[Meaning], now: float
-    ) -> None:
-        kind = failure.facts
-        is_lost = kind.layer in _WAY_IS_LOST or failure.kind in _WAY_KINDS
-        is_over = is_lost or kind.layer is Layer.AUTH or self._unanswered >= LOST_AFTER
+    def _round_failed(self, turn: Turn, why: Explained, told: Sequence[Meaning], now: float) -> None:
+        failure = why.failure
+        self._unanswered += failure.kind in _SLOW_KINDS and not why.stands
+        is_over = _ends_all(failure) or self._unanswered >= LOST_AFTER
         if not is_over:  # why it brought nothing is known before it is missed
-            self._tell(said, now)
+            self._tell(told, now)
         if turn.round.is_beat and failure.http_status is not None:  # it did answer, if not as hoped for
-            self._answered(turn, (), now, now - course.seconds)
-        elif course.sent_at is not None or turn.is_awaited:
-            self._expire(turn, now, now if course.sent_at is None else course.sent_at)
+            self._telling.event(turn.answered((), now))
+        elif turn.sent_at is not None or turn.is_awaited:
+            self._telling.event(turn.expired(now))
         if is_over:
             self._finish(now, failure)
-        elif kind.retry is Retry.SERVER_SAYS and failure.kind == "http.429":
-            self._slow_down(failure, now)
+        elif failure.kind == _LIMITED:  # the other end wants fewer questions: none until it says so
+            pause = min(failure.retry_after_seconds or LIMITED_PAUSE, MOST_LIMITED_PAUSE)
+            self._expire(self._schedule.pause(pause, now), now)
 
-    def _slow_down(self, failure: Failure, now: float) -> None:
-        """The other end wants fewer questions: none until it says so."""
-        pause = min(failure.retry_after_seconds or LIMITED_PAUSE, MOST_LIMITED_PAUSE)
-        self._paused_until = now + pause
-        for place, each in enumerate(self._rounds.values()):
-            self._timers.set(ROUND + each.name, now + pause + (each.first_after or place * FIRST_SPREAD))
-        for turn in self._lanes.thin():
-            self._expire(turn, now, now)
+    def _expire(self, turns: Sequence[Turn], now: float) -> None:
+        """Who waits for them hears that nothing will come."""
+        for turn in turns:
+            self._telling.event(turn.expired(now))
 
     # -- flows -------------------------------------------------------------------------------------------------------
 
@@ -466,88 +375,27 @@ class PolledSession:
         except StopIteration as end:
             course.done(end.value, now)
             return
+        turn = course.turn
         # What is looked up on this machine, or only touched, is no question to the other end.
-        if course.sent_at is None and isinstance(call, HttpCall | TerminalCall):
-            course.sent_at = now
-            if course.turn is not None:
-                self._note_begin(course.turn, now)
-        self._count += 1
-        course.call, self._courses[self._count] = call, course
+        if turn is not None and turn.sent_at is None and isinstance(call, HttpCall | TerminalCall):
+            self._telling.event(turn.sent(now))
         if isinstance(call, HttpCall):
             self._bytes_out += len(call.url)
-        self._transcript.note(now, ">", line_of_call(call))
-        self._outgoing.append(Asked(number=self._count, call=call))
-
-    def _note_begin(self, turn: Turn, now: float) -> None:
-        if turn.round.is_beat:
-            self._events.append(HeartbeatSent(at=now, name=POLL, due_at=turn.due_at))
-        else:
-            self._events.append(RequestSent(at=now, request=turn.request, intent=turn.round.counts_as))
+        self._calls += 1
+        self._out[self._calls] = course, call
+        self._telling.call(call, now)
+        self._outgoing.append(Asked(number=self._calls, call=call))
 
     def _tell(self, said: Sequence[Meaning], now: float) -> None:
-        for meaning in said:
-            if isinstance(meaning, Quotes):
-                if not self._has_data:
-                    self._has_data = True
-                    self._events.append(FirstData(at=now, asked_at=self._live_at or now))
-                self._events.extend(QuoteArrived(now, *row) for row in meaning.rows)
-            elif isinstance(meaning, Unrecognised):
-                self._surprise(meaning, now)
-            elif isinstance(meaning, Troubles) and meaning.rows:
-                self._events.append(Told(at=now, meaning=replace(meaning, rows=self._fit(meaning.rows))))
-            else:
-                self._events.append(Told(at=now, meaning=meaning))
-
-    def _fit(self, troubles: Sequence[Trouble]) -> tuple[Trouble, ...]:
-        """To be shown: they may repeat what an answer said."""
-        return tuple(replace(each, sentence=self._shown(each.sentence, LONGEST_WORDS)) for each in troubles)
-
-    def _shown(self, text: str, length: int) -> str:
-        return without_addresses(self._transcript.redact.shorten(text, length))
-
-    def _surprise(self, meaning: Unrecognised, now: float) -> None:
-        self._surprises += 1
-        if self._surprises <= SURPRISES_TOLD:
-            problem, preview = self._shown(meaning.problem, 200), self._shown(meaning.preview, 160)
-            self._events.append(Surprise(at=now, phase=self._phase, problem=problem, preview=preview))
-
-    def _note_reply(self, course: _Course, reply: Reply, now: float) -> None:
-        if isinstance(reply, HttpReply):
-            self._bytes_in += len(reply.body)
-            if not self._upgraded and self._phase is Phase.OPENING:
-                self._upgraded = True
-                headers = tuple(
-                    (self._shown(name, 60), self._shown(value, 200))
-                    for name, value in reply.headers
-                    if name.lower() not in _HIDDEN_HEADERS
-                )
-                self._events.append(Upgraded(at=now, status=reply.status, headers=headers))
-        assert course.call is not None  # noqa: S101 - this is its reply
-        self._transcript.note(now, "<", line_of_reply(course.call, reply, is_public=course.is_public))
+        live_at = self._began_at if self._phase is Phase.LIVE else now
+        self._telling.said(said, now, phase=self._phase, live_at=live_at)
 
 
-def _is_bad(said: Said | Explained) -> bool:
-    if isinstance(said, Failure | Explained):
-        failure = said.failure if isinstance(said, Explained) else said
-        return failure.kind != "http.429"  # it says itself when to ask again
+def _ends_all(failure: Failure) -> bool:
+    """It says something about the way or the login, and not only about one answer."""
+    return failure.facts.layer in _ENDING_LAYERS or failure.kind in _ENDING_KINDS
+
+
+def _shows_trouble(said: Sequence[Meaning]) -> bool:
     rows = [row for each in said if isinstance(each, Troubles) for row in each.rows]
     return any(row.effect is not Effect.NOTED for row in rows)
-
-
-def _troubles_of(each: Round, failure: Failure) -> Troubles:
-    """Where the survey does not know better."""
-    kind = failure.facts
-    row = Trouble(
-        code=failure.code,
-        sentence=f"{each.name}: {failure}",
-        advice=kind.advise,
-        effect=Effect.DEGRADES,
-        blame=kind.blame,
-    )
-    return Troubles(about=each.name + "?", rows=(row,))
-
-
-def _named(intent: Intent) -> str:
-    return (
-        f"{type(intent).__name__} of {intent.symbol}" if isinstance(intent, Watch) else type(intent).__name__
-    )

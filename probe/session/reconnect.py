@@ -5,7 +5,6 @@ should look at is tried again rarely. All waiting is spread by chance, so that c
 come back together.
 """
 
-from collections import deque
 from dataclasses import dataclass
 from random import Random
 
@@ -113,10 +112,10 @@ class DialRate:
     __slots__ = ("_dials",)
 
     def __init__(self) -> None:
-        self._dials: dict[str, deque[float]] = {}
+        self._dials: dict[str, tuple[float, ...]] = {}  # the last ones of each endpoint
 
     def note(self, url: str, now: float) -> None:
-        self._dials.setdefault(url, deque(maxlen=DIALS)).append(now)
+        self._dials[url] = (*self._dials.get(url, ())[1 - DIALS :], now)
 
     def earliest(self, url: str) -> float:
         """When the next one may begin; of an endpoint never dialled: any time."""

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from itertools import count
 from urllib.parse import parse_qs, urlsplit
 
-from probe.model.credentials import StrangersRedactor
+from probe.model.credentials import Secret, StrangersRedactor
+from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Heard, Phase, Upgraded
 from probe.model.failures import Failure
@@ -54,6 +55,7 @@ class ServedSession(SessionCore[ServedSocket]):
         "_desk",
         "_heard_beat_at",
         "_later",
+        "_login",
         "_misbehaviour",
         "_order",
         "_request",
@@ -81,6 +83,7 @@ class ServedSession(SessionCore[ServedSocket]):
         self._order = count()
         self._heard_beat_at = 0.0
         self._request: UpgradeRequested | None = None  # not answered yet
+        self._login: Login | None = None  # that came with it
 
     @property
     def desk(self) -> Desk:
@@ -104,6 +107,9 @@ class ServedSession(SessionCore[ServedSocket]):
             self._misbehaviour.begin(now, self._rng)
             self._plan_mischief()
         elif phase is Phase.LIVE:
+            self._plan_desk()
+        elif phase is Phase.AUTHENTICATING and self._login is not None:
+            self._say_all(self._desk.admit(self._login, now), now)
             self._plan_desk()
         elif phase is Phase.AUTHENTICATING and not rules.needs_login:
             self._say(Admitted(), now)
@@ -133,6 +139,7 @@ class ServedSession(SessionCore[ServedSocket]):
         if isinstance(answer, Refusal):
             self._refuse_upgrade(answer, now)
             return
+        self._login = self._login_of(request.target)
         headers = tuple(self._desk.upgrade_headers(now))
         self._put(self._socket.accept(headers))
         self._events.append(Upgraded(at=now, status=101, headers=request.headers))
@@ -146,12 +153,19 @@ class ServedSession(SessionCore[ServedSocket]):
         parts = urlsplit(target)
         if not parts.path.startswith(rules.path):
             return Refusal(status=404, reason="Not Found", body=b'{"code":0,"message":"Transport unknown"}')
-        query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+        query = _query_of(target)
         if any(query.get(name) != value for name, value in rules.query.items()):
             return Refusal(
                 status=400, reason="Bad Request", body=b'{"code":5,"message":"Unsupported protocol version"}'
             )
         return None
+
+    def _login_of(self, target: str) -> Login | None:
+        name = self._codec.rules.login_in_query
+        brought = _query_of(target).get(name) if name else None
+        if brought is None:
+            return None
+        return Login(frame=Secret(brought), token=Secret(brought), account=Account.NONE, user=None)
 
     def _refuse_upgrade(self, refusal: Refusal, now: float) -> None:
         headers = (*self._desk.upgrade_headers(now), *refusal.headers)
@@ -372,3 +386,7 @@ class ServedSession(SessionCore[ServedSocket]):
     def _before_end(self, now: float) -> None:
         self._later.clear()
         self._desk.leave(now)
+
+
+def _query_of(target: str) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(urlsplit(target).query).items()}

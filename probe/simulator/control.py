@@ -54,19 +54,13 @@ class Frame(BaseModel):
     binary: bool
 
 
-class SignInAnswer(BaseModel):
-    email: str
-    password: str
-    pin: str
-
-
 class AccountAnswer(BaseModel):
     broker: str
     account: str
     user: str
     balance: float
     credential: str
-    sign_in: SignInAnswer | None
+    sign_in: dict[str, object] | None  # each broker's logins have keys of their own
 
 
 class MailAnswer(BaseModel):
@@ -167,7 +161,7 @@ def control_api(simulator: Simulator, *, port: int, token: str) -> FastAPI:
                 user=facts.user,
                 balance=facts.balance,
                 credential=facts.credential.reveal(),
-                sign_in=SignInAnswer(**facts.sign_in.revealed()) if facts.sign_in else None,
+                sign_in=facts.sign_in.revealed() if facts.sign_in else None,
             )
             for facts in simulator.accounts()
         ]

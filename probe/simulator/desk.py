@@ -10,6 +10,7 @@ from operator import itemgetter
 from types import MappingProxyType
 from typing import assert_never
 
+from probe.model.credentials import Secret
 from probe.model.endpoint import Account
 from probe.model.intents import (
     AnswerBeat,
@@ -40,6 +41,7 @@ from probe.model.meanings import (
     AccountNotChosen,
     Admitted,
     Assets,
+    BrokerClock,
     Goodbye,
     Meaning,
     Notice,
@@ -73,6 +75,7 @@ class WorldDesk:
     __slots__ = (
         "_account",
         "_account_kind",
+        "_again_at",
         "_assets_until",
         "_floor",
         "_is_chart",
@@ -82,6 +85,7 @@ class WorldDesk:
         "_purses",
         "_rng",
         "_streams",
+        "_token",
         "_verdict_at",
         "_world",
     )
@@ -95,6 +99,8 @@ class WorldDesk:
         self._verdict_at = inf
         self._purses = _NO_PURSES  # that the login opened
         self._account: SimAccount | None = None  # the purse in use
+        self._token: Secret | None = None  # that opened it
+        self._again_at = inf
         self._is_chart = False
         self._mailbox: Mailbox = deque()
         self._looked_at = 0.0
@@ -122,16 +128,17 @@ class WorldDesk:
             self._is_chart = world.knows_chart_token(login.token)
             return [Admitted(rights="chart")] if self._is_chart else []  # a stale one is met with silence
         purses = world.find_guest(login.token) if login.rights == "guest" else world.find(login.token)
-        if purses is None:
+        if purses is None or world.ends_at(login.token) <= at:
             return [Refused(reason="NotAuthorized")]
-        kind = self._account_kind
+        kind = next(iter(purses)) if self._account_kind is Account.NONE else self._account_kind
         if house.one_login_for_all_accounts and login.account in purses:
             kind = login.account
         if kind not in purses:
             # The real clusters close at once and without words. Of what a desk can say, the bare disconnect, with
             # the close that follows it, is nearest.
             return [Goodbye(reason="41")]
-        self._purses, self._looked_at = purses, at
+        self._purses, self._looked_at, self._token = purses, at, login.token
+        self._again_at = at + (house.again_every or inf)
         account = self._use(purses[kind], at)
         names_server = world.names_server
         if names_server is None:
@@ -159,6 +166,8 @@ class WorldDesk:
 
     def _named(self, name: str, account: SimAccount, at: float) -> Meaning:
         match name:
+            case "clock":
+                return BrokerClock(seconds=at + self._floor.zone)
             case "balance":
                 return account.balance()
             case "purses":
@@ -271,6 +280,7 @@ class WorldDesk:
             at = min(at, self._verdict_at)
         else:
             at = min(at, self._looked_at + LOOK_EVERY_SECONDS, self._account.next_at, self._assets_until)
+            at = min(at, self._again_at)
         return None if at == inf else self._floor.due(at)
 
     def due(self, now: float) -> Sequence[Meaning]:
@@ -280,6 +290,7 @@ class WorldDesk:
             told += self._verdict(self._login, at)
         if self._account is not None:
             self._account.settle(at)
+            told += self._again(self._account, at)
         if at >= self._assets_until:
             told.append(self._assets(at))
         streamed = self._streams.due(at)
@@ -288,6 +299,19 @@ class WorldDesk:
         told += [meaning for _, meaning in in_order]
         self._mailbox.clear()
         return together(told) if self._world.house.rows_together else told
+
+    def _again(self, account: SimAccount, at: float) -> list[Meaning]:
+        """What is pushed every so often, until the token has ended: that is told once."""
+        house = self._world.house
+        if self._token is not None and at >= self._world.ends_at(self._token):
+            ended = Notice(name=house.token_ended, payload=self._token.reveal())
+            self._detach()
+            self._token = None
+            return [ended] if house.token_ended else []
+        if at < self._again_at:
+            return []
+        self._again_at = at + (house.again_every or inf)
+        return self._pushed(house.after_login, account, at)
 
     def _mail(self) -> list[Meaning]:
         told = [meaning for _, meaning in self._mailbox]

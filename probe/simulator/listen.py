@@ -6,6 +6,7 @@ So what can be done to bytes can be done to the TLS handshake too, and all of it
 """
 
 import asyncio
+import json
 import os
 import socket
 import ssl
@@ -51,20 +52,23 @@ HOST = "127.0.0.1"  # and never another: what it serves is for this machine only
 BACKLOG = 1024
 FRAMES_KEPT = 100
 RETRY_AFTER_SECONDS = 30.0
+FULL_STATUS = 429  # to one connection more than a broker takes
 
 ServerContext = Callable[[BadCertificate | None, TlsVersion | None], ssl.SSLContext]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignIn:
-    """What opens the web pages of a simulated broker. The PIN is what would have been mailed."""
+    """Somebody with a password at a simulated broker."""
 
     email: Secret
     password: Secret
-    pin: Secret
+    login: Secret  # all of it, as the broker's password logins are written
+    pin: Secret | None  # what would have been mailed; None: it never asks for one
 
-    def revealed(self) -> dict[str, str]:
-        return {"email": self.email.reveal(), "password": self.password.reveal(), "pin": self.pin.reveal()}
+    def revealed(self) -> dict[str, object]:
+        told: dict[str, object] = json.loads(self.login.reveal())
+        return told if self.pin is None else told | {"pin": self.pin.reveal()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,11 +176,12 @@ class Listener:
 
     def misbehaviour(self, peer: str) -> Misbehaviour:
         """Of one more session with that client address."""
-        cap = self.acting(CONNECTION_CAP)
-        if cap is not None and sum(visit.serves(peer) for visit in self.visits) >= cast(
-            "int", cap.values["cap"]
-        ):
-            return _Full(cast("int", cap.values["code"]))
+        order = self.acting(CONNECTION_CAP)
+        cap, status = self.broker.house.connection_cap, FULL_STATUS
+        if order is not None:
+            cap, status = (cast("int", order.values[name]) for name in ("cap", "code"))
+        if cap is not None and sum(visit.serves(peer) for visit in self.visits) >= cap:
+            return _Full(status)
         return self.board.for_session()
 
     def _turn_soon(self) -> None:

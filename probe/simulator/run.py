@@ -126,8 +126,13 @@ class Simulator:
     def _sign_in(self, broker: Broker, identity: SimulatedAccount) -> SignIn | None:
         if broker.web is None:
             return None
-        pin = self.worlds[broker.name].pin(identity.user)
-        return SignIn(email=Secret(identity.email), password=Secret(identity.password), pin=Secret(pin))
+        pin = Secret(self.worlds[broker.name].pin(identity.user))
+        return SignIn(
+            email=Secret(identity.email),
+            password=Secret(identity.password),
+            login=Secret(broker.web.write_login(identity)),
+            pin=pin if broker.has_socket else None,  # then there are pages beside it, which may ask
+        )
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as cleanup:

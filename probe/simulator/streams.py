@@ -8,6 +8,7 @@ from typing import Protocol
 from probe.model.meanings import Meaning, Quote, Quotes, Sentiment
 from probe.session.broker import HouseRules
 from probe.simulator.floor import Floor, Listing
+from probe.simulator.prices import Tick
 
 STALE_SECONDS = 5.0  # what is older is not told: a machine that slept must not be met by thousands
 
@@ -22,13 +23,17 @@ class _Feed(Protocol):
 
 
 class _Prices:
-    __slots__ = ("_listing", "_tick", "_zone")
+    __slots__ = ("_every", "_listing", "_tick", "_zone")
 
-    def __init__(self, listing: Listing, zone: float) -> None:
-        self._listing, self._zone = listing, zone
+    def __init__(self, listing: Listing, zone: float, every: float | None) -> None:
+        self._listing, self._zone, self._every = listing, zone, every
 
     def next_at(self, after: float) -> float:
-        self._tick = self._listing.next_tick(after)
+        if self._every is None:
+            self._tick = self._listing.next_tick(after)
+        else:
+            at = after + self._every
+            self._tick = Tick(at, self._listing.price_at(at))
         return self._tick.at
 
     def told(self) -> Quotes:
@@ -66,7 +71,7 @@ class Streams:
             return
         feed = self._prices.pop(symbol, None)
         if feed is None:
-            feed = _Prices(self._floor.listing(symbol), self._floor.zone)
+            feed = _Prices(self._floor.listing(symbol), self._floor.zone, self._house.prices_every)
             self._follow(feed, at)
         self._prices[symbol] = feed
         cap = self._house.stream_cap

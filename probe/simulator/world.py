@@ -3,6 +3,7 @@
 import random
 from collections.abc import Mapping
 from dataclasses import replace
+from math import inf
 from string import ascii_letters, ascii_lowercase, digits
 
 from probe.model.credentials import Secret
@@ -58,6 +59,7 @@ class World:
         self.accounts: list[SimulatedAccount] = []
         self._by_token: dict[Secret, Accounts] = {}
         self._by_user: dict[str, Accounts] = {}
+        self._ends_at: dict[Secret, float] = {}  # of tokens that do not last, by the floor's `at`
         self._chart_tokens: set[Secret] = set()
         self._renewals = 0
         self.issue(Account.DEMO)
@@ -108,6 +110,15 @@ class World:
         """From now on a login with it is refused; sessions that it opened stay."""
         self._by_token.pop(token, None)
         self._chart_tokens.discard(token)
+
+    def lend(self, token: Secret, user: str, until: float) -> None:
+        """One more token for somebody, of the caller's making; or a longer life for one that was lent."""
+        self._by_token[token] = self._by_user[user]
+        self._ends_at[token] = until
+
+    def ends_at(self, token: Secret) -> float:
+        """When a token stops being one; never, if it was not lent."""
+        return self._ends_at.get(token, inf)
 
     def find(self, token: Secret) -> Accounts | None:
         """What a login with this token opens."""

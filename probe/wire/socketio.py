@@ -6,7 +6,6 @@ packets may come between. Headers therefore wait in a queue; an attachment alway
 
 import json
 import re
-from collections import deque
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, NoReturn
@@ -222,7 +221,7 @@ class SocketIoReader:
 
     def __init__(self, *, one_at_a_time: bool = False) -> None:
         self._one_at_a_time = one_at_a_time
-        self._waiting: deque[_Header] = deque()
+        self._waiting: list[_Header] = []
         self._unsettled = 0  # headers since none was waiting
         self._attachments: list[bytes] = []  # of the oldest waiting header
 
@@ -247,7 +246,7 @@ class SocketIoReader:
         if self._unsettled < (1 if self._one_at_a_time else MAX_UNSETTLED):
             return None
         lost = self._waiting[0]
-        self._waiting = deque((header,))
+        self._waiting = [header]
         self._attachments = []
         self._unsettled = 0
         problem = "attachments were lost, and later ones may have gone to the wrong event"
@@ -261,7 +260,7 @@ class SocketIoReader:
         header = self._waiting[0]
         try:
             if header.lone:
-                self._waiting.popleft()
+                self._waiting.pop(0)
                 return SocketEvent(header.name, (_read_attachment(data),), header.namespace)
             self._attachments.append(data)
             if sum(map(len, self._attachments)) > MAX_ATTACHED:
@@ -278,7 +277,7 @@ class SocketIoReader:
         return SocketEvent(header.name, filled, header.namespace)
 
     def _drop_oldest(self) -> None:
-        self._waiting.popleft()
+        self._waiting.pop(0)
         self._attachments = []
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from probe.api.errors import Unanswered
 from probe.brokers import find_broker
+from probe.measure.records import Metric
 from probe.model.errors import ConfigError, UnsafeTarget
 from tests.api.served import Served, serving, until
 
@@ -44,6 +45,9 @@ def test_what_such_a_session_cannot_be_asked_is_said_with_what_it_can() -> None:
                 await session.candles("BTC-USDT", 60, count=5)
             with pytest.raises(ConfigError, match="no AskOrders"):
                 await session.orders(fresh=True)
+            with pytest.raises(ConfigError, match=r"asks by itself.* Take the round trips of statistics\(\)"):
+                await session.round_trip()
+            await until(lambda: session.statistics().round_trips[Metric.APP_RTT].count)
             with pytest.raises(UnsafeTarget):
                 await session.place_demo_order("BTC-USDT", "call", 1.0, 60)
             with pytest.raises(ConfigError, match="does not ask for prices of DOGE-USDT"):
@@ -51,6 +55,25 @@ def test_what_such_a_session_cannot_be_asked_is_said_with_what_it_can() -> None:
             assert session.is_live
 
     polling("crypto", what)
+
+
+@pytest.mark.parametrize("name", ["mt5", "quotex"])
+def test_a_step_of_this_machines_clock_is_no_step_of_the_brokers(name: str) -> None:
+    async def what(at: Served) -> None:
+        symbol = "EURUSD_otc" if name == "quotex" else symbol_of(at)
+        async with at.open(symbols=[symbol]) as session:
+            quotes = session.quotes(symbol)
+            await anext(quotes)
+            before = session.clock()
+            assert before is not None
+            holding, right = session._holding, session._holding.utc
+            holding.utc = lambda: right() + 7200.0
+            await anext(quotes)
+            after = session.clock()
+            assert after is not None
+            assert after.broker_time == pytest.approx(before.broker_time, abs=60.0)
+
+    polling(name, what)
 
 
 def test_an_answer_that_shows_what_is_wrong_is_no_balance() -> None:

@@ -64,9 +64,22 @@ async def watched(exchange: Any) -> dict[str, Any]:
     return {"swap": swap, "spot": spot}
 
 
+async def held(exchange: Any) -> dict[str, Any]:
+    """What the account's stream tells, opened with a listen key that ccxt makes and renews."""
+    balances = []
+    for _ in range(2):  # one object, which is told anew
+        told = await exchange.watch_balance({"type": "swap", "fetchBalanceSnapshot": False})
+        balances.append([told["timestamp"], told["VST"]["free"]])
+    key = exchange.options["listenKey"]
+    await exchange.keep_alive_listen_key()
+    return {"balances": balances, "renewed": len(key) == 64 and exchange.options["listenKey"] == key}
+
+
 async def main() -> None:
     endpoint, control = json.loads(sys.argv[1]), Control(**json.loads(sys.argv[2]))
-    exchange = pointed_at(urlsplit(endpoint["url"]).port)
+    port = urlsplit(endpoint["url"]).port
+    exchange, trader = pointed_at(port), pointed_at(port)
+    trader.apiKey, trader.secret = "dummy", "dummy"
     try:
         found = await asked(exchange) | await watched(exchange)
         sessions = [each["number"] for each in control.sessions_at(endpoint["url"])]
@@ -76,8 +89,11 @@ async def main() -> None:
 
         waiting = asyncio.to_thread(until, lambda: len(answers()) >= len(sessions), "an answer to each ping")
         found |= {"sessions": len(sessions), "answers": await waiting and answers()}
+        trader.set_markets(exchange.markets)  # or it asks for currencies first, which wants a signature
+        found |= await held(trader)
     finally:
         await exchange.close()
+        await trader.close()
     print(json.dumps(found), flush=True)
 
 

@@ -1,4 +1,4 @@
-"""ccxt, which many trade BingX with, works against the simulator: REST of three families, and both streams."""
+"""ccxt, which many trade BingX with, works against the simulator: REST of three families, both streams, and an account's."""
 
 from collections.abc import Callable
 from typing import Any
@@ -40,3 +40,9 @@ def test_it_receives_tickers_of_futures_and_spot(found: Any) -> None:
 
 def test_it_answers_the_pings_of_both_streams(found: Any) -> None:
     assert (found["sessions"], set(found["answers"])) == (2, {"Pong"})
+
+
+def test_it_receives_what_an_account_holds_with_a_listen_key_it_made_and_renewed(found: Any) -> None:
+    (first, held), (second, held_then) = found["balances"]
+    assert (held, held_then, found["renewed"]) == (50_000.0, 50_000.0, True)
+    assert 4_000 < second - first < 7_000

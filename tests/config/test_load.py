@@ -253,6 +253,16 @@ def test_a_notification_url_in_the_clear_draws_a_warning_and_is_a_secret(tmp_pat
     assert channel.url.read().secret.reveal() == f"tgram://{SECRET}/1"
 
 
+def test_access_points_that_no_watching_looks_at_draw_a_warning(file: Path) -> None:
+    file.write_text(
+        '[targets.a]\ntarget = "sim:quotex"\naccess_points = ["eu=192.0.2.1:443"]\n'
+        '[targets.b]\ntarget = "sim:mt5"\naccess_points = ["eu=192.0.2.1:443"]\n'
+    )
+    assert load_settings(file, environ={}).warnings == (
+        "targets.a.access_points are measured by probe endpoints only: watching Quotex does not look at them.",
+    )
+
+
 def test_a_file_that_others_can_change_draws_a_warning(file: Path) -> None:
     file.chmod(0o666)
     assert load_settings(file, environ={}).warnings == (

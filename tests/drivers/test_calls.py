@@ -415,7 +415,7 @@ def test_a_port_that_does_not_speak_tls_is_told(colour: Colour) -> None:
 
     came = fetch(colour, plain, scheme="https")
     assert isinstance(came, Failure)
-    assert came.kind == "tls.tls-on-plain"
+    assert came.kind == "tls.plain-on-tls"
 
 
 @both_colours

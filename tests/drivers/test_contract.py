@@ -295,7 +295,7 @@ def test_a_port_that_speaks_something_else_is_reported_as_plain(
         read_all(sock)
 
     with peer(talk) as port:
-        assert kind_in(runtime.run(Scripted(), plan_for(port, pki))) == "tls.tls-on-plain"
+        assert kind_in(runtime.run(Scripted(), plan_for(port, pki))) == "tls.plain-on-tls"
 
 
 def test_an_alert_in_the_handshake_is_reported(runtime: Runtime, pki: Pki) -> None:

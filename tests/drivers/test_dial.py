@@ -128,8 +128,8 @@ def test_a_refused_certificate_is_told_by_openssls_code(kind: str, codes: tuple[
 @pytest.mark.parametrize(
     ("reason", "kind"),
     [
-        ("WRONG_VERSION_NUMBER", "tls.tls-on-plain"),
-        ("RECORD_LAYER_FAILURE", "tls.tls-on-plain"),
+        ("WRONG_VERSION_NUMBER", "tls.plain-on-tls"),
+        ("RECORD_LAYER_FAILURE", "tls.plain-on-tls"),
         ("TLSV1_ALERT_PROTOCOL_VERSION", "tls.version"),
         ("UNSUPPORTED_PROTOCOL", "tls.version"),
         ("TLSV13_ALERT_CERTIFICATE_REQUIRED", "tls.client-cert-required"),

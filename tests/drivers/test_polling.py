@@ -710,6 +710,75 @@ def test_what_is_no_answer_is_a_failure_with_its_name(script: Script, kind: str,
     run(scenario)
 
 
+def once_and_leave(data: bytes) -> Script:
+    async def script(peer: Peer) -> None:
+        await peer.hear()
+        await peer.say(data)
+
+    return script
+
+
+TO_WRITE = ("tls.tls-on-plain", "it speaks TLS: write https:// instead of http://")
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        b"\x15\x03\x01\x00\x02\x02\x46",
+        b"\x15\x03\x03\x00\x02\x02\x0a",
+        answer(
+            b"<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+            status="400 Bad Request",
+        ),
+        b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+        answer(
+            b"Reason: You're speaking plain HTTP to an SSL-enabled server port.<br />",
+            status="400 Bad Request",
+        ),
+    ],
+    ids=["alert", "later alert", "nginx", "Go", "Apache"],
+)
+def test_a_port_that_says_that_it_speaks_tls_is_to_be_written_with_https(said: bytes) -> None:
+    async def scenario() -> None:
+        reply = await reply_to_one(once_and_leave(said))
+        assert isinstance(reply, Failure)
+        assert (reply.kind, reply.code, reply.detail) == ("http.not-http", *TO_WRITE)
+
+    run(scenario)
+
+
+def test_any_other_bad_request_is_an_answer() -> None:
+    async def scenario() -> None:
+        reply = await reply_to_one(once(answer(b"which HTTPS port?", status="400 Bad Request")))
+        assert isinstance(reply, HttpReply)
+
+    run(scenario)
+
+
+@pytest.mark.parametrize(("heard", "is_told"), [(b"", True), (b"HTTP/1.1 200 O", False)])
+def test_a_first_connection_that_ends_without_a_byte_may_be_one_for_tls(heard: bytes, is_told: bool) -> None:
+    async def scenario() -> None:
+        reply = await reply_to_one(once_and_leave(heard))
+        assert isinstance(reply, Failure)
+        assert (reply.kind, "write https://" in reply.detail) == ("http.closed", is_told)
+
+    run(scenario)
+
+
+def test_what_answered_before_is_not_told_to_speak_tls() -> None:
+    async def hang_up(peer: Peer) -> None:
+        await peer.hear()
+
+    async def scenario() -> None:
+        async with serving(answer_and_then(leave, hears_another=True), hang_up) as server:
+            url = url_of(server.port)
+            replies, _ = await ask_all(get(url), get(url), url=url)
+        assert isinstance(replies[1], Failure)
+        assert replies[1].detail == "it ended before an answer"
+
+    run(scenario)
+
+
 def test_a_redirect_is_an_answer_and_the_credential_goes_nowhere_else() -> None:
     async def scenario() -> None:
         async with serving(keep_answering) as other:

@@ -96,7 +96,7 @@ def test_missing_figures_make_it_less_certain_and_are_named() -> None:
         blame=Blame.BROKER,
         certainty=Certainty.UNDETERMINED,
         sentence="The broker's application is slow: the application's answer takes 2 s. "
-        "Not measured, and would decide: our own lag and the WebSocket pong.",
+        "Not measured, and would decide: our own lag and the answer to a ping or light question.",
         deciding="app_rtt",
     )
     assert verdict(app_rtt=2.0, own_lag=None)[1] is Certainty.POSSIBLE

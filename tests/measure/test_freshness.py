@@ -10,7 +10,19 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from probe.measure import calendar
-from probe.measure.freshness import CLOSING, FIRST, LOOKS_EVERY, MOST, OPENING, Freshness, Overdue
+from probe.measure.freshness import (
+    CLOSING,
+    FEW_ASKED,
+    FIRST,
+    LEAST,
+    LOOKS_EVERY,
+    MOST,
+    OPENING,
+    POLLS,
+    STANDING,
+    Freshness,
+    Overdue,
+)
 
 SYMBOL = "EURUSD"
 HOUR, DAY, WEEK = 3600.0, 86400.0, 7 * 86400.0
@@ -32,8 +44,10 @@ OPEN = says(True)
 class World:
     """Pretended time: monotonic seconds from 0, looks twice a second, ticks in between."""
 
-    def __init__(self, is_open: Calendar = OPEN, *symbols: str, epoch: float = MONDAY) -> None:
-        self.fresh = Freshness(is_open)
+    def __init__(
+        self, is_open: Calendar = OPEN, *symbols: str, epoch: float = MONDAY, every: float = 0.0
+    ) -> None:
+        self.fresh = Freshness(is_open, every)
         self.epoch = epoch
         self.now = 0.0
         for symbol in symbols or (SYMBOL,):
@@ -113,6 +127,30 @@ def test_before_twenty_gaps_the_limit_is_ten_seconds() -> None:
     assert world.fresh.limit(SYMBOL) == 10.0
     world.run(0.5, [0.5])
     assert world.fresh.limit(SYMBOL) == 4.5
+
+
+@pytest.mark.parametrize("every", [2.0, 5.0])
+@pytest.mark.parametrize("prices", [1, 30, FEW_ASKED])
+def test_a_price_that_is_seldom_asked_for_may_stand_still_while_too_little_is_known_of_it(
+    every: float, prices: int
+) -> None:
+    world = World(every=every)
+    world.run(prices * every, repeat(every))
+    stands = world.now
+    assert world.run(STANDING - LOOKS_EVERY) == []
+    assert [each.since for _, each in world.run(LOOKS_EVERY)] == [stands]
+
+
+@pytest.mark.parametrize("every", [2.0, 5.0])
+def test_once_enough_is_known_of_a_price_that_is_seldom_asked_for_three_times_the_same_is_a_dead_feed(
+    every: float,
+) -> None:
+    world = World(every=every)
+    world.run((FEW_ASKED + 1) * every, repeat(every))
+    died = world.now
+    assert next(when - died for when, _ in world.run(60.0)) == max(POLLS * every, LEAST)
+    world.fresh.restart(world.now)  # and a new connection forgets nothing of it
+    assert next(each.limit for _, each in world.run(60.0)) == max(FIRST, (POLLS + 1) * every)
 
 
 def test_of_two_symbols_the_dead_one_is_reported_for_itself() -> None:

@@ -72,11 +72,15 @@ def test_a_clock_that_was_set_back_makes_no_negative_period() -> None:
 def test_lately_is_a_quarter_of_an_hour_in_blocks_and_what_is_being_filled() -> None:
     lately = Lately()
     for number in range(BLOCK_MINUTES * (BLOCKS + 1) + 2):
-        lately.add(minute(number, bad=1.0))
-    periods = lately.periods()
-    assert [each.seconds for each in periods] == [300.0, 300.0, 300.0, 120.0]
-    assert periods[0].began_utc == BLOCK_MINUTES * MINUTE
-    assert periods[-1].bad_seconds == {Cause.STALLED: 2.0}
+        lately.add(
+            replace(minute(number, bad=1.0), histograms={Metric.WS_RTT: Histogram.of([0.001 * number])})
+        )
+    assert lately.filling is not None
+    assert lately.past is not None
+    assert (lately.filling.seconds, lately.filling.bad_seconds) == (120.0, {Cause.STALLED: 2.0})
+    assert (lately.past.began_utc, lately.past.seconds) == (BLOCK_MINUTES * MINUTE, 3 * 300.0 + 120.0)
+    assert lately.past.bad_seconds == {Cause.STALLED: 17.0}
+    assert lately.past.histograms[Metric.WS_RTT] == Histogram.of([0.001 * number for number in range(5, 22)])
 
 
 @pytest.mark.parametrize("name", WINDOWS)
@@ -97,13 +101,13 @@ def test_minutes_between_two_runs_are_not_skipped() -> None:
     lately = Lately()
     lately.add(minute(0, bad=30.0))
     lately.add(minute(3))
-    assert (lately.sums["5m"], len(lately.periods())) == ((30.0, 120.0), 1)
+    assert (lately.sums["5m"], lately.past) == ((30.0, 120.0), merged([minute(0, bad=30.0), minute(3)]))
     lately.skip_to(8 * MINUTE)
     assert (lately.sums["5m"], lately.sums["30m"]) == ((0.0, 60.0), (30.0, 120.0))
     lately.skip_to(60 * MINUTE)
-    assert (lately.periods(), lately.sums["1h"]) == ([], (30.0, 120.0))
+    assert (lately.past, lately.filling, lately.sums["1h"]) == (None, None, (30.0, 120.0))
     lately.add(minute(10**6))
-    assert (len(lately.periods()), lately.sums["3d"]) == (1, (0.0, 60.0))
+    assert (lately.past, lately.sums["3d"]) == (minute(10**6), (0.0, 60.0))
 
 
 def test_minutes_that_were_not_observed_count_as_what_they_were() -> None:
@@ -111,3 +115,14 @@ def test_minutes_that_were_not_observed_count_as_what_they_were() -> None:
     lately.add(minute(0, bad=10.0, observed=20.0))
     lately.add(minute(1, observed=0.0))
     assert lately.sums["5m"] == (10.0, 20.0)
+
+
+def test_of_gaps_between_prices_lately_keeps_nothing() -> None:
+    lately = Lately()
+    lately.add(
+        replace(
+            minute(0), histograms={metric: Histogram.of([0.5]) for metric in (Metric.TICK_GAP, Metric.WS_RTT)}
+        )
+    )
+    assert lately.past is not None
+    assert set(lately.past.histograms) == {Metric.WS_RTT}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from probe.measure.freshness import STANDING
 from probe.measure.reading import reference_of
 from probe.measure.records import Cause, Incident, Login, Metric, Notice, Sample, SessionState
 from probe.measure.reference import APART_SECONDS, Reference
@@ -113,9 +114,9 @@ def test_the_lightest_question_is_the_round_trip_that_the_score_is_made_of() -> 
 def test_prices_that_are_asked_for_may_be_the_same_a_few_times() -> None:
     played = Played(data_every=5.0)
     played.stream()
-    played.pass_time(19.0)
+    played.pass_time(STANDING - 1.0)
     before = played.state
-    played.pass_time(3.0)
+    played.pass_time(1.0)
     assert (before, played.state) == (SessionState.STREAMING, SessionState.STALLED)
 
 
@@ -200,9 +201,9 @@ def test_a_connection_whose_prices_come_slower_is_given_its_time() -> None:
     played = Played()
     played.stream()
     played.watch.freshness.pace(5.0)
-    played.pass_time(18.0)
+    played.pass_time(STANDING - 1.0)
     before = played.state
-    played.pass_time(4.0)
+    played.pass_time(1.0)
     assert (before, played.state) == (SessionState.STREAMING, SessionState.STALLED)
 
 

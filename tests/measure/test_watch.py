@@ -27,10 +27,12 @@ from probe.model.events import (
     HeartbeatMissed,
     HeartbeatSent,
     Phase,
+    PhaseFinished,
     QuoteArrived,
     RequestExpired,
     Surprise,
     Told,
+    Upgraded,
 )
 from probe.model.failures import Blame, CloseFacts, Failure
 from tests.measure.watched import ASKED, HERE, SYMBOL, THERE, ZERO_UTC, Played, demo_balance
@@ -325,6 +327,18 @@ def test_a_stall_does_not_count_once_we_leave() -> None:
     assert [each.ended_utc for each in played.of(Incident)] == [None, ZERO_UTC + played.now - 3.0]
 
 
+@pytest.mark.parametrize(
+    ("login_follows", "words"),
+    [(Phase.JOINING, "waiting for the login's answer"), (None, "opening the session")],
+)
+def test_who_has_nothing_to_log_in_with_waits_for_no_login(login_follows: Phase | None, words: str) -> None:
+    played = Played(login_follows=login_follows)
+    played.watch.dialling(played.now, HERE, Trigger.START)
+    played.hear(Upgraded(at=played.now, status=101, headers=()))
+    played.hear(PhaseFinished(at=played.now, phase=Phase.JOINING, began_at=played.now))
+    assert played.watch.condition.sentence == words
+
+
 def test_a_rejected_login_stops_and_says_so() -> None:
     played = Played()
     played.watch.dialling(played.now, HERE, Trigger.START)
@@ -376,7 +390,7 @@ def test_whatever_comes_first_after_a_sleep_the_time_is_not_booked(first: str) -
             pass
     played.watch.wake(played.now, due_at=played.now - 59.5)
     assert (played.watch.ledger.unobserved, played.bad, played.of(Incident)) == (60.0, {}, [])
-    assert played.watch.window(played.now).histograms[Metric.TICK_GAP].largest < 1.0
+    assert played.watch.measurements.gathering.histograms[Metric.TICK_GAP].largest < 1.0
     played.pass_time(20.0, ticking=[SYMBOL])
     assert (played.state, played.of(Incident)) == (SessionState.STREAMING, [])
 

@@ -42,6 +42,7 @@ class Played:
         is_open: Callable[[str, float], bool | None] = lambda symbol, utc: True,
         stall_reconnect: float | None = 60.0,
         data_every: float = 0.0,
+        login_follows: Phase | None = Phase.JOINING,
     ) -> None:
         self.now, self.messages, self.price = 100.0, 0, 1.0
         self.records: list[Record] = []
@@ -52,7 +53,7 @@ class Played:
             symbols=symbols,
             objective=0.999,
             zone_seconds=0.0,
-            login_follows=Phase.JOINING,
+            login_follows=login_follows,
             is_open=is_open,
             evidence=list,
             emit=self.records.append,

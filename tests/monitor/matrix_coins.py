@@ -5,6 +5,7 @@ from typing import Any
 from probe.brokers import find_broker
 from probe.measure.records import Cause, SessionState
 from tests.monitor.matrix import Row, Then
+from tests.monitor.matrix_polled import LOST, WAY
 
 _EXCHANGE = find_broker("bingx").house.regions
 SWAP, SPOT, REST = ((region,) for region in _EXCHANGE)
@@ -23,35 +24,12 @@ _REJECTED = dict[str, Any](
     heals=False,
     held=90.0,
 )
-_LOST = dict[str, Any](
-    states=(_S.BACKOFF, _S.CONNECTING),
-    cause=Cause.DISCONNECTED,
-    alert="connection_lost",
-    then=Then.RECONNECTS,
-)
-_ENDED = _LOST | {"alert": "error_budget_burn_1h"}
+_ENDED = LOST | {"alert": "error_budget_burn_1h"}
 _SILENT = _ENDED | {"states": (_S.STALLED, _S.BACKOFF)}
-_OPENING = _LOST | {"from_start": True}
+_OPENING = LOST | {"from_start": True}
 _EVERYWHERE = _OPENING | {"alert": "all_endpoints_failing"}
 _STRANGE = _DEGRADED | {"code": "cfg.client-outdated"}
 TWO = ("BTC-USDT", "ETH-USDT")
-
-_WAY = (  # to whatever is asked and answers
-    Row(fault="delay", looks="slower"),
-    Row(fault="jitter", looks="slower"),
-    Row(fault="slice", looks="nothing that anybody would notice"),
-    Row(fault="throttle", looks="nothing that anybody would notice"),
-    Row(
-        fault="freeze",
-        code="http.error-seen-as-timeout",
-        **_LOST,
-        looks="questions and answers have no heartbeat that could be half-open; the far end gives up first",
-    ),
-    Row(fault="cut", code="http.error-seen-as-timeout", **_LOST, looks="it ended before an answer"),
-    Row(fault="reset", code="session.tcp-reset", **_LOST),
-    Row(fault="refuse", code="tcp.refused", **_LOST),
-    Row(fault="connection-cap:cap=1", looks="nothing: it counts sessions of a socket"),
-)
 
 BACKEND = (
     # the database
@@ -109,7 +87,7 @@ BACKEND = (
     # pages and bytes
     Row(fault="signin-challenge", code="http.cf-challenge", **_LIMITED),
     Row(fault="signin-slow", code="http.open-timeout", **_DEGRADED),
-    *_WAY,
+    *WAY,
     Row(fault="delay:seconds=1.5s", code="http.open-timeout", **_DEGRADED),
 )
 
@@ -129,7 +107,7 @@ EXCHANGE = (
     Row(fault="exchange-symbol-offline", code="crypto.bingx-symbol-offline", **_STALLED),
     Row(fault="signin-challenge", code="http.cf-challenge", **_LIMITED),
     Row(fault="signin-slow", code="net.slow", **_DEGRADED),
-    *_WAY,
+    *WAY,
     Row(fault="delay:seconds=1.5s", code="net.slow", **_DEGRADED),
 )
 
@@ -166,17 +144,25 @@ STREAM = (
     Row(fault="one-symbol-stall:at=0s", code="session.one-symbol-stall", symbols=TWO, **_DEGRADED),
     Row(fault="one-symbol-stall:at=0s", code="session.silent-stall", **_STALLED, looks="the only one"),
     Row(fault="stream-cap", code="session.one-symbol-stall", symbols=TWO, **_DEGRADED),
+    Row(
+        fault="subscription-cap",
+        code="session.subscription-cap",
+        symbols=TWO,
+        **_DEGRADED | {"from_start": True},
+        heals=False,
+        looks="heard when it subscribes, so it stays until it connects anew",
+    ),
     Row(fault="duplicate-ticks", code="data.duplicates", **_DEGRADED),
     Row(fault="out-of-order-ticks", code="data.out-of-order", **_DEGRADED),
     Row(fault="past-timestamps", code="data.out-of-order", **_DEGRADED),
     Row(fault="frozen-price", code="data.stale-ticks", **_DEGRADED),
-    Row(fault="clock-jump:at=0s", code="data.clock-offset", **_DEGRADED),
+    Row(fault="clock-jump:at=31s", code="data.clock-offset", **_DEGRADED, looks="once the clock is known"),
     Row(fault="clock-skew", code="data.clock-offset", **_DEGRADED | {"alert": "clock_skewed"}, long=800.0),
     # messages
     Row(fault="truncate-json", **_STRANGE),
     Row(fault="garbage:at=0s", **_STRANGE),
     Row(fault="binary-garbage:at=0s", **_STRANGE),
-    Row(fault="big-message:at=0s", code="session.message-too-big", **_LOST),
+    Row(fault="big-message:at=0s", code="session.message-too-big", **LOST),
     Row(fault="flood:at=23s", code="session.slow-consumer", **_DEGRADED | {"held": 20.0}, long=200.0),
     # bytes
     Row(fault="delay", looks="slower"),
@@ -185,11 +171,11 @@ STREAM = (
     Row(fault="jitter:seconds=4s", code="net.slow", **_DEGRADED),
     Row(fault="slice", looks="nothing that anybody would notice"),
     Row(fault="throttle", looks="nothing that anybody would notice"),
-    Row(fault="throttle:bytes_per_second=100", code="eio.ping-timeout", **_ENDED),
+    Row(fault="throttle:bytes_per_second=50", code="eio.ping-timeout", **_ENDED),
     Row(fault="freeze", code="session.half-open", **_SILENT | {"alert": "connection_lost"}),
-    Row(fault="cut", code="session.closed-1006", **_LOST),
-    Row(fault="reset", code="session.tcp-reset", **_LOST),
-    Row(fault="corrupt", code="session.protocol-error", **_LOST),
+    Row(fault="cut", code="session.closed-1006", **LOST),
+    Row(fault="reset", code="session.tcp-reset", **LOST),
+    Row(fault="corrupt", code="session.protocol-error", **LOST),
     Row(fault="connection-cap", looks="nothing: a session and a knock are two"),
 )
 

@@ -1,9 +1,10 @@
-"""What must be said of each fault of a gateway over a trading terminal, and of those that reach whatever is polled."""
+"""What must be said of each fault of a gateway over a trading terminal."""
 
 from typing import Any
 
 from probe.measure.records import Cause, SessionState
 from tests.monitor.matrix import Row, Then
+from tests.monitor.matrix_polled import LOST, WAY
 
 _S = SessionState
 _STALLED = dict[str, Any](states=(_S.STALLED,), cause=Cause.STALLED, alert="stream_stalled", held=90.0)
@@ -13,15 +14,8 @@ _DEGRADED = dict[str, Any](
 _REFUSED = _STALLED | {
     "states": (_S.DEGRADED, _S.STALLED)
 }  # each question by itself, then there are no prices
-_LOST = dict[str, Any](
-    states=(_S.BACKOFF, _S.CONNECTING),
-    cause=Cause.DISCONNECTED,
-    alert="connection_lost",
-    then=Then.RECONNECTS,
-    held=90.0,
-)
-_SILENT = _LOST | {"states": (_S.STALLED, _S.BACKOFF, _S.CONNECTING), "held": 120.0}
-_ENTRANCE = _LOST | {"from_start": True}
+_SILENT = LOST | {"states": (_S.STALLED, _S.BACKOFF, _S.CONNECTING), "held": 120.0}
+_ENTRANCE = LOST | {"from_start": True}
 
 ROWS = (
     # the terminal behind it
@@ -97,43 +91,24 @@ ROWS = (
     Row(fault="gateway-drip", code="http.open-timeout", **_SILENT),
     Row(fault="gateway-big-body", code="session.message-too-big", **_REFUSED),
     Row(fault="gateway-endless-body", code="session.message-too-big", **_REFUSED),
-    Row(fault="gateway-invalid-utf8", code="session.protocol-error", **_REFUSED),
-    Row(fault="gateway-wild-numbers", code="session.protocol-error", **_REFUSED),
-    Row(fault="gateway-wild-numbers:kind=digits", code="session.protocol-error", **_REFUSED),
+    Row(fault="gateway-invalid-utf8", code="http.200-not-101", **_REFUSED),
+    Row(fault="gateway-wild-numbers", code="http.200-not-101", **_REFUSED),
+    Row(fault="gateway-wild-numbers:kind=digits", code="http.200-not-101", **_REFUSED),
     # pages
     Row(fault="signin-challenge", code="http.cf-challenge", **_REFUSED),
     Row(fault="signin-challenge", code="http.cf-challenge", **_ENTRANCE),
     Row(fault="signin-slow", code="net.slow", **_DEGRADED),
-    # bytes
-    Row(fault="delay", looks="slower"),
+    # bytes and connections
+    *WAY,
+    Row(
+        fault="corrupt", code="http.not-http", **LOST, looks="what is damaged first is the head of an answer"
+    ),
     Row(
         fault="delay:seconds=1.5s",
         code="net.slow",
         **_DEGRADED,
         looks="and no blocked loop: all is slow alike",
     ),
-    Row(fault="jitter", looks="slower"),
-    Row(fault="slice", looks="nothing that anybody would notice"),
-    Row(fault="throttle", looks="nothing that anybody would notice"),
-    Row(
-        fault="freeze",
-        code="http.error-seen-as-timeout",
-        **_LOST,
-        looks="questions and answers have no heartbeat that could be half-open; the far end gives up first",
-    ),
-    Row(
-        fault="cut",
-        code="http.error-seen-as-timeout",
-        **_LOST,
-        looks="HTTP has no closing code: it ended before an answer",
-    ),
-    Row(fault="reset", code="session.tcp-reset", **_LOST),
-    Row(
-        fault="corrupt", code="http.not-http", **_LOST, looks="what is damaged first is the head of an answer"
-    ),
-    # connections
-    Row(fault="connection-cap:cap=1", looks="nothing: it counts sessions of a socket"),
-    Row(fault="refuse", code="tcp.refused", **_LOST),
 )
 
 NOT_MET = dict.fromkeys(

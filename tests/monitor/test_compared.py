@@ -107,10 +107,9 @@ def test_where_the_exchange_is_silent_as_well_it_is_not_the_backends_fault() -> 
         async with both() as one:
             for fault in ("silent-stall:at=0s", "backend-market-stale"):
                 await one.simulator.board.switch_on(fault)
-            assert await one.until(lambda: one.condition().state is SessionState.STALLED)
-            assert one.condition().sentence.endswith(
-                "; exchange has none either, so it is not this one's fault"
-            )
+            words = "; exchange has none either, so it is not this one's fault"
+            assert await one.until(lambda: one.condition().sentence.endswith(words))
+            assert one.condition().state is SessionState.STALLED
             assert ("exchange", "session.silent-stall") in one.incidents
 
     run(go())

@@ -23,7 +23,9 @@ ALIKE = {
     "gateway-frozen-feed", "gateway-other-logged-out", "gateway-nginx-504", "gateway-endless-body", "gateway-wild-numbers",
     "gateway-wild-numbers:kind=digits", "gateway-nginx-504:seconds=30s", "gateway-ipc-timeout:seconds=60s", "signin-slow",
 }  # fmt: skip
-FIRST_PRICE = 10.0  # seconds: where nothing else moves, a price has to be seen moving
+FIRST_PRICE = 8.0  # seconds: where nothing else moves, a price has to be seen moving, at the third question at the latest
+STANDS = 3908.0  # seconds after which the price of the coin soon stands still for 20
+LATER = 60.0  # the first connection is behind
 
 
 def name_of(row: Row) -> str:
@@ -112,20 +114,27 @@ class Day:
 DAYS = (
     Day(name="weekday", begins_utc=WEDNESDAY_NOON, seconds=1800.0),
     Day(name="weekend", begins_utc=SATURDAY, symbols=("EURUSD", "BTCUSD")),
-    Day(name="closed all the time", begins_utc=SATURDAY),
+    Day(name="weekend of a coin alone", begins_utc=SATURDAY + STANDS, symbols=("BTCUSD",)),
+    Day(name="closed all the time", begins_utc=SATURDAY, seconds=HOUR),
     Day(name="over a closing", begins_utc=FRIDAY_CLOSING - 240),
     Day(name="over an opening", begins_utc=SUNDAY_OPENING - 60, seconds=540.0),
 )
 
 
-async def watch_calmly(day: Day) -> None:
+async def watch_calmly(day: Day) -> float:
+    """So long prices were missed."""
     async with course("mt5", at=None, utc=day.begins_utc, symbols=day.symbols) as one:
-        await asyncio.sleep(day.seconds)
+        await asyncio.sleep(LATER)
+        connected = one.snapshot()
+        await asyncio.sleep(day.seconds - LATER)
         end = one.snapshot()
         assert (one.incidents, one.of(Alert)) == ([], [])
         assert (end.condition.state, end.reconnects, end.failures) == (SessionState.STREAMING, 0, 0)
         assert sum(end.bad_seconds.values()) < FIRST_PRICE
+        assert end.bad_seconds == connected.bad_seconds
+        assert end.blind_seconds == connected.blind_seconds
         assert {each.code for each in one.of(Notice)} <= {"http.origin-or-ua", "data.stale-ticks"}
+        return end.blind_seconds
 
 
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: day.name)
@@ -135,9 +144,17 @@ def test_a_healthy_gateway_raises_nothing(day: Day) -> None:
 
 @pytest.mark.long
 def test_from_fridays_closing_to_sundays_opening_nothing_is_raised() -> None:
-    """Not the hours between: a gateway is asked 27 times a minute, and nothing ever changes there."""
+    """Not the hours between: a gateway is asked 27 times a minute, and its token does not live for two days."""
     run(watch_calmly(Day(name="", begins_utc=FRIDAY_CLOSING - 1800, seconds=2 * HOUR)))
     run(watch_calmly(Day(name="", begins_utc=SUNDAY_OPENING - HOUR, seconds=2 * HOUR)))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("hours", range(6, 48, 6))
+def test_in_the_hours_between_nothing_is_raised_either(hours: int) -> None:
+    begins_utc = FRIDAY_CLOSING + hours * HOUR
+    assert run(watch_calmly(Day(name="", begins_utc=begins_utc, seconds=HOUR / 3))) == 0.0
+    run(watch_calmly(Day(name="", begins_utc=begins_utc, symbols=("BTCUSD",), seconds=HOUR / 3)))
 
 
 def test_a_feed_that_stays_frozen_after_the_opening_is_found() -> None:

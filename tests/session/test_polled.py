@@ -2,6 +2,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
+from probe.model.credentials import Redactor
 from probe.model.errors import ConfigError, LocalProtocolError, UnsafeTarget
 from probe.model.events import (
     Ended,
@@ -310,7 +311,7 @@ def test_answers_that_come_after_the_end_change_nothing() -> None:
 def test_a_session_that_was_never_dialled_ends_where_dialling_ended() -> None:
     talk = Talk()
     fresh = type(talk.session)(
-        survey=Place(), credentials=KEY, plan=talk.session.plan, redact=talk.session._transcript.redact
+        survey=Place(), credentials=KEY, plan=talk.session.plan, redact=Redactor((KEY.token,))
     )
     fresh.receive_end(1.0, Failure(kind="dns.nxdomain"))
     (end,) = fresh.events()

@@ -455,6 +455,20 @@ def test_a_client_address_has_only_so_many_sessions() -> None:
     asyncio.run(scenario())
 
 
+def test_a_broker_may_allow_a_client_address_only_so_many_sessions_by_itself() -> None:
+    async def scenario() -> None:
+        bingx = find_broker("bingx")
+        assert bingx.house.connection_cap == 60
+        few = replace(bingx, house=replace(bingx.house, connection_cap=1))
+        only = few.house.regions[:1]
+        async with Simulator([few], regions=only) as sim, calling(sim.endpoints[0], watch=()) as first:
+            await first.live()
+            async with calling(sim.endpoints[0], watch=()) as second:
+                assert await second.failure() == "http.429"
+
+    asyncio.run(scenario())
+
+
 @pytest.mark.parametrize("fault", ["silent-stal", "close:code=99", "tls-certificate:kind=old"])
 def test_an_impossible_fault_is_told_before_anything_starts(fault: str) -> None:
     with pytest.raises(ConfigError):

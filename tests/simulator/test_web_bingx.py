@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,15 +14,19 @@ from probe.brokers.bingx.rest import BingxSurvey
 from probe.faults.catalogue import read_fault
 from probe.faults.exchange import EXCHANGE_FAULTS
 from probe.faults.pages import PageBoard
+from probe.model.credentials import Secret
+from probe.model.endpoint import Account
 from probe.model.failures import Failure
-from probe.model.meanings import Quotes, Troubles
+from probe.model.intents import Login
+from probe.model.meanings import Admitted, Quotes, Troubles
 from probe.session.broker import SurveyPlan
 from probe.session.polled import Said
+from probe.simulator.desk import WorldDesk
 from probe.simulator.web.pages import pages_of
 from probe.simulator.world import World
 from probe.wire.calls import Asking, HttpCall, HttpReply
 
-EPOCH = 1_795_168_800.0
+EPOCH = 1_795_168_860.0  # no candle begins just then
 BTC = "BTC-USDT"
 TICKER = f"swap/v2/quote/ticker?symbol={BTC}"
 
@@ -43,8 +48,8 @@ class Visit:
         self.board = PageBoard(random.Random(1))
         self.suffer(*faults)
         self.epoch = EPOCH - loop.time()
-        world = World(broker=BROKER, seed=1, epoch=self.epoch)
-        app = pages_of(BROKER, world=world, board=self.board, rng=random.Random(1))
+        self.world = World(broker=BROKER, seed=1, epoch=self.epoch)
+        app = pages_of(BROKER, world=self.world, board=self.board, rng=random.Random(1))
         self.client = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://sim.test")
         self.survey = BingxSurvey(
             SurveyPlan(base="https://sim.test", symbols=(BTC,), utc_at_zero=self.epoch, simulated=True)
@@ -310,3 +315,79 @@ def test_an_error_can_be_that_of_one_path() -> None:
         assert (await visit.get("swap/v2/server/time")).json()["code"] == 0
 
     play(scenario, "exchange-error:path=ticker")
+
+
+# -- listen keys --------------------------------------------------------------------------------------------------------
+
+KEYS = "/openApi/user/auth/userDataStream"
+HALF_AN_HOUR = 1800.0
+
+
+async def keyed(visit: Visit, method: str, key: str = "", api_key: str = "any") -> httpx.Response:
+    named = {"listenKey": key} if key else {}
+    return await visit.client.request(method, KEYS, params=named, headers={"X-BX-APIKEY": api_key})
+
+
+async def made(visit: Visit) -> str:
+    key = (await keyed(visit, "POST")).json()["listenKey"]
+    assert re.fullmatch("[0-9a-f]{64}", key)
+    return str(key)
+
+
+def opens(visit: Visit, key: str) -> bool:
+    """Whether a session gets in with it now."""
+    desk = WorldDesk(visit.world, account_kind=Account.NONE, rng=random.Random(1))
+    login = Login(frame=Secret(key), token=Secret(key), account=Account.NONE)
+    return isinstance(desk.admit(login, visit.loop.time())[0], Admitted)
+
+
+def test_a_listen_key_lives_for_an_hour_and_each_renewal_gives_it_another() -> None:
+    async def scenario(visit: Visit) -> None:
+        left, renewed = await made(visit), await made(visit)
+        assert left != renewed
+        for _ in range(3):
+            assert opens(visit, renewed)
+            visit.loop.ahead += HALF_AN_HOUR
+            assert (await keyed(visit, "PUT", renewed)).status_code == 200
+        assert (opens(visit, left), opens(visit, renewed)) == (False, True)
+        assert (await keyed(visit, "PUT", left)).status_code == 404
+
+    play(scenario)
+
+
+def test_a_listen_key_that_was_deleted_opens_nothing() -> None:
+    async def scenario(visit: Visit) -> None:
+        key = await made(visit)
+        assert [(await keyed(visit, "DELETE", key)).status_code for _ in range(2)] == [200, 404]
+        assert not opens(visit, key)
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+def test_a_listen_key_has_to_be_named_and_known(method: str) -> None:
+    async def scenario(visit: Visit) -> None:
+        answers = [await keyed(visit, method, key) for key in ("", "0" * 64)]
+        assert [answer.status_code for answer in answers] == [204, 404]
+
+    play(scenario)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE"])
+def test_without_an_api_key_there_is_no_listen_key(method: str) -> None:
+    async def scenario(visit: Visit) -> None:
+        answer = await keyed(visit, method, "0" * 64, api_key="")
+        assert (answer.status_code, answer.json()["code"]) == (200, 100413)
+
+    play(scenario)
+
+
+def test_the_key_that_the_simulator_shows_is_never_ended() -> None:
+    async def scenario(visit: Visit) -> None:
+        shown = BROKER.write_credential(visit.world.accounts[0])
+        for method in ("PUT", "DELETE"):
+            assert (await keyed(visit, method, shown)).status_code == 200
+        visit.loop.ahead += 3 * HALF_AN_HOUR
+        assert opens(visit, shown)
+
+    play(scenario)

@@ -11,12 +11,13 @@ import httpx
 import pytest
 
 from probe.brokers import find_broker
+from probe.brokers.mt5.credentials import SIMULATED_SERVER
 from probe.faults.catalogue import read_fault
 from probe.faults.gateway import GATEWAY_FAULTS
 from probe.faults.pages import PageBoard
 from probe.model.errors import ConfigError
 from probe.simulator.run import Simulator
-from probe.simulator.web.mt5_house import SERVER, STRANGER
+from probe.simulator.web.mt5_house import STRANGER
 from probe.simulator.web.pages import pages_of
 from probe.simulator.world import World
 from probe.wire.calls import TerminalCall
@@ -60,7 +61,7 @@ class Visit:
         return {
             "account_number": int(self.person.user),
             "password": self.person.password,
-            "server": SERVER,
+            "server": SIMULATED_SERVER,
         }
 
     async def login(self, **fields: object) -> httpx.Response:
@@ -235,7 +236,7 @@ def test_a_token_given_out_beforehand_is_valid_and_counts_once_it_was_shown() ->
         assert await visit.statuses() == dict.fromkeys(DATA, 200)
         visit.client.headers["Authorization"] = f"bearer {visit.token}"
         account = (await visit.get("account")).json()
-        assert (account["login"], account["server"]) == (int(visit.person.user), SERVER)
+        assert (account["login"], account["server"]) == (int(visit.person.user), SIMULATED_SERVER)
         assert await visit.sessions() == 1
 
     play(scenario)
@@ -259,7 +260,7 @@ def test_a_login_is_answered_with_what_was_sent_and_a_token(variant: str) -> Non
         assert answer.status_code == 200
         assert list(told) == ["session_token", "account_number", "server", "expires_in"]
         assert (told["account_number"], told["server"], told["expires_in"]) == (
-            int(visit.person.user), SERVER, 86_400,
+            int(visit.person.user), SIMULATED_SERVER, 86_400,
         )  # fmt: skip
         assert re.fullmatch("[A-Za-z0-9_-]{43}", told["session_token"])
         visit.carry(told["session_token"])

@@ -683,14 +683,15 @@ def test_the_simulator_tells_what_signs_in(monkeypatch: pytest.MonkeyPatch) -> N
     async def scenario() -> None:
         async with Simulator(["quotex"], regions=(REGION,)) as sim:
             person, pin = sim.worlds["quotex"].accounts[0], sim.worlds["quotex"].pin
-            told = {"email": person.email, "password": person.password, "pin": pin(person.user)}
+            key = {"email": person.email, "password": person.password, "pin": pin(person.user)}
+            told, live = ({**key, "account": kind} for kind in ("demo", "live"))
             logins = [*(each.sign_in for each in sim.endpoints), *(each.sign_in for each in sim.accounts())]
-            assert [login.revealed() for login in logins if login] == [told] * 3
+            assert [login.revealed() for login in logins if login] == [told, told, live]
             transport = httpx.ASGITransport(control_api(sim, port=9, token="t"))
             bearer = {"Authorization": "Bearer t"}
             async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:9") as api:
                 accounts = (await api.get("/accounts", headers=bearer)).json()
-            assert [account["sign_in"] for account in accounts] == [told] * 2
+            assert [account["sign_in"] for account in accounts] == [told, live]
             control = Control(url="http://127.0.0.1:9", token=Secret("t"))
             endpoint, _ = map(json.loads, cli._as_json(sim, control))
             assert endpoint["sign_in"] == told

@@ -2,7 +2,7 @@ import resource
 
 import pytest
 
-from tests.soak.sessions import SETTLED_AFTER, run
+from tests.soak.sessions import run
 
 
 @pytest.mark.long
@@ -20,7 +20,7 @@ def hold(sessions: int, minutes: float) -> None:
     if hard < sessions + 100:
         pytest.skip(f"a process may open {hard} files here, and {sessions} sessions need more")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, sessions + 100), hard))
-    figures = run(sessions, minutes, settle_seconds=SETTLED_AFTER if sessions > 100 else 0.0)
+    figures = run(sessions, minutes, settle_seconds=60.0 if sessions > 100 else 0.0)
     print("\n".join(("", *figures.lines())))
     assert (figures.streaming, figures.lost, figures.incidents) == (sessions, 0, 0)
     assert figures.ticks > sessions * (

@@ -1,20 +1,25 @@
-"""BingX's market stream, read and written by both ends. Where each frame was seen is in NOTES.md and transcripts/."""
+"""BingX's streams, of the market and of an account, read and written by both ends. Where each frame was seen is in NOTES.md
+and transcripts/."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
-from probe.brokers.bingx.codes import trouble_of
+from probe.brokers.bingx.account import EXPIRED, read_event, write_balance, write_expired
+from probe.brokers.bingx.codes import Sort, sort_of, trouble_of
 from probe.brokers.bingx.frames import pack, unpack
+from probe.brokers.bingx.house import ANSWERS, LISTINGS, REQUEST
 from probe.brokers.bingx.payloads import CHANNELS, read_channel, write_channel
-from probe.model import intents
+from probe.model.credentials import Redactor
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Phase
-from probe.model.intents import AnswerBeat, Intent, Leave, UnknownIntent, Unwatch, Watch
+from probe.model.intents import AnswerBeat, Intent, Leave, Login, Murmur, UnknownIntent, Unwatch, Watch
 from probe.model.meanings import (
     Admitted,
+    Balance,
     BeatAsked,
+    BrokerClock,
     Goodbye,
     History,
     Meaning,
@@ -22,11 +27,12 @@ from probe.model.meanings import (
     Quote,
     Quotes,
     Refused,
+    Trouble,
     Troubles,
     Unrecognised,
 )
 from probe.session.broker import DialectChoice
-from probe.session.codec import DialectRules, Message
+from probe.session.codec import DialectRules, Message, Role
 from probe.session.reading import number, text
 from probe.session.socketio import NOT_AS_EXPECTED
 from probe.wire.socketio import PREVIEW, preview, quoted, read_json, write_json
@@ -35,18 +41,22 @@ RULES = DialectRules(
     path="/",  # /swap-market and /market
     query={},
     phases=(Phase.AUTHENTICATING, Phase.LIVE),
-    speaks_first={},
+    speaks_first={Phase.AUTHENTICATING: Role.CLIENT},  # it brought its key with the request
+    login_in_query="listenKey",
     beats=(),
     peer_beats=True,
     ping_interval=5.0,
     ping_timeout=10.0,
-    data_every=1.0,
     asks_history=False,
     needs_login=False,
     greets=False,
 )
 
 REPEATED = 100205  # what was asked for is subscribed already
+NO_CONTENT, ILLEGAL, BAD_KEY = 100204, 100400, 100401
+TOO_MANY = {"swap": 80403, "spot": 100416}
+SUBSCRIPTION = "subscription "  # and the symbol: what a trouble is about
+MOST_TOPICS = 200  # of one connection
 _CHINA = timezone(timedelta(hours=8))  # in whose time pings are written
 
 
@@ -76,7 +86,9 @@ CHOICES = (
 
 
 class BingxCodec:
-    __slots__ = ("_asked", "_channels", "_count", "_dialect", "_told_at", "_unacknowledged")
+    __slots__ = (
+        "_asked", "_channels", "_count", "_dialect", "_is_entering", "_owed", "_redact", "_told_at", "_unacknowledged",
+    )  # fmt: skip
 
     rules = RULES
 
@@ -84,9 +96,12 @@ class BingxCodec:
         self._dialect = dialect or Dialect()
         self._count = 0  # of our requests, or of our pings
         self._asked: dict[str, Watch | Unwatch] = {}  # by the id of the request
+        self._is_entering = False  # with a key of which nothing was heard yet
+        self._redact = Redactor(())
         # Of the served end: the ids of requests, and the channels asked for, by symbol; the newest time that was told.
         self._unacknowledged: dict[str, list[str]] = {}
         self._channels: dict[str, list[str]] = {}
+        self._owed: list[object] = []  # answers that no price or account has a part in
         self._told_at = 0.0
 
     # -- broker to client --------------------------------------------------------------------------------------------
@@ -107,7 +122,9 @@ class BingxCodec:
     def _told(self, said: Any) -> list[Meaning]:
         if "ping" in said:
             time = said.get("time")
-            return [BeatAsked(payload=_beat(text(said["ping"]), "" if time is None else text(time)))]
+            beat = BeatAsked(payload=_beat(text(said["ping"]), "" if time is None else text(time)))
+            # Where this heartbeat is spoken no account is told unasked: that a key was not refused by now is its only proof.
+            return [*self._entered(), beat]
         topic, data = said.get("dataType"), said.get("data")
         if topic and data is not None and not said.get("code"):
             told = read_channel(text(topic), data)
@@ -115,12 +132,20 @@ class BingxCodec:
             return told or [Unrecognised(problem=problem, preview=write_json(said)[:PREVIEW])]
         if "code" in said:
             return self._acknowledged(said)
-        return [Notice(name=text(said["e"]))]  # of an account
+        told = read_event(text(said["e"]), said)
+        return told if said["e"] == EXPIRED else [*self._entered(), *told]
+
+    def _entered(self) -> list[Meaning]:
+        was_entering, self._is_entering = self._is_entering, False
+        return [Admitted()] if was_entering else []
 
     def _acknowledged(self, said: Any) -> list[Meaning]:
-        code, words, number_of = int(number(said["code"])), str(said.get("msg") or ""), said.get("id")
+        code, number_of = int(number(said["code"])), said.get("id")
+        words = self._redact.shorten(str(said.get("msg") or ""), PREVIEW)
         asked = self._asked.pop(number_of, None) if isinstance(number_of, str) else None
-        about = f"subscription {asked.symbol}" if asked else "subscriptions"
+        if self._is_entering and not asked and sort_of(code, words) in (Sort.KEY, Sort.PERMISSION):
+            return [Refused(reason=f"the listen key is refused (code {code}{': ' if words else ''}{words})")]
+        about = f"{SUBSCRIPTION}{asked.symbol}" if asked else "subscriptions"
         if code not in (0, REPEATED):
             return [Troubles(about=about, rows=(trouble_of(code, words, about),))]
         match asked:
@@ -142,8 +167,27 @@ class BingxCodec:
             case History(symbol=symbol, index=None, ticks=ticks):
                 self._told_at = max([self._told_at, *(at for at, _ in ticks)])
                 numbers = self._unacknowledged.pop(symbol, [])
-                return [pack(write_json(self._acknowledgement(each))) for each in numbers]
-            case Admitted() | Goodbye() | Refused():
+                return [pack(write_json(self._answer(each))) for each in numbers]
+            case Notice(name=name) if name == ANSWERS:
+                owed, self._owed = self._owed, []
+                return [pack(write_json(each)) for each in owed]
+            case Notice(name=name, payload=str(key)) if name == EXPIRED:
+                return [pack(write_json(write_expired(key, self._told_at)))]
+            case BrokerClock(seconds=at):
+                self._told_at = max(self._told_at, at)
+                return []
+            case Balance():  # on spot, and with it Coin-M, nothing of an account comes unasked
+                return (
+                    [pack(write_json(each)) for each in write_balance(meaning, self._told_at)]
+                    if as_text
+                    else []
+                )
+            case Refused(reason=reason):
+                return [pack(write_json({"code": BAD_KEY, "msg": reason}))]
+            case Troubles(about=about, rows=(Trouble(code="session.subscription-cap"), *_)):
+                numbers = self._unacknowledged.pop(about.removeprefix(SUBSCRIPTION), [])
+                return [pack(write_json(self._over_the_limit(each))) for each in numbers]
+            case Admitted() | Goodbye():
                 return []  # it has no words for these
             case _:
                 raise LocalProtocolError(f"BingX has no message for {type(meaning).__name__}")
@@ -168,10 +212,15 @@ class BingxCodec:
             for channel in self._channels.get(quote.symbol, ["ticker"])
         ]
 
-    def _acknowledgement(self, number_of: str) -> object:
+    def _answer(self, number_of: str, code: int = 0, words: str = "") -> object:
         if self._dialect.ack == "old":
-            return {"id": number_of, "code": 0, "msg": ""}
-        return {"code": 0, "id": number_of, "msg": "SUCCESS", "timestamp": round(self._told_at * 1000)}
+            return {"id": number_of, "code": code, "msg": words}
+        at = round(self._told_at * 1000)
+        return {"code": code, "id": number_of, "msg": words or "SUCCESS", "timestamp": at}
+
+    def _over_the_limit(self, number_of: str) -> object:
+        words = "the number of topics exceeds the limit of one connection"
+        return self._answer(number_of, TOO_MANY[self._dialect.heartbeat], words)
 
     # -- client to broker --------------------------------------------------------------------------------------------
 
@@ -188,6 +237,9 @@ class BingxCodec:
             case AnswerBeat(payload=payload):
                 name, _, time = payload.partition(" ")
                 return [write_json({"pong": name, "time": time})]
+            case Login(token=token):  # it went with the request
+                self._is_entering, self._redact = True, Redactor((token,))
+                return []
             case Leave():
                 return []
             case _:
@@ -197,28 +249,36 @@ class BingxCodec:
         if message == "Pong":
             return [AnswerBeat()]
         try:
-            return [self._wish(read_json(text(message)))]
+            return self._wish(read_json(text(message)))
         except NOT_AS_EXPECTED as error:
             return [UnknownIntent(problem=f"no request ({type(error).__name__})", preview=preview(message))]
 
-    def _wish(self, said: Any) -> Intent:
+    def _wish(self, said: Any) -> list[Intent]:
         if "pong" in said:
-            return AnswerBeat(payload=_beat(text(said["pong"]), text(said.get("time") or "")))
+            return [AnswerBeat(payload=_beat(text(said["pong"]), text(said.get("time") or "")))]
+        number_of, wish = text(said["id"]), said.get("reqType", "sub")  # spot clients leave it out
         symbol, _, channel = text(said["dataType"]).partition("@")
-        wish = said.get("reqType", "sub")  # spot clients leave it out
         if channel not in CHANNELS or wish not in ("sub", "unsub"):
-            return UnknownIntent(
-                problem=f"no channel {quoted(channel)} here", preview=write_json(said)[:PREVIEW]
-            )
+            return [self._owe(number_of, ILLEGAL, "illegal argument")]
+        if symbol not in LISTINGS:
+            return [self._owe(number_of, NO_CONTENT, "no content")]
         channels = self._channels.setdefault(symbol, [])
-        if wish == "sub":
-            if channel not in channels:
-                channels.append(channel)
-            self._unacknowledged.setdefault(symbol, []).append(text(said["id"]))
-            return intents.Watch(symbol=symbol)
-        if channel in channels:
-            channels.remove(channel)
-        return intents.Unwatch(symbol=symbol) if not channels else intents.Murmur(name="unsub")
+        if wish == "unsub":
+            if channel in channels:
+                channels.remove(channel)
+            acknowledgement = self._owe(number_of)
+            return [acknowledgement] if channels else [Unwatch(symbol=symbol), acknowledgement]
+        if channel not in channels:
+            if sum(map(len, self._channels.values())) >= MOST_TOPICS:
+                self._owed.append(self._over_the_limit(number_of))
+                return [Murmur(name=REQUEST)]
+            channels.append(channel)
+        self._unacknowledged.setdefault(symbol, []).append(number_of)
+        return [Watch(symbol=symbol)]
+
+    def _owe(self, number_of: str, code: int = 0, words: str = "") -> Murmur:
+        self._owed.append(self._answer(number_of, code, words))
+        return Murmur(name=REQUEST)
 
 
 def _beat(name: str, time: str) -> str:

@@ -22,6 +22,7 @@ class Sort(Enum):
     BUSY = "busy"
     SYMBOL = "symbol"
     TOPICS = "topics"
+    CONNECTIONS = "connections"
     OTHER = "other"
 
 
@@ -90,6 +91,11 @@ _ABOUT = {
         says="one connection may not subscribe to more",
         advice="Spread the symbols over several connections.",
     ),
+    Sort.CONNECTIONS: _About(
+        slug="auth.connection-cap",
+        says="this address may not have more connections",
+        advice="Close connections that nobody needs, of other programs too, and put more symbols on each.",
+    ),
     Sort.OTHER: _About(
         slug="crypto.bingx-200-with-error",
         says="it answers with an error",
@@ -126,7 +132,7 @@ def sort_of(code: int, words: str) -> Sort:
         case Sort.THROTTLED if code == 100410 and "busy" in said and not _OWN_LIMIT.search(words):
             return Sort.BUSY
         case Sort.ADDRESS if "connection" in said:  # on spot streams
-            return Sort.THROTTLED
+            return Sort.CONNECTIONS
         case Sort.OTHER if retry_at(words) is not None and _OWN_LIMIT.search(words):  # "over 20 error code…"
             return Sort.THROTTLED
         case _:

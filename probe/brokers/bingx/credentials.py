@@ -1,44 +1,37 @@
-"""An API key of BingX: nothing here needs one, for all that is read is public. It is taken, so that it is never shown."""
+"""A listen key of BingX: it opens the stream of an account for an hour, reads, and can do nothing else.
+
+Whoever has the API key makes and renews it. The probe takes neither the API key nor its secret, which sign orders, too.
+"""
 
 import hashlib
-import json
+import re
 
 from probe.model.credentials import Credentials, Secret
 from probe.model.endpoint import Account, Address
 from probe.model.errors import CredentialInvalid
 from probe.session.broker import SimulatedAccount
 
-FORM = 'Write it as {"key":"…","secret":"…"}, or leave it out: public market data needs none.'
-KEYS = {"key", "secret"}
+FORM = (
+    "A listen key has 64 hex digits: make one with the API key, by POST /openApi/user/auth/userDataStream; the API key and "
+    "its secret are never asked for. Without one there is the public market data."
+)
+_KEY = re.compile(r"[0-9A-Fa-f]{64}")
 
 
 def read_credentials(pasted: str) -> Credentials:
-    try:
-        said = json.loads(pasted)
-        if set(said) != KEYS or not all(isinstance(value, str) and value for value in said.values()):
-            raise ValueError
-    except (ValueError, TypeError, RecursionError):
-        raise CredentialInvalid(
-            "cfg.ssid-broken", "it is no JSON object with a key and a secret", FORM
-        ) from None
-    key, secret = Secret(said["key"]), Secret(said["secret"])
-    return Credentials(
-        broker="bingx", frame=Secret(pasted), token=key, account=Account.NONE, user=None, parts=(key, secret)
-    )
+    key = pasted.strip()
+    if _KEY.fullmatch(key) is None:
+        raise CredentialInvalid("cfg.ssid-mangled", "it is no listen key", FORM)
+    return Credentials(broker="bingx", frame=Secret(key), token=Secret(key), account=Account.NONE, user=None)
 
 
-def recognises(pasted: str) -> bool:
-    try:
-        read_credentials(pasted)
-    except CredentialInvalid:
-        return False
-    return True
+def recognises(_: str) -> bool:
+    """Digits alone could be anybody's token: the endpoint tells, or the user."""
+    return False
 
 
 def write_credential(account: SimulatedAccount) -> str:
-    """As long as the real ones."""
-    key = hashlib.sha512(account.token.encode()).hexdigest()
-    return json.dumps({"key": key[:86], "secret": key[::-1][:86]})
+    return hashlib.sha256(account.token.encode()).hexdigest()
 
 
 def request_headers(_: Credentials | None, __: Address) -> tuple[tuple[str, str], ...]:

@@ -1,26 +1,26 @@
 """How the simulated BingX behaves around its protocol."""
 
+from probe.brokers.bingx.account import EXPIRED
 from probe.model.endpoint import Account
+from probe.model.meanings import Notice
 from probe.session.broker import HouseRules, Region
+from probe.session.coins import COINS
 
 ZONE_SECONDS = 0.0
 DEFAULT_SYMBOL = "BTC-USDT"
 
-# Its names for what the catalogue has, all of it quoted around the clock.
-LISTINGS = {
-    "BTC-USDT": "BTCUSD",
-    "ETH-USDT": "ETHUSD",
-    "LTC-USDT": "LTCUSD",
-    "BCH-USDT": "BCHUSD",
-    "DASH-USDT": "DASHUSD",
-    "LINK-USDT": "LNKUSD",
-} | {
-    f"{base}-USDT": f"{base}-USD_otc"
-    for base in ("ADA", "AVAX", "BNB", "DOGE", "DOT", "MATIC", "SOL", "TON", "TRX")
-}
+# What is no wish about a symbol, and that its answer is due.
+REQUEST, ANSWERS = "request", "answers"
+
+LISTINGS = COINS
 
 HOUSE = HouseRules(
-    after_login=(),
+    after_login=("clock", "balance"),
+    again_every=5.0,
+    token_ended=EXPIRED,
+    murmur_answers={REQUEST: Notice(name=ANSWERS)},
+    prices_every=1.0,
+    connection_cap=60,
     recent_seconds=5.0,  # an acknowledgement carries the time, which the newest tick knows
     recent_candles=0,
     listings=LISTINGS,

@@ -9,19 +9,13 @@ from probe.brokers.crypto.survey import surveyor
 from probe.model.endpoint import Account
 from probe.session.broker import Broker, HouseRules, Region, Spoken
 from probe.session.codec import no_codec
+from probe.session.coins import COINS
 
 _HOUSE = HouseRules(
     after_login=(),
     regions=(Region(name="backend", account=Account.NONE, scheme="http", path=""),),
     market="coins",
-    listings={
-        **{f"{coin}-USDT": f"{coin}USD" for coin in ("BTC", "ETH", "LTC", "BCH", "DASH")},
-        "LINK-USDT": "LNKUSD",
-        **{
-            f"{coin}-USDT": f"{coin}-USD_otc"
-            for coin in ("ADA", "AVAX", "BNB", "DOGE", "DOT", "MATIC", "SOL", "TON", "TRX")
-        },
-    },
+    listings=COINS,
 )
 
 

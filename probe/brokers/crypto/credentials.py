@@ -69,6 +69,10 @@ def read_login(text: str) -> PasswordLogin | None:
     )
 
 
+def write_login(account: SimulatedAccount) -> str:
+    return json.dumps({"email": account.email, "password": account.password})
+
+
 def recognises(text: str) -> bool:
     """Only the cookie: an e-mail address with a password opens more brokers than this one."""
     data = _object(trim(text))

@@ -4,7 +4,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from probe.brokers.crypto.cookie import Issued, issued, lifetime, names_set
-from probe.brokers.crypto.credentials import make_credentials, read_login
+from probe.brokers.crypto.credentials import make_credentials, read_login, write_login
 from probe.brokers.crypto.dialect import Dialect
 from probe.brokers.crypto.limits import read_limited
 from probe.model.credentials import Credentials, PasswordLogin, Redactor, Secret, WebSession
@@ -25,7 +25,12 @@ def web_of(dialect: Dialect) -> WebEntry:
         return _sign_in(dialect, login, origin)
 
     return WebEntry(
-        read_login=read_login, origin=origin, sign_in=sign_in, renew=_renew, credentials=_credentials
+        read_login=read_login,
+        write_login=write_login,
+        origin=origin,
+        sign_in=sign_in,
+        renew=_renew,
+        credentials=_credentials,
     )
 
 

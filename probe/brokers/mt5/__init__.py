@@ -27,6 +27,8 @@ BROKER = Broker(
     request_headers=request_headers,
     write_credential=write_credential,
     web=WEB,
+    journals=True,
+    touches=True,
     surveys={
         "http": GatewaySurvey,
         "https": GatewaySurvey,

@@ -54,21 +54,14 @@ def read_answer(reply: HttpReply, redact: Redactor) -> Body | Complaint | Failur
     except NotJson as problem:
         if failure is None:
             words = redact.shorten(str(problem), SHOWN)
-            return Complaint(
-                status=reply.status, words=words, seconds=reply.seconds, kind=_kind_of_unreadable(reply)
-            )
+            kind = "http.200-not-101" if reply.complete else "session.message-too-big"
+            return Complaint(status=reply.status, words=words, seconds=reply.seconds, kind=kind)
         if reply.status == 401:
             return Complaint(status=401, words="without words", seconds=reply.seconds)
         return replace(failure, detail=failure.detail + _HINTS.get(reply.status, ""))
     if failure is None:
         return Body(data=data, reply=reply)
     return Complaint(status=reply.status, words=_words(data, redact), seconds=reply.seconds)
-
-
-def _kind_of_unreadable(reply: HttpReply) -> str:
-    if not reply.complete:
-        return "session.message-too-big"
-    return "http.200-not-101" if reply.body.lstrip()[:1] == b"<" else "session.protocol-error"
 
 
 def _words(data: object, redact: Redactor) -> str:

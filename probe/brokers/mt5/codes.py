@@ -18,7 +18,6 @@ class LastError:
     slug: str
     effect: Effect = Effect.DEGRADES
     blame: Blame = Blame.US
-    is_retryable: bool = True  # the same call may pass later, though nobody changed anything
     is_lost: bool = False  # the way to the terminal, not only this call
     certain: bool = False
 
@@ -42,7 +41,6 @@ class TradeCode:
     advice: str = ""
     slug: str | None = None  # None: it is about the order, not about the way there
     blame: Blame = Blame.BROKER
-    is_retryable: bool = False
 
 
 def _lost(says: str, advice: str, slug: str, *, certain: bool = False) -> LastError:
@@ -63,7 +61,6 @@ LAST_ERRORS: dict[int, LastError] = {
         says="the terminal calls the arguments wrong",
         advice="Check the spelling of the symbol, suffix included; if that is right, this is our mistake: report it.",
         slug="mt5.none-as-empty",
-        is_retryable=False,
     ),
     -3: LastError(
         says="the terminal has no memory left for the answer",
@@ -81,7 +78,6 @@ LAST_ERRORS: dict[int, LastError] = {
         advice=_UPDATE,
         slug="mt5.version-mismatch",
         effect=Effect.STALLS,
-        is_retryable=False,
         certain=True,
     ),
     AUTH_FAILED: LastError(
@@ -91,20 +87,17 @@ LAST_ERRORS: dict[int, LastError] = {
         slug="mt5.auth-failed",
         effect=Effect.SHUTS_OUT,
         blame=Blame.CREDENTIAL,
-        is_retryable=False,
         certain=True,
     ),
     -7: LastError(
         says="the terminal is too old to know this call",
         advice=_UPDATE,
         slug="mt5.version-mismatch",
-        is_retryable=False,
     ),
     -8: LastError(
         says="trading through the Python API is switched off in the terminal",
         advice="Untick the option that disables it under Options, Expert Advisors.",
         slug="mt5.algo-off",
-        is_retryable=False,
         certain=True,
     ),
     -10000: _lost("the pipe to the terminal failed", _RESTARTED, "mt5.ipc-contention"),
@@ -142,7 +135,6 @@ _SECOND_FACTOR = LastError(
     slug="mt5.auth-mode-unsupported",
     effect=Effect.SHUTS_OUT,
     blame=Blame.CREDENTIAL,
-    is_retryable=False,
 )
 
 
@@ -168,7 +160,7 @@ _RESTRICTED = "Look for the tradable variant of the symbol, and ask the broker w
 _BY_ITSELF = "Send it again with the current price."
 
 TRADE_CODES: dict[int, TradeCode] = {
-    10004: TradeCode(says="requote", words=("requote",), advice=_BY_ITSELF, slug="mt5.ping-high", is_retryable=True),
+    10004: TradeCode(says="requote", words=("requote",), advice=_BY_ITSELF, slug="mt5.ping-high"),
     10006: TradeCode(says="the request was rejected", words=("rejected",)),
     10007: TradeCode(says="the trader cancelled it", words=("canceled by trader", "cancelled by trader"), blame=Blame.US),
     10008: TradeCode(says="the order was placed, which is not yet done"),
@@ -204,7 +196,6 @@ TRADE_CODES: dict[int, TradeCode] = {
         words=("off quotes", "no prices"),
         advice=_NO_PRICES,
         slug="mt5.no-prices",
-        is_retryable=True,
     ),
     10022: TradeCode(says="the expiration is not valid", words=("invalid expiration",), blame=Blame.US),
     10023: TradeCode(says="the order changed meanwhile", words=("order changed",)),

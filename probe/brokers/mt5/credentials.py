@@ -15,6 +15,7 @@ from probe.session.damage import describe_unfit
 from probe.session.pasted import trim
 
 USUAL_LENGTH = 43  # 32 random bytes, as secrets.token_urlsafe writes them
+SIMULATED_SERVER = "Simulated-Demo"
 MOST_DIGITS = 18  # of an account's number
 _LONGEST_TOKEN = 1024
 _TOKEN = re.compile(r"[!-~]+")
@@ -75,6 +76,12 @@ def read_login(text: str) -> PasswordLogin | None:
         password=Secret(password),
         account=Account.NONE,
         warnings=warnings,
+    )
+
+
+def write_login(account: SimulatedAccount) -> str:
+    return json.dumps(
+        {"account": int(account.user), "password": account.password, "server": SIMULATED_SERVER}
     )
 
 

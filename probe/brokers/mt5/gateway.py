@@ -49,7 +49,7 @@ from probe.brokers.mt5.troubles import (
     trouble,
     trouble_of,
 )
-from probe.brokers.mt5.watching import Rows, Watching
+from probe.brokers.mt5.watching import DAY, Rows, Watching
 from probe.model.credentials import Credentials
 from probe.model.events import Phase
 from probe.model.failures import Failure, Speaker
@@ -106,7 +106,9 @@ AFTER = {"server-time": 0.5, "snapshot": 5.0, "history": 6.0}  # seconds after t
 HEAVY = ("snapshot", "history")
 SILENT = "http.open-timeout"  # the kind of failure
 HEALTH_AFTER = 0.6  # just behind a question to the terminal, each time: does that hold up what asks nobody?
-SYMBOL_AFTER = 2.0  # by then the broker's clock has gone on, if the terminal hears it
+SYMBOL_AFTER = 1.75  # by then the broker's clock, of whole seconds, has gone on, if the terminal hears it
+AGAIN_AFTER = 3.0  # if it has not: a price that moved between two questions is of now, too
+MOST_AGAIN = 3  # symbols
 _OF_THE_TERMINAL = (TERMINAL_DOWN, NONE_AS_EMPTY, NO_BROKER, BRIDGE_DOWN, LOGIN_REFUSED, IPC_TIMEOUT)
 
 
@@ -124,6 +126,7 @@ class GatewaySurvey:
         self._calm_rounds = 0  # without a refusal
         self._lamenting: set[str] = set()  # rounds that last said that the terminal is not there
         self._was_lost = False  # the account was not shown
+        self._asked_again: set[str] = set()
 
     # -- the session's questions ---------------------------------------------------------------------------------------
 
@@ -183,6 +186,16 @@ class GatewaySurvey:
             *(
                 Round(name=name, every=seconds, ask=self._round(name, ask), first_after=AFTER.get(name, 0.0))
                 for name, seconds, ask in usual
+            ),
+            *(
+                Round(
+                    name=f"symbol {name} again",
+                    every=DAY,
+                    ask=partial(self._again, name),
+                    intent=Watch(symbol=name),
+                    first_after=AGAIN_AFTER + place * FIRST_SPREAD,
+                )
+                for place, name in enumerate(symbols[:MOST_AGAIN])
             ),
         ]
         served = [each for each in rounds if self._outside.has(each.name.partition(" ")[0])]
@@ -307,6 +320,15 @@ class GatewaySurvey:
         # Charts are of bids. The answer has no time of its own: a price that is new now is from now.
         news = Quotes(rows=(Quote(symbol, utc + (self._seen.skew or 0.0), price.bid),))
         return rows + wrong, [news] if is_news else []
+
+    def _again(self, symbol: str, now: float) -> Asking[Said | Explained]:
+        """Once, and only while no price was believed: the first one shall not wait for the next usual question."""
+        if symbol in self._asked_again or self._seen.has_news:
+            return ()
+        self._asked_again.add(symbol)
+        said = yield from self._round(f"symbol {symbol}", partial(self._symbol, symbol))(now)
+        # What is wrong is said by the usual question, which also takes it back.
+        return Explained(failure=said, said=()) if isinstance(said, Failure) else said
 
     def _server_time(self, now: float) -> Asking[Told]:
         answer = yield from self._asker.get_with_token("/api/v1/server-time", now)

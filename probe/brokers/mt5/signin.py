@@ -13,6 +13,7 @@ from probe.brokers.mt5.credentials import (
     make_credentials,
     read_login,
     write_instant,
+    write_login,
 )
 from probe.model.credentials import Credentials, PasswordLogin, Redactor, Secret, WebSession, redactor_for
 from probe.model.endpoint import Account, Endpoint
@@ -76,6 +77,7 @@ def outright(login: PasswordLogin) -> Credentials:
 
 WEB = WebEntry(
     read_login=read_login,
+    write_login=write_login,
     origin=origin,
     sign_in=sign_in,
     renew=renew,

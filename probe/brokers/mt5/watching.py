@@ -63,6 +63,7 @@ class Watching:
     missing: set[str] = field(default_factory=set)  # symbols that were not found when last asked
     skew: float | None = None  # the broker's clock in UTC against ours, by its newest ticks
     hears_broker: bool = False
+    has_news: bool = False  # some price was known to be of now
     wants_alone: bool = (
         False  # it shall be seen how long /health takes when nothing else of ours is on its way
     )
@@ -161,9 +162,10 @@ class Watching:
         elif price.point > 0 and abs(round((price.ask - price.bid) / price.point) - price.spread) > 1:
             words = f"{symbol} has a spread of {price.spread:g} points, and its bid and ask say otherwise"
             rows.append(trouble(MALFORMED, words, effect=Effect.NOTED))
-        if is_first or is_same:
-            return self.hears_broker and memory.unchanged < MOST_STANDING, rows
-        return True, rows
+        is_doubtful = is_first or is_same
+        is_news = not is_doubtful or (self.hears_broker and memory.unchanged < MOST_STANDING)
+        self.has_news |= is_news
+        return is_news, rows
 
     def knows(self, symbol: str) -> bool:
         return symbol in self._symbols

@@ -1,5 +1,6 @@
 """Signing in on the web pages, as a conversation of pages: a password, perhaps a PIN, and at the end the socket's token."""
 
+import json
 import re
 from dataclasses import replace
 from typing import NoReturn
@@ -11,7 +12,7 @@ from probe.model.credentials import Credentials, PasswordLogin, Secret, WebSessi
 from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import CredentialInvalid, LocalProtocolError
 from probe.model.failures import Failure
-from probe.session.broker import WebEntry
+from probe.session.broker import SimulatedAccount, WebEntry
 from probe.session.damage import NO_TOKEN_SIGN, SHORTEST_TOKEN, UNREADABLE, describe_unreadable
 from probe.session.pasted import DECODER, trim
 from probe.wire.calls import Flow, Question
@@ -60,6 +61,12 @@ def read_login(text: str) -> PasswordLogin | None:
     )
 
 
+def write_login(account: SimulatedAccount) -> str:
+    return json.dumps(
+        {"email": account.email, "password": account.password, "account": account.account.value}
+    )
+
+
 def origin(endpoint: Endpoint) -> str:
     """The socket's host is the web's with a label in front; a host without that label serves both."""
     address = endpoint.address
@@ -87,7 +94,14 @@ def credentials(session: WebSession, account: Account) -> Credentials:
     )
 
 
-WEB = WebEntry(read_login=read_login, origin=origin, sign_in=sign_in, renew=renew, credentials=credentials)
+WEB = WebEntry(
+    read_login=read_login,
+    write_login=write_login,
+    origin=origin,
+    sign_in=sign_in,
+    renew=renew,
+    credentials=credentials,
+)
 
 
 # -- the conversation -----------------------------------------------------------------------------------------------------

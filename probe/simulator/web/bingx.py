@@ -1,4 +1,5 @@
-"""BingX's public REST interface in its three families: USDT futures (swap), spot, and coin-margined futures (cswap)."""
+"""BingX's public REST interface in its three families: USDT futures (swap), spot, and coin-margined futures (cswap). Of an
+account it has the listen keys."""
 
 import asyncio
 from collections import deque
@@ -20,6 +21,7 @@ from probe.faults.exchange import (
 from probe.faults.paged import PageFault
 from probe.faults.pages import PageBoard
 from probe.session.broker import Broker
+from probe.simulator.web.bingx_keys import PATH, ListenKeys
 from probe.simulator.web.bingx_market import (
     BAD_ARGUMENT,
     NO_SYMBOL,
@@ -57,12 +59,13 @@ def application(
     *,
     world: World,
     board: PageBoard,
-    rng: Random,  # noqa: ARG001 - nothing here is drawn by lot
+    rng: Random,
 ) -> FastAPI:
     app = FastAPI(openapi_url=None, title=f"{broker.title}, simulated")
     exchange = _Exchange(world, board)
     for path, answer in exchange.market.routes().items():
         app.add_route(f"/openApi/{path}", exchange.serve(path, answer))
+    app.add_route(PATH, ListenKeys(world, rng).serve, methods=["POST", "PUT", "DELETE"])
     return app
 
 

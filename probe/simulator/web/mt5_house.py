@@ -12,6 +12,7 @@ from math import inf
 from random import Random
 from typing import Any, TypeVar
 
+from probe.brokers.mt5.credentials import SIMULATED_SERVER
 from probe.faults.gateway import (
     AccountSwitched,
     AlgoOff,
@@ -34,7 +35,6 @@ from probe.simulator.terminal_quotes import SYMBOLS
 from probe.simulator.world import World
 from probe.wire.calls import TerminalCall, TerminalReply
 
-SERVER = "Simulated-Demo"
 LIFETIME = 86_400
 HOUR = 3600
 OFFSET_HOURS = 2
@@ -68,7 +68,9 @@ class House:
         self._world, self._board, self._rng = world, board, rng
         self.busy = asyncio.Lock()  # held while the terminal works, for it blocks the whole gateway
         accounts = [_account(world, each) for each in world.accounts]
-        stranger = TerminalAccount(login=STRANGER, password=self.new_id(), server=SERVER, balance=12_345.67)
+        stranger = TerminalAccount(
+            login=STRANGER, password=self.new_id(), server=SIMULATED_SERVER, balance=12_345.67
+        )
         self.terminal = SimulatedTerminal(
             accounts={each.login: each for each in (*accounts, stranger)},
             floor=world.floor,
@@ -160,7 +162,7 @@ class House:
         account = TerminalAccount(
             login=number or int(operator.user),
             password=password or operator.password,
-            server=server or SERVER,
+            server=server or SIMULATED_SERVER,
             balance=0.0,
         )
         if not in_two_steps:
@@ -246,7 +248,7 @@ def _account(world: World, identity: SimulatedAccount) -> TerminalAccount:
     return TerminalAccount(
         login=int(identity.user),
         password=identity.password,
-        server=SERVER,
+        server=SIMULATED_SERVER,
         balance=world.account(identity.user, identity.account).balance().amount,
     )
 

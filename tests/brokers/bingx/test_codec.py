@@ -8,19 +8,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.brokers.bingx import BROKER
-from probe.brokers.bingx.codec import BingxCodec, Dialect
+from probe.brokers.bingx.codec import MOST_TOPICS, BingxCodec, Dialect
 from probe.brokers.bingx.frames import LARGEST, pack, unpack
+from probe.brokers.bingx.house import ANSWERS, REQUEST
+from probe.model.credentials import Secret
+from probe.model.endpoint import Account
 from probe.model.errors import LocalProtocolError
-from probe.model.intents import AnswerBeat, AskBalance, UnknownIntent, Unwatch, Watch
+from probe.model.intents import AnswerBeat, AskBalance, Login, Murmur, Unwatch, Watch
 from probe.model.meanings import (
+    Admitted,
     Balance,
     BeatAsked,
+    BrokerClock,
     Effect,
     History,
     Meaning,
     Notice,
+    Purses,
     Quote,
     Quotes,
+    Refused,
     Troubles,
     Unrecognised,
 )
@@ -231,14 +238,131 @@ def test_the_last_channel_of_a_symbol_ends_its_prices() -> None:
         codec.decode_intent(json.dumps({"id": "1", "reqType": kind, "dataType": f"{SYMBOL}@ticker"}))
         for kind in ("sub", "unsub")
     ]
-    assert wishes == [[Watch(symbol=SYMBOL)], [Unwatch(symbol=SYMBOL)]]
+    assert wishes == [[Watch(symbol=SYMBOL)], [Unwatch(symbol=SYMBOL), Murmur(name=REQUEST)]]
     assert codec.encode_meaning(Quotes((Quote(SYMBOL, 1.0, 1.0),))) == []
 
 
-@pytest.mark.parametrize("topic", [f"{SYMBOL}@nonsense", SYMBOL, "@"])
-def test_channels_the_simulator_has_not_are_unknown(topic: str) -> None:
-    (intent,) = BingxCodec().decode_intent(json.dumps({"id": "1", "reqType": "sub", "dataType": topic}))
-    assert isinstance(intent, UnknownIntent)
+def wish(topic: str, kind: str = "sub", number: str = "1") -> str:
+    return json.dumps({"id": number, "reqType": kind, "dataType": topic})
+
+
+def answered(codec: BingxCodec, *wishes: str) -> list[object]:
+    """What a server says to the last of these that is no price."""
+    *_, intents = map(codec.decode_intent, wishes)
+    assert intents[-1] == Murmur(name=REQUEST)
+    said = [json.loads(unpack(each)) for each in codec.encode_meaning(Notice(name=ANSWERS))]
+    return said[-1:]
+
+
+@pytest.mark.parametrize(
+    ("topic", "code"),
+    [(f"{SYMBOL}@nonsense", 100400), (SYMBOL, 100400), ("@", 100400), ("NONE-USDT@ticker", 100204)],
+)
+@pytest.mark.parametrize("dialect", [Dialect(), SPOT], ids=["swap", "spot"])
+def test_what_cannot_be_subscribed_is_refused_under_its_number(
+    dialect: Dialect, topic: str, code: int
+) -> None:
+    codec = BingxCodec(dialect)
+    [said] = answered(codec, wish(topic))
+    assert isinstance(said, dict)
+    assert (said["id"], said["code"]) == ("1", code)
+    assert codec.encode_meaning(Notice(name=ANSWERS)) == []
+
+
+def test_the_end_of_a_subscription_is_acknowledged() -> None:
+    codec = BingxCodec()
+    topic = f"{SYMBOL}@ticker"
+    [said] = answered(codec, wish(topic), wish(topic, "unsub", "2"))
+    assert said == {"code": 0, "id": "2", "msg": "SUCCESS", "timestamp": 0}
+
+
+@pytest.mark.parametrize(("dialect", "code"), [(Dialect(), 80403), (SPOT, 100416)], ids=["swap", "spot"])
+def test_a_topic_above_the_limit_is_refused_until_another_ends_and_the_client_is_told_why(
+    dialect: Dialect, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert MOST_TOPICS == 200
+    monkeypatch.setattr("probe.brokers.bingx.codec.MOST_TOPICS", 2)
+    server, client = BingxCodec(dialect), BingxCodec(dialect)
+    for channel in ("ticker", "trade", "ticker"):  # one of them twice
+        assert server.decode_intent(wish(f"{SYMBOL}@{channel}")) == [Watch(symbol=SYMBOL)]
+    [said] = answered(server, wish("ETH-USDT@ticker", number=asked(client, "ETH-USDT")))
+    (state,) = heard(said, client)
+    assert isinstance(state, Troubles)
+    assert (state.about, [each.code for each in state.rows]) == (
+        "subscription ETH-USDT",
+        ["session.subscription-cap"],
+    )
+    assert f"code {code}: the number of topics" in state.rows[0].sentence
+    server.decode_intent(wish(f"{SYMBOL}@trade", "unsub"))
+    assert server.decode_intent(wish("ETH-USDT@ticker")) == [Watch(symbol="ETH-USDT")]
+
+
+# -- an account ---------------------------------------------------------------------------------------------------------
+
+CANARY = "c0ffee" * 10 + "0123"
+LOGIN = Login(frame=Secret(CANARY), token=Secret(CANARY), account=Account.NONE)
+HELD = {
+    "e": "ACCOUNT_UPDATE",
+    "E": 1,
+    "a": {"m": "ORDER", "B": [{"a": "USDT", "wb": "49.8", "cw": "49.8"}], "P": []},
+}
+
+
+def entering(dialect: Dialect | None = None) -> BingxCodec:
+    codec = BingxCodec(dialect)
+    assert codec.encode_intent(LOGIN) == []  # it went with the request
+    return codec
+
+
+def test_the_first_word_about_an_account_is_the_proof_of_its_key() -> None:
+    codec = entering()
+    assert heard("Ping", codec) == [BeatAsked()]
+    assert heard(HELD, codec) == [Admitted(), Balance(amount=49.8, is_demo=None)]
+    assert heard(HELD, codec) == [Balance(amount=49.8, is_demo=None)]
+    assert heard({"e": "ACCOUNT_CONFIG_UPDATE", "E": 1, "ac": {}}) == [Notice(name="ACCOUNT_CONFIG_UPDATE")]
+
+
+def test_on_spot_a_key_that_was_not_refused_by_the_first_heartbeat_is_taken() -> None:
+    codec = entering(SPOT)
+    first, beat = heard({"ping": "a", "time": "b"}, codec)
+    assert (first, beat) == (Admitted(), BeatAsked(payload="a b"))
+    assert heard({"ping": "a", "time": "b"}, codec) == [beat]
+
+
+def test_an_error_about_a_key_refuses_it_and_does_not_repeat_it() -> None:
+    (refused,) = heard({"code": 100401, "msg": f"no such key {CANARY}", "timestamp": 1}, entering())
+    assert refused == Refused(reason="the listen key is refused (code 100401: no such key ***)")
+    assert isinstance(heard({"code": 100401, "msg": ""})[0], Troubles)  # nobody brought one
+    assert isinstance(heard({"code": 100500, "msg": ""}, entering())[0], Troubles)
+
+
+@pytest.mark.parametrize("codec", [BingxCodec(), entering()], ids=["later", "at once"])
+def test_a_key_that_expired_ends_the_session_and_says_what_to_do(codec: BingxCodec) -> None:
+    state, refused = heard({"e": "listenKeyExpired", "E": 1, "listenKey": CANARY}, codec)
+    assert isinstance(state, Troubles)
+    assert [(each.code, each.effect) for each in state.rows] == [
+        ("crypto.bingx-listen-key", Effect.SHUTS_OUT)
+    ]
+    assert isinstance(refused, Refused)
+    assert CANARY not in repr((state, refused))
+
+
+def test_an_account_survives_the_way_and_virtual_money_is_a_demo() -> None:
+    server = BingxCodec()
+    server.encode_meaning(BrokerClock(seconds=1_700_000_000.0))
+    for held in (Balance(amount=1.5, is_demo=True), Balance(amount=1.5, is_demo=None)):
+        update, config = server.encode_meaning(held)
+        assert BingxCodec().decode_meaning(update) == [held]
+        assert json.loads(unpack(config))["E"] == 1_700_000_000_000
+    assert BingxCodec(SPOT).encode_meaning(Balance(amount=1.5, is_demo=True)) == []
+
+
+@pytest.mark.parametrize("row", [{}, {"a": "USDT"}, {"a": "USDT", "wb": "x"}, {"a": 1, "wb": "1"}])
+def test_an_account_in_another_shape_is_a_surprise_and_no_proof(row: object) -> None:
+    codec = entering()
+    (surprise,) = heard({"e": "ACCOUNT_UPDATE", "a": {"B": [row]}}, codec)
+    assert isinstance(surprise, Unrecognised)
+    assert heard(HELD, codec)[0] == Admitted()
 
 
 # -- both halves --------------------------------------------------------------------------------------------------------
@@ -271,7 +395,7 @@ def test_what_it_has_no_words_for_is_our_own_mistake() -> None:
     with pytest.raises(LocalProtocolError):
         BingxCodec().encode_intent(AskBalance())
     with pytest.raises(LocalProtocolError):
-        BingxCodec().encode_meaning(Balance(amount=1.0, is_demo=None))
+        BingxCodec().encode_meaning(Purses(demo=1.0, live=None))
 
 
 def test_each_choice_of_dialect_changes_what_is_written() -> None:

@@ -14,7 +14,7 @@ LIMITED = "The endpoint trigger frequency limit rule is currently in the disable
         (100413, "Incorrect apiKey", Sort.KEY),
         (100004, "", Sort.PERMISSION),
         (100419, "your current request IP does not match IP whitelist", Sort.ADDRESS),
-        (100419, "too many connections", Sort.THROTTLED),
+        (100419, "too many connections", Sort.CONNECTIONS),
         (100421, "Null timestamp or timestamp mismatch", Sort.CLOCK),
         (100421, "This pair is currently restricted from API trading", Sort.SYMBOL),
         (80014, "timestamp is invalid", Sort.CLOCK),

@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -180,3 +181,19 @@ def test_rules_say_what_the_session_needs() -> None:
     assert (rules.needs_login, rules.greets, rules.asks_history) == (False, False, False)
     assert replace(rules.terms, sid="") == rules.terms
     assert rules.ping_interval + rules.ping_timeout == 15.0
+
+
+def test_a_symbol_above_the_limit_of_a_connection_is_refused_and_the_others_go_on() -> None:
+    stream = Stream("subscription-cap").run(30.0)
+    said = [each.meaning for each in stream.told if isinstance(each, Told)]
+    troubles = {each.about: each.rows for each in said if isinstance(each, Troubles)}
+    [refused] = troubles["subscription ETH-USDT"]
+    assert (troubles["subscription BTC-USDT"], refused.code) == ((), "session.subscription-cap")
+    assert "code 80403" in refused.sentence
+    assert (len(stream.quotes(SYMBOLS[0])) > 20, stream.quotes(SYMBOLS[1])) == (True, [])
+
+
+def test_prices_come_once_a_second() -> None:
+    at = [quote.at for quote in Stream().run(60.5).quotes()]
+    assert {round(later - earlier, 3) for earlier, later in pairwise(at)} == {1.0}
+    assert len(at) == 60

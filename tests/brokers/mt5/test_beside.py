@@ -3,6 +3,7 @@
 import pytest
 
 from probe.brokers.mt5.gateway import GatewaySurvey
+from probe.brokers.mt5.watching import DAY
 from probe.session.broker import AccessPoint, SurveyPlan
 
 
@@ -24,4 +25,4 @@ def test_more_symbols_are_asked_for_less_often_and_their_limits_know_it(symbols:
     asked = survey(symbols)
     assert asked.rules.data_every == pytest.approx(every)
     paces = {round(each.every, 3) for each in asked.rounds() if each.name.startswith("symbol ")}
-    assert paces == {round(every, 3)}
+    assert paces == {round(every, 3), DAY}  # and at the beginning, once

@@ -31,10 +31,6 @@ def test_only_a_lost_way_stalls_and_is_worth_another_attempt() -> None:
     assert all(LAST_ERRORS[code].effect is Effect.STALLS for code in lost)
 
 
-def test_what_a_person_must_change_is_not_retryable() -> None:
-    assert {code for code, each in LAST_ERRORS.items() if not each.is_retryable} == {-2, -5, -6, -7, -8}
-
-
 def test_a_second_factor_is_told_from_a_wrong_password_by_its_words() -> None:
     text = "Unsupported authorization mode, OTP or certificate password needed"
     found = last_error(-2, text)
@@ -70,10 +66,6 @@ def test_a_code_that_is_not_known_is_told_with_its_number() -> None:
 
 def test_no_sign_of_the_terminal_steers_ours() -> None:
     assert words(-1, "a\x1b[2Jb" + "c" * 500) == "-1, " + repr("a?[2Jb" + "c" * 114)
-
-
-def test_the_package_retries_only_requotes_and_missing_prices_and_so_do_we() -> None:
-    assert {code for code, each in TRADE_CODES.items() if each.is_retryable} == {10004, 10021}
 
 
 def test_no_documented_return_code_is_missing() -> None:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from probe.brokers.mt5.gateway import AGAIN_AFTER, HEALTH_AFTER, SYMBOL_AFTER
 from probe.brokers.mt5.troubles import _TABLE
 from probe.model.events import HeartbeatAnswered, Phase, RequestExpired
 from probe.model.failures import Failure
@@ -443,6 +444,39 @@ def test_a_price_is_told_when_it_is_news_and_by_the_brokers_clock() -> None:
     assert all(abs(each.broker_time - MONDAY_NOON - each.at) < 1.1 for each in held.quotes)
 
 
+def test_the_first_price_of_a_terminal_that_hears_its_broker_comes_at_once() -> None:
+    assert [each.at for each in Held(Gateway()).run(5.0).quotes] == [SYMBOL_AFTER]
+
+
+def test_where_the_brokers_clock_stands_the_first_price_is_the_first_that_moved() -> None:
+    gateway = Gateway()
+    gateway.routes[TIME] = reply({"server_time": "2026-11-20T23:59:58", "timezone_offset": 2})
+
+    assert [each.at for each in Held(gateway).run(5.0).quotes] == [AGAIN_AFTER]
+
+
+def test_a_price_that_does_not_move_is_asked_for_once_more_at_the_beginning_and_then_as_usual() -> None:
+    gateway = Gateway()
+    gateway.moves = False
+    Held(gateway).run(122.0)
+
+    asked = [at for call, at in zip(gateway.calls, gateway.at, strict=True) if call.url.endswith(SYMBOL)]
+    assert asked == sorted([SYMBOL_AFTER + 5.0 * turn for turn in range(25)] + [AGAIN_AFTER])
+
+
+def test_a_question_asked_again_that_fails_is_told_by_the_usual_one_which_takes_it_back() -> None:
+    gateway = Gateway()
+    gateway.moves = False
+    held = Held(gateway).run(2.0)
+    gateway.routes[SYMBOL] = page(503, "Busy")
+    held.run(1.0)
+    assert held.troubles == {}
+    held.run(5.0)
+    assert set(held.troubles) == {"http.bad-gateway"}
+    gateway.routes[SYMBOL] = reply(recorded("symbol"))
+    assert held.run(5.0).troubles == {}
+
+
 def test_a_price_that_stands_still_is_told_once_and_stalls_on_a_weekday() -> None:
     gateway = Gateway()
     held = Held(gateway).run(60.0)
@@ -534,7 +568,7 @@ def test_the_lag_of_a_feed_is_by_the_gateways_own_clock() -> None:
 def held_up(seconds: float) -> Route:
     """/health is slow while the terminal is asked, and not alone."""
     slow, fast = (slower(reply(recorded("health")), each) for each in (seconds, 0.01))
-    return lambda _, now: slow if now % 20.0 == pytest.approx(0.6) else fast
+    return lambda _, now: slow if now % 20.0 == pytest.approx(HEALTH_AFTER) else fast
 
 
 def test_a_blocked_loop_is_seen_by_the_slowest_health_and_not_the_mean() -> None:
@@ -672,7 +706,7 @@ def test_a_gateway_that_answers_nothing_is_lost() -> None:
         (page(504, "504 Gateway Time-out"), "http.bad-gateway"),
         (reply({}, 429), "http.429"),
         (page(200, "Welcome"), "http.200-not-101"),
-        (reply(b"{\xff}"), "session.protocol-error"),
+        (reply(b"{\xff}"), "http.200-not-101"),
         (reply(b"", 307, (("location", "http://elsewhere.test/"),)), "http.redirect"),
         (detail(503, "queue depth 21 exceeds max 20"), "mt5.bridge-hang"),
         (detail(503, "Failed to reconnect to MT5"), "mt5.gateway-up-terminal-down"),

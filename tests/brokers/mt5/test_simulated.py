@@ -96,9 +96,9 @@ def test_both_versions_are_known_and_a_healthy_one_has_only_notes(
         ("gateway-nginx-504", "http.bad-gateway"),
         ("gateway-html", "http.200-not-101"),
         ("gateway-redirect", "http.redirect"),
-        ("gateway-invalid-utf8", "session.protocol-error"),
-        ("gateway-wild-numbers", "session.protocol-error"),
-        ("gateway-wild-numbers:kind=digits", "session.protocol-error"),
+        ("gateway-invalid-utf8", "http.200-not-101"),
+        ("gateway-wild-numbers", "http.200-not-101"),
+        ("gateway-wild-numbers:kind=digits", "http.200-not-101"),
     ],
 )
 def test_each_fault_that_begins_in_a_session_is_told_by_its_name(

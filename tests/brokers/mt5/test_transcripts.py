@@ -94,7 +94,7 @@ def test_a_body_that_is_no_json_is_a_broken_promise_and_no_crash(body: Any) -> N
     answer = read_answer(reply(body), NOBODY)
 
     assert isinstance(answer, Complaint)
-    assert (answer.kind, len(answer.words) < 200) == ("session.protocol-error", True)
+    assert (answer.kind, len(answer.words) < 200) == ("http.200-not-101", True)
 
 
 def test_a_number_no_account_can_hold_is_no_balance() -> None:

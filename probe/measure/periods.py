@@ -150,7 +150,9 @@ class Lately:
 
 def without_gaps(period: Period) -> Period:
     """Those between prices are many, and looked at minute by minute: what happened lately is told without them."""
-    few = {metric: each for metric, each in period.histograms.items() if metric is not Metric.TICK_GAP}
+    few: dict[Metric, Histogram] = {
+        metric: each for metric, each in period.histograms.items() if metric is not Metric.TICK_GAP
+    }
     return replace(period, histograms=few)
 
 

@@ -390,7 +390,8 @@ def test_whatever_comes_first_after_a_sleep_the_time_is_not_booked(first: str) -
             pass
     played.watch.wake(played.now, due_at=played.now - 59.5)
     assert (played.watch.ledger.unobserved, played.bad, played.of(Incident)) == (60.0, {}, [])
-    assert played.watch.measurements.gathering.histograms[Metric.TICK_GAP].largest < 1.0
+    gaps = [each.histograms.get(Metric.TICK_GAP) for each in played.of(Period)]
+    assert max(each.largest for each in gaps if each) < 1.0
     played.pass_time(20.0, ticking=[SYMBOL])
     assert (played.state, played.of(Incident)) == (SessionState.STREAMING, [])
 

@@ -1,12 +1,19 @@
 """The catalogue's text can be read, and its parts name each other truly."""
 
+import re
+from pathlib import Path
+
 import pytest
+
+import probe
 
 from probe.catalogue import Entry, entries
 from probe.measure.records import Cause
 from probe.model.failures import KINDS
 
 ENTRIES = entries()
+OURS = {"net.slow"}  # round trips far above the usual: no failure
+NOTICES = {"clock.stepped", "monitor.late"}
 
 
 def test_there_are_193_failures_in_fourteen_layers() -> None:
@@ -32,3 +39,15 @@ def test_an_entry_names_look_alikes_that_exist_advice_in_sentences_and_a_known_c
 
 def test_every_kind_of_failure_points_to_an_entry() -> None:
     assert {kind.code for kind in KINDS.values()} - ENTRIES.keys() == set()
+
+
+def test_the_product_names_failures_by_the_catalogues_codes_alone() -> None:
+    layers = "|".join(sorted({code.partition(".")[0] for code in ENTRIES}))
+    texts = [path.read_text("utf-8") for path in Path(probe.__file__).parent.rglob("*.py")]
+    used = {
+        code for text in texts for code in re.findall(rf'"((?:{layers}|clock|monitor)\.[a-z0-9-]+)"', text)
+    }
+    assert len(used & ENTRIES.keys()) > 100
+    assert (
+        used - ENTRIES.keys() - KINDS.keys() - OURS - NOTICES - {"http.disconnect"} == set()
+    )  # ASGI's own word

@@ -7,6 +7,7 @@ from probe.brokers import all_brokers
 from probe.session.broker import DialectChoice
 from probe.session.phases import DEADLINES, TABLE, Move
 from tests.docs.configuration import configuration_page
+from tests.docs.failures import failures_page
 from tests.monitor.states_page import states_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -67,6 +68,7 @@ def _others(choice: DialectChoice) -> str:
 
 
 PAGES = {
+    "failures.md": failures_page,
     "phases.md": phases_page,
     "dialects.md": dialects_page,
     "configuration.md": configuration_page,

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 import probe
-
 from probe.catalogue import Entry, entries
 from probe.measure.records import Cause
 from probe.model.failures import KINDS

@@ -17,6 +17,7 @@ from probe.cli.options import Typed, takes_targets, warn
 from probe.cli.output import Lines as Written
 from probe.cli.watching import Choices, Understanding
 from probe.config import Settings
+from probe.drivers.loop import run
 from probe.logs import configure, get_logger
 from probe.measure.records import Alert, Disconnected, Incident, Notice, Record, SessionState, StateChanged
 from probe.measure.snapshot import Snapshot
@@ -116,7 +117,7 @@ def monitor(
     found, settings = typed.understood(options, always_read=True, all_without=True)
     assert settings is not None  # noqa: S101 - they were to be read
     configure(settings.log_level, terminal=sys.stderr.isatty())
-    return asyncio.run(Watching(typed, choices, found, settings, bounds, Shown(**shown)).run())
+    return run(Watching(typed, choices, found, settings, bounds, Shown(**shown)).run())
 
 
 class Watching:

@@ -13,8 +13,10 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 from probe.brokers import find_broker
+from probe.drivers.loop import run as run_loop
 from probe.measure.histogram import Histogram
 from probe.measure.records import Disconnected, Incident, Record
 from probe.model.endpoint import Account, Endpoint
@@ -42,6 +44,7 @@ class Figures:
     megabytes_end: float
     lag_p99: float
     lag_largest: float
+    idle_lag_p99: float  # of a process beside it that does nothing else
     cpu_seconds: float
 
     @property
@@ -63,6 +66,7 @@ class Figures:
         yield f"  resident memory       {self.megabytes_settled:.1f} MB settled, {self.megabytes_end:.1f} MB at the end ({self.growth:+.1%}; aim: 5 % at most)"
         yield f"  memory per session    {self.kib_each:.1f} KiB above the core's {CORE_KIB} (aim: 40 at most)"
         yield f"  event loop lag        p99 {self.lag_p99 * 1000:.1f} ms (aim: below 20), largest {self.lag_largest * 1000:.0f} ms"
+        yield f"    of an idle process  p99 {self.idle_lag_p99 * 1000:.1f} ms at the same time: what the machine adds by itself"
         yield f"  CPU                   {self.cpu_share:.1%} of one core (aim: 25 % at most)"
 
 
@@ -126,7 +130,9 @@ async def measured(
         all_since_utc = time.time()  # before, the simulator is what is slow
         await asyncio.sleep(settle_seconds)
         settled, ticks, cpu, began = resident(), total_ticks(monitor), time.process_time(), time.monotonic()
-        lag = await lag_over(seconds)
+        with idle_process(seconds) as idle:
+            lag = await lag_over(seconds)
+            idle_lag_p99 = float(await asyncio.to_thread(idle.readline))
         return Figures(
             sessions=sessions,
             seconds=time.monotonic() - began,
@@ -139,11 +145,24 @@ async def measured(
             megabytes_end=resident(),
             lag_p99=lag.quantile(0.99) or 0.0,
             lag_largest=lag.largest,
+            idle_lag_p99=idle_lag_p99,
             cpu_seconds=time.process_time() - cpu,
         )
     finally:
         monitor.stop()
         await running
+
+
+@contextlib.contextmanager
+def idle_process(seconds: float) -> Iterator[IO[str]]:
+    """It prints how late its timers came."""
+    command = [sys.executable, "-m", "tests.soak.sessions", "--idle", str(seconds / 60)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout
+        finally:
+            process.terminate()
 
 
 async def lag_over(seconds: float) -> Histogram:
@@ -176,14 +195,18 @@ def resident() -> float:
 
 def run(sessions: int, minutes: float, *, settle_seconds: float = SETTLED_AFTER) -> Figures:
     with simulated() as (endpoint, credential):
-        return asyncio.run(measured(sessions, minutes * 60, settle_seconds, endpoint, credential))
+        return run_loop(measured(sessions, minutes * 60, settle_seconds, endpoint, credential))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sessions", type=int, default=1000)
     parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("--idle", type=float, metavar="MINUTES", help=argparse.SUPPRESS)
     chosen = parser.parse_args(arguments)
+    if chosen.idle is not None:
+        print(asyncio.run(lag_over(chosen.idle * 60)).quantile(0.99))
+        return
     print("\n".join(run(chosen.sessions, chosen.minutes).lines()))
 
 

@@ -27,4 +27,5 @@ def hold(sessions: int, minutes: float) -> None:
         1.8 * figures.seconds - 2
     )  # two a second each, and the edges of the look
     assert figures.growth < 0.05
-    assert figures.lag_p99 < 0.1  # five times what is promised on a machine at rest
+    # Five times what is promised on a machine at rest, beside what this one does to a process that does nothing.
+    assert figures.lag_p99 < 0.1 + figures.idle_lag_p99

@@ -52,7 +52,7 @@ UNWOKEN_SECONDS = (
     NOT_OBSERVED_SECONDS + LOOKS_EVERY
 )  # since we were last woken: we slept, and what comes now waited
 START_GRACE_SECONDS = 10.0  # a first connection may take so long before it is an incident
-OUR_FAULT_SECONDS = 10.0  # what is found so soon after we were late may be due to that
+OUR_FAULT_SECONDS = 10.0  # what is found so soon after we stood still may be due to that
 STALL_OVER_SECONDS = 15.0  # of prices; much longer than it takes to see that they stopped again
 LONGEST_REMEDY_SECONDS = 900.0
 SETTLED_EVERY = 5.0  # while all is well and nothing happens
@@ -245,7 +245,7 @@ class Judge:
         """Nobody watched: neither good nor bad."""
         self.freshness.skip(self._woken_at, now)
         self.ledger.skip(now)
-        self.measurements.late(now)
+        self.measurements.late(now, now - self._woken_at)
         self._woken_at = now
 
     def _note_stall(self, after: Condition, now: float) -> None:
@@ -347,7 +347,7 @@ class Judge:
             self._emit(incident)
 
     def _whose(self, now: float) -> Blame:
-        if self.measurements.was_late(now, OUR_FAULT_SECONDS):
+        if self.measurements.stood_still(now, OUR_FAULT_SECONDS):
             return Blame.US
         if self.uplink is False:
             return Blame.NETWORK

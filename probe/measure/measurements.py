@@ -13,6 +13,9 @@ from probe.measure.snapshot import Quantiles
 
 RECENT = 60  # values of each metric for the sparklines
 SPARKLINES = (*PINGS, Metric.APP_RTT, Metric.TCP_RTT)
+STOOD_STILL_SECONDS = (
+    0.5  # so late, and what we say did not come may have come; less spoils round trips and nothing else
+)
 SMOOTHED = 8  # round trips until the kernel's figure, which moves by an eighth each, shows what changed
 
 
@@ -27,7 +30,7 @@ class Measurements:
         self.recent: dict[Metric, array[float]] = {}
         self.tainted = 0
         self.own_lag: Quantiles | None = None  # of the loop that runs all this
-        self.late_until = float("-inf")
+        self.late_until = self._stood_still_until = float("-inf")
         self._unsettled: list[tuple[float, Sample]] = []  # not known yet whether we were late
         self._watched_since = now
 
@@ -36,12 +39,14 @@ class Measurements:
     def measured(self, at: float, at_utc: float, endpoint: str | None, metric: Metric, value: float) -> None:
         self._unsettled.append((at, Sample(at_utc, self._target, endpoint, metric, value, tainted=False)))
 
-    def late(self, until: float) -> None:
+    def late(self, until: float, seconds: float) -> None:
         self.late_until = max(self.late_until, until)
+        if seconds >= STOOD_STILL_SECONDS:
+            self._stood_still_until = max(self._stood_still_until, until)
 
-    def was_late(self, now: float, within: float) -> bool:
+    def stood_still(self, now: float, within: float) -> bool:
         """Lately, and not only while everything started."""
-        return now - self.late_until < within < self.late_until - self._watched_since
+        return now - self._stood_still_until < within < self._stood_still_until - self._watched_since
 
     def judge_samples(self, since: float) -> None:
         """Now it is known until when we were late: those from `since` until then are not used."""

@@ -114,7 +114,7 @@ class Watch(Judge):
             case HeartbeatSent(at=at, due_at=due_at):
                 counts["beats_sent"] += 1
                 if at - due_at > LATE_SECONDS:
-                    self.measurements.late(at)
+                    self.measurements.late(at, at - due_at)
             case HeartbeatAnswered(at=at, name=name):
                 self.measured(at, PING_OF.get(name, Metric.BEAT_RTT), event.rtt_seconds)
                 if vitals is not None:
@@ -170,7 +170,7 @@ class Watch(Judge):
             Whether one was closed.
         """
         if now - due_at > LATE_SECONDS:
-            self.measurements.late(now)
+            self.measurements.late(now, now - due_at)
         self.measurements.judge_samples(self._woken_at)
         if traffic is not None:
             self.traffic = traffic

@@ -493,6 +493,16 @@ def test_what_follows_our_own_lateness_is_blamed_on_us() -> None:
     assert played.of(Incident)[0].blame is Blame.US
 
 
+def test_a_hiccup_of_ours_that_no_verdict_hangs_on_is_not_to_blame() -> None:
+    played = Played()
+    played.stream(60.0)
+    played.now += 0.5
+    played.watch.wake(played.now, due_at=played.now - 0.2)
+    assert played.watch.measurements.late_until == played.now
+    played.end("session.closed-1006")
+    assert played.of(Incident)[0].blame is not Blame.US
+
+
 def test_with_our_own_line_down_nobody_else_is_blamed() -> None:
     played = Played()
     played.stream(60.0)

@@ -116,6 +116,7 @@ def faults(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Fault]:
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize(
     ("name", "code"),
     [("reset", "session.tcp-reset"), ("cut", "session.half-open"), ("hole", "session.half-open")],
@@ -133,11 +134,13 @@ def test_a_lost_network_is_one_incident_as_long_as_it_was_and_the_networks_fault
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_reset_of_a_long_session_is_noticed_within_a_second(faults: dict[str, Fault]) -> None:
     assert faults["reset"].seconds_to(left_streaming, since=faults["reset"].began) < 1.0
 
 
 @pytest.mark.long
+@pytest.mark.alone
 @pytest.mark.parametrize("name", ["cut", "hole"])
 def test_silence_is_a_stall_within_seconds_and_the_end_within_thirty(
     faults: dict[str, Fault], name: str
@@ -151,12 +154,14 @@ def test_silence_is_a_stall_within_seconds_and_the_end_within_thirty(
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_a_link_that_is_down_is_named_while_it_is(faults: dict[str, Fault]) -> None:
     failure = faults["cut"].first(refused)["failure"]
     assert (failure["code"], failure["blame"]) == ("tcp.unreachable", NETWORK)
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_loss_and_delay_are_measured_and_no_disconnection(faults: dict[str, Fault]) -> None:
     fault = faults["slow"]
     assert fault.first(pinged)["value"] < 0.2
@@ -167,6 +172,7 @@ def test_loss_and_delay_are_measured_and_no_disconnection(faults: dict[str, Faul
 
 
 @pytest.mark.long
+@pytest.mark.alone
 def test_where_only_small_packets_pass_nothing_streams_until_all_do(faults: dict[str, Fault]) -> None:
     fault = faults["narrow"]
     failure = fault.first(refused)["failure"]

@@ -439,7 +439,9 @@ def test_what_changes_something_is_never_sent_twice() -> None:
     run(scenario)
 
 
-def test_a_question_is_sent_once_more_and_not_for_ever() -> None:
+def test_a_question_is_sent_once_more_and_not_for_ever_nor_is_what_answered_before_told_to_speak_tls() -> (
+    None
+):
     async def hang_up(peer: Peer) -> None:
         await peer.hear()
 
@@ -448,6 +450,8 @@ def test_a_question_is_sent_once_more_and_not_for_ever() -> None:
             url = url_of(server.port)
             replies, _ = await ask_all(get(url), get(url), url=url)
         assert statuses(replies) == [200, "http.closed"]
+        assert isinstance(replies[1], Failure)
+        assert replies[1].detail == "it ended before an answer"
         assert len(server.heads) == 3
 
     run(scenario)
@@ -761,20 +765,6 @@ def test_a_first_connection_that_ends_without_a_byte_may_be_one_for_tls(heard: b
         reply = await reply_to_one(once_and_leave(heard))
         assert isinstance(reply, Failure)
         assert (reply.kind, "write https://" in reply.detail) == ("http.closed", is_told)
-
-    run(scenario)
-
-
-def test_what_answered_before_is_not_told_to_speak_tls() -> None:
-    async def hang_up(peer: Peer) -> None:
-        await peer.hear()
-
-    async def scenario() -> None:
-        async with serving(answer_and_then(leave, hears_another=True), hang_up) as server:
-            url = url_of(server.port)
-            replies, _ = await ask_all(get(url), get(url), url=url)
-        assert isinstance(replies[1], Failure)
-        assert replies[1].detail == "it ended before an answer"
 
     run(scenario)
 

@@ -129,9 +129,9 @@ def test_before_twenty_gaps_the_limit_is_ten_seconds() -> None:
     assert world.fresh.limit(SYMBOL) == 4.5
 
 
-@pytest.mark.parametrize("every", [2.0, 5.0])
+@pytest.mark.parametrize("every", [1.0, 2.0, 5.0])
 @pytest.mark.parametrize("prices", [1, 30, FEW_ASKED])
-def test_a_price_that_is_seldom_asked_for_may_stand_still_while_too_little_is_known_of_it(
+def test_a_price_that_is_asked_for_may_stand_still_while_too_little_is_known_of_it(
     every: float, prices: int
 ) -> None:
     world = World(every=every)
@@ -141,8 +141,8 @@ def test_a_price_that_is_seldom_asked_for_may_stand_still_while_too_little_is_kn
     assert [each.since for _, each in world.run(LOOKS_EVERY)] == [stands]
 
 
-@pytest.mark.parametrize("every", [2.0, 5.0])
-def test_once_enough_is_known_of_a_price_that_is_seldom_asked_for_three_times_the_same_is_a_dead_feed(
+@pytest.mark.parametrize("every", [1.0, 2.0, 5.0])
+def test_once_enough_is_known_of_a_price_that_is_asked_for_three_times_the_same_is_a_dead_feed(
     every: float,
 ) -> None:
     world = World(every=every)

@@ -16,7 +16,7 @@ lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long soak demo bench simulate docs fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long soak soak-load soak-compared demo bench bench-load simulate docs grafana screenshots compared fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -47,14 +47,33 @@ test-long: .venv/.dev clients
 soak: .venv/.dev
 	$(python) -m tests.soak.sessions --sessions $(SESSIONS) --minutes $(MINUTES)
 
+soak-load: .venv/.dev
+	$(python) -m tests.soak.load $(ARGS)
+
+soak-compared: .venv/.dev
+	$(python) -m tests.soak.compared $(ARGS)
+
 bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)
+
+bench-load: .venv/.dev .venv-clients/peers/.ready
+	$(python) -m tests.bench.load.beside $(ARGS)
 
 simulate: .venv/.dev
 	$(python) -m tests.virtual.storm --hours $(HOURS) $(if $(SEED),--seed $(SEED))
 
 docs: .venv/.dev
 	$(python) -m tests.docs.pages
+
+grafana: .venv/.dev
+	$(python) -m grafana.build
+	$(python) -m grafana.rules.runbooks
+
+screenshots: .venv/.dev
+	$(python) -m tests.docs.screenshots
+
+compared: .venv/.dev clients
+	$(python) -m tests.clients.compared
 
 fuzz: .venv/.dev
 	@for target in $(patsubst tests/fuzz/%_target.py,%,$(wildcard tests/fuzz/*_target.py)); do \
@@ -95,6 +114,13 @@ clean:
 	@if command -v npm >/dev/null; \
 	then cp $^ $(@D) && npm ci $(quiet-npm) --prefix $(@D) && touch $@; \
 	else echo 'No npm, so no clients in JavaScript (on Debian and Ubuntu: apt install nodejs npm).'; fi
+
+# Of what Artillery brings along only itself is pinned: its lock has 11,000 lines, and it is measured, never trusted.
+.venv-clients/peers/.ready: tests/bench/load/peers/package.json
+	@mkdir -p $(@D)
+	@if command -v npm >/dev/null; \
+	then cp $^ $(@D) && npm install $(quiet-npm) --no-package-lock --prefix $(@D) && touch $@; \
+	else echo 'No npm, so no Artillery to measure beside ours (on Debian and Ubuntu: apt install nodejs npm).'; fi
 
 .venv/bin/uv: .venv/.runtime
 	$(python) $(install) uv

@@ -38,17 +38,31 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     # It never has other rights than these, and is never somebody else's file.
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
     if sys.platform != "win32":
         entry = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(entry)
         finally:
             os.close(entry)
+
+
+def write_result(path: Path, data: bytes) -> None:
+    """To where a person wants it: a pipe or a device is written to, and a link followed; neither becomes a file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        # Behind /dev/stdout may be a file in which something stands already.
+        with path.open("ab" if path.is_relative_to("/dev") else "wb") as there:
+            there.write(data)
+    else:
+        replace_file(path, data, mode=0o644)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from probe.config.keys import TARGET_NAME
 from probe.logs import remember
 from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Account, Endpoint, Sureness, read_url
-from probe.model.errors import ConfigError, CredentialMissing, near_miss
+from probe.model.errors import ConfigError, CredentialInvalid, CredentialMissing, near_miss
 from probe.session.broker import Broker
 from probe.vault import Found, is_reference, read_secret
 
@@ -37,6 +37,7 @@ class Target:
     credentials: Credentials | None
     endpoints: tuple[Endpoint, ...]
     login: PasswordLogin | None = None  # instead of credentials: a session has to be made of it first
+    found: Found | None = None  # what they were read from
     simulated: bool = False
     warnings: tuple[str, ...] = ()
     settings: TargetSettings | None = None  # of one that probe.toml names
@@ -57,6 +58,22 @@ class TargetOptions:
     endpoints: tuple[str, ...] = ()
     region: str | None = None
     dialect: tuple[str, ...] = ()  # NAME=VALUE
+
+
+class NobodysCredential(ConfigError):
+    """Nothing tells which broker's it is."""
+
+    def __init__(self, problem: str, next_step: str, found: Found | None) -> None:
+        super().__init__(problem, next_step=next_step)
+        self.found = found
+
+
+class CredentialUnreadable(CredentialInvalid):
+    """With what was found, for whoever wants to look closer."""
+
+    def __init__(self, problem: CredentialInvalid, found: Found, broker: Broker) -> None:
+        super().__init__(problem.code, problem.problem, problem.next_step)
+        self.found, self.broker = found, broker
 
 
 def resolve(text: str, options: TargetOptions, settings: Settings | None = None) -> list[Target]:
@@ -243,9 +260,10 @@ def _whose(found: Found | None, named: Broker | None, urls: Sequence[str], diale
         schemes = {url.partition("://")[0] for url in urls}
         fitting = [each.name for each in all_brokers() if schemes <= {*each.schemes}] or broker_names()
         choices = ", ".join(f"--broker {name}" for name in fitting)
-        raise ConfigError(
+        raise NobodysCredential(
             f"{' and '.join(silent)} {'do' if silent[1:] else 'does'} not tell which broker this is",
-            next_step=f"Say which with one of: {choices}.",
+            f"Say which with one of: {choices}.",
+            found,
         )
     (spoken,) = speaking([broker], dialect)
     told_by = "--broker" if named else "credential" if by_credential else "URL"
@@ -289,8 +307,11 @@ Key = Credentials | PasswordLogin
 
 def _read(broker: Broker, found: Found) -> Key:
     text = found.secret.reveal()
-    login = broker.web.read_login(text) if broker.web else None
-    key = login or broker.read_credentials(text)
+    try:
+        login = broker.web.read_login(text) if broker.web else None
+        key = login or broker.read_credentials(text)
+    except CredentialInvalid as problem:
+        raise CredentialUnreadable(problem, found, broker) from None
     owner = broker_of_credential(text)
     if owner is not None and owner.name != broker.name:  # its words may fit by chance
         raise ConfigError(
@@ -317,6 +338,7 @@ def _target(
         credentials=key if isinstance(key, Credentials) else None,
         login=key if isinstance(key, PasswordLogin) else None,
         endpoints=endpoints,
+        found=found,
         warnings=(found.warnings if found else ()) + (key.warnings if key else ()),
     )
 

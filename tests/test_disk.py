@@ -1,9 +1,10 @@
+import errno
 import sys
 from pathlib import Path
 
 import pytest
 
-from probe.disk import data_folder
+from probe.disk import data_folder, replace_file
 
 
 @pytest.mark.parametrize(
@@ -26,3 +27,17 @@ def test_each_platform_has_its_folder(
     if variable:
         monkeypatch.setenv(variable, str(tmp_path))
     assert data_folder() == tmp_path / folder
+
+
+def test_a_file_that_could_not_be_written_leaves_what_was_there_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "kept").write_text("before")
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        replace_file(tmp_path / "kept", b"after", mode=0o600)
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept").read_text() == "before"

@@ -7,10 +7,11 @@ from enum import Enum
 from functools import cache
 from importlib.resources import files
 
+STAGED = "✔"
 _FIELDS = ("Seen", "Evidence", "Not", "Sure", "Do", "Reason", "Cause", "Stage")
 _HEADING = re.compile(r"## `([a-z0-9.-]+)` (.+)")
 _FIELD = re.compile(r"- \*\*(\w+):\*\* (.+)")
-_LOOK_ALIKE = re.compile(r"(?:^|; )`([a-z0-9-]+\.[a-z0-9-]+)`")
+_LOOK_ALIKE = re.compile(r"(?:^|; )`([a-z0-9-]+\.[a-z0-9-]+)`(?:: (.+?))?(?=; `|\Z)")
 
 
 class Reason(Enum):
@@ -49,13 +50,17 @@ class Entry:
     title: str
     seen: str
     evidence: str
-    look_alikes: tuple[str, ...]
-    separated: str  # the look-alikes, and what tells them from it
+    look_alikes: Mapping[str, str]  # by code, with what tells it from this one
+    separated: str  # the same as one text
     sure: str  # how far a verdict may go
     advice: tuple[str, ...]  # in the order to try
     reason: Reason
     cause: str | None  # which of the causes of bad seconds; None: it costs none by itself
-    stage: str
+    stage: str  # begins with the mark below, if tests stage it for real
+
+    @property
+    def staged(self) -> bool:
+        return self.stage.startswith(STAGED)
 
 
 @cache
@@ -81,7 +86,7 @@ def _read(text: str) -> Iterator[Entry]:
             title=name[2],
             seen=fields["Seen"],
             evidence=fields["Evidence"],
-            look_alikes=tuple(_LOOK_ALIKE.findall(fields["Not"])),
+            look_alikes=dict(_LOOK_ALIKE.findall(fields["Not"])),
             separated=fields["Not"],
             sure=fields["Sure"],
             advice=tuple(fields["Do"].split(" → ")),

@@ -1,14 +1,13 @@
 """`probe check`: one fresh connection to each target, judged."""
 
 import asyncio
-import json
-import sys
 from contextlib import AsyncExitStack
 
 import click
 
 from probe.cli.check_report import as_data, as_text
 from probe.cli.options import Typed, takes_targets
+from probe.cli.output import dumped
 from probe.model.credentials import WebSession, redactor_for
 from probe.model.errors import ConfigError
 from probe.model.findings import State
@@ -52,11 +51,8 @@ def check(typed: Typed, timeout: str, symbol: str | None, *, as_json: bool) -> i
     for target in understood:
         result = asyncio.run(_check(typed, target, seconds, symbol))
         states.append(result.verdict.state)
-        if as_json:
-            is_unicode = sys.stdout.encoding.lower().startswith("utf")
-            shown = json.dumps(as_data(result, target.name), ensure_ascii=not is_unicode)
-        else:
-            shown = "\n".join(as_text(result, target.name))
+        told = as_data(result, target.name)
+        shown = dumped(told) if as_json else "\n".join(as_text(result, target.name))
         won = result.entered.outcome if result.entered else None
         for secrets in (target.credentials, target.login, won if isinstance(won, WebSession) else None):
             shown = redactor_for(secrets)(shown)  # whatever a server had us say

@@ -56,9 +56,9 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
         yield f"  via proxy {knock.proxy}"
     rows = steps(knock)
     largest = max((seconds for _, seconds in rows if seconds is not None), default=0.0)
-    notes = dict(_notes(knock))
+    noted = dict(notes(knock))
     for name, seconds in rows:
-        note = notes.get(name, "")
+        note = noted.get(name, "")
         if seconds is None:
             yield f"  {name:<12}{click.style('✗', fg='red')}" + (f"  {note}" if note else "")
         else:
@@ -69,7 +69,7 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
     yield ""
     is_well = all(finding.state is State.HEALTHY for finding in verdict.findings)
     if is_well:
-        yield _wrapped(stated(verdict.state.value) + "  ", _healthy_words(knock))
+        yield _wrapped(stated(verdict.state.value) + "  ", healthy_words(knock))
     for at, finding in enumerate(verdict.findings):
         lead = "also  " if at or is_well else stated(verdict.state.value) + "  "
         sentence = f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code})."
@@ -96,7 +96,7 @@ def _wrapped(lead: str, text: str) -> str:
     return lead + first + (f"\n{rest}" if rest else "")
 
 
-def _healthy_words(knock: Knock) -> str:
+def healthy_words(knock: Knock) -> str:
     if not knock.asked.login:
         does = "answers" if knock.endpoint.scheme in knock.broker.surveys else "opens sessions"
         return f"The server {does}; no credential was given, so nothing was logged in."
@@ -114,7 +114,7 @@ def _healthy_words(knock: Knock) -> str:
     return f"Logged in to {account}; {flow}"
 
 
-def _notes(knock: Knock) -> Iterator[tuple[str, str]]:
+def notes(knock: Knock) -> Iterator[tuple[str, str]]:
     if knock.entered is not None:
         count = len(knock.entered.calls)
         asked = f", {count} request{'s' if count > 1 else ''}" if count else ""

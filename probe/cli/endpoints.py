@@ -1,8 +1,6 @@
 """`probe endpoints`: every endpoint of a broker, measured step by step, and the access servers somebody named, touched once."""
 
 import asyncio
-import json
-import sys
 import textwrap
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -15,7 +13,7 @@ import click
 
 from probe.cli.check_report import NAMES
 from probe.cli.options import Typed, takes_targets, warn
-from probe.cli.output import plain
+from probe.cli.output import dumped, plain
 from probe.drivers.exchange import CallSettings
 from probe.measure.plain import SCHEMA_VERSION, iso
 from probe.measure.plain import plain as as_plain
@@ -130,8 +128,7 @@ async def _look(typed: Typed, target: Target, timeout: float, *, auth: bool, as_
                     click.echo(redact(line))
             rows.append(row)
         if as_json:
-            is_unicode = sys.stdout.encoding.lower().startswith("utf")
-            click.echo(redact(json.dumps(survey.as_data(rows, began_utc), ensure_ascii=not is_unicode)))
+            click.echo(redact(dumped(survey.as_data(rows, began_utc))))
         else:
             click.echo(survey.summary(rows))
         return rows

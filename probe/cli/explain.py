@@ -9,6 +9,7 @@ from itertools import groupby
 import click
 
 from probe.catalogue import Entry, entries
+from probe.diagnose.diagnose import KNOWN
 from probe.model.errors import ConfigError, near_miss
 
 WIDTH, MARGIN = 80, 12
@@ -60,6 +61,8 @@ def _told(entry: Entry) -> dict[str, object]:
         "advice": list(entry.advice),
         "reason": entry.reason.value,
         "cause": entry.cause,
+        "rule": entry.code in KNOWN,
+        "staged": entry.staged,
     }
 
 
@@ -68,7 +71,8 @@ def _list(all_entries: Iterable[Entry]) -> Iterator[str]:
     for layer, rows in groupby(all_entries, key=lambda each: each.layer):
         yield from ("", click.style(layer, bold=True))
         for each in rows:
-            yield from _row(each.code.ljust(column), [each.title], column + 2)
+            unruled = "" if each.code in KNOWN else " (no rule yet)"
+            yield from _row(each.code.ljust(column), [each.title + unruled], column + 2)
 
 
 def _lines(entry: Entry) -> Iterator[str]:

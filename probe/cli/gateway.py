@@ -127,8 +127,10 @@ async def _serve(url: str, settings: "GatewaySettings", host: str, port: int, tl
 
     with place(host, port, tls=tls is not None) as listener:
         loop, stop = asyncio.get_running_loop(), asyncio.Event()
-        for number in STOPPED_BY:  # the plain way, for it works on Windows too
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        before = {  # the plain way, for it works on Windows too
+            number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            for number in STOPPED_BY
+        }
         terminal = open_terminal(url, deadline=CALL_SECONDS)
         try:
             async with serving(application(terminal, settings=settings), listener, tls):
@@ -140,3 +142,5 @@ async def _serve(url: str, settings: "GatewaySettings", host: str, port: int, tl
                 await stop.wait()
         finally:
             await terminal.close()
+            for number, handler in before.items():
+                signal.signal(number, handler)

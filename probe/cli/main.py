@@ -4,6 +4,8 @@ A command returns its exit code (nothing means 0) or raises. Beside the codes th
 the shell's habit: the reader of our output went away (`probe ... | head`).
 """
 
+import errno
+import io
 import os
 import re
 import sys
@@ -16,8 +18,15 @@ import click
 # name: (where the command is, what the list of commands says about it). Help reads this table and imports nothing.
 COMMANDS = {
     "monitor": ("probe.cli.monitor:monitor", "Watch sessions, and say what happened."),
+    "exporter": ("probe.cli.exporter:exporter", "Metrics for Prometheus, and a status page."),
     "check": ("probe.cli.check:check", "One fresh connection to each target, judged."),
+    "doctor": ("probe.cli.doctor:doctor", "Say why a connection fails, and what to do."),
+    "compare": (
+        "probe.cli.compare:compare",
+        "Whether one load run was slower than another, or that is noise.",
+    ),
     "endpoints": ("probe.cli.endpoints:endpoints", "Every endpoint of the broker, measured by phase."),
+    "load": ("probe.cli.load:load", "Put a server of your own under load, and say what it took."),
     "explain": ("probe.cli.explain:explain", "A verdict's code in words, and what to do."),
     "targets": (
         "probe.cli.targets_command:targets",
@@ -74,10 +83,14 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command; whatever happens ends as an exit code and at most a few lines on standard error."""
+    for output in (sys.stdout, sys.stderr):
+        if isinstance(output, io.TextIOWrapper):  # not every one knows our signs; Windows has some into pipes
+            output.reconfigure(errors="replace")
     try:
         with cli.make_context("probe", list(arguments)) as context:
             code: int | None = cli.invoke(context)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by whoever started us
+            sys.stdout.flush()
     except click.exceptions.Exit as end:
         return end.exit_code
     except (KeyboardInterrupt, click.Abort):
@@ -145,6 +158,15 @@ def _print_failure(error: Exception) -> int:
     if isinstance(error, ProbeError):
         click.echo(f"error: {error}", err=True)
         return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        click.echo("error: no space is left to write to. Make room, and try again.", err=True)
+        return 2
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        click.echo(
+            "error: this process has no file handles left (host.fd-limit). Raise the limit (ulimit -n), and try again.",
+            err=True,
+        )
+        return 1
     # Neither the traceback nor the exception's text: both can hold a credential.
     click.echo(
         f"error: this is a bug of ours, not of your set-up: {type(error).__name__} in {_place(error.__traceback__)}. "

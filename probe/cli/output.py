@@ -1,8 +1,10 @@
 """How figures and bars look on a terminal, and how lines get there."""
 
+import json
 import queue
+import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -34,6 +36,12 @@ def stated(state: str) -> str:
 def plain(text: str) -> str:
     """What a server sent, made safe for a terminal: no control character survives."""
     return "".join(char if char.isprintable() else "�" for char in text)
+
+
+def dumped(data: Mapping[str, object]) -> str:
+    """On one line, in signs that standard output can show."""
+    is_unicode = sys.stdout is not None and sys.stdout.encoding.lower().startswith("utf")
+    return json.dumps(data, ensure_ascii=not is_unicode)
 
 
 class Lines:

@@ -6,9 +6,11 @@ import json
 import os
 import shlex
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -16,9 +18,13 @@ import click
 from probe.brokers import broker_names, find_broker
 from probe.faults.catalogue import FAULTS
 from probe.faults.grammar import FaultKind, Parameter, ParameterType
+from probe.model.credentials import Secret
 from probe.model.endpoint import Account
+from probe.model.errors import ConfigError
 from probe.model.units import parse_duration
+from probe.simulator.lighter import near, ticking
 from probe.simulator.listen import SimEndpoint
+from probe.simulator.proof import LEAST_KEY_CHARACTERS
 from probe.simulator.run import Simulator
 from probe.targets import speaking
 
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from probe.simulator.control import Control  # FastAPI takes half a second
 
 ACCOUNTS = {Account.DEMO: "demo", Account.LIVE: "live", Account.NONE: "–"}
+STANDARD_INPUT = 0
 STOPPED_BY = (signal.SIGINT, signal.SIGTERM)
 HEADING_OF_KIND = {
     FaultKind.PROTOCOL: "What the broker does",
@@ -59,8 +66,25 @@ HEADING_OF_KIND = {
     metavar="NAME=VALUE",
     help="Speak it otherwise where sources contradict each other; docs/dialects.md lists the choices.",
 )
+@click.option(
+    "--tick-every",
+    metavar="TIME",
+    help="One price of a symbol so often, counted by each session, instead of every one that there is.",
+)
+@click.option(
+    "--latency/--no-latency",
+    default=True,
+    show_default=True,
+    help="Let every byte wait as long as its region is far.",
+)
 @click.option("--list-faults", is_flag=True, help="Show all faults with their parameters, and end.")
 @click.option("--for", "duration", metavar="TIME", help="End by itself after this time.")
+@click.option(
+    "--key-on-stdin",
+    is_flag=True,
+    help="Read from the first line of standard input a key by which the simulator can prove that it is one, and end when "
+    "standard input does.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 def sim(
     brokers: Sequence[str],
@@ -68,10 +92,13 @@ def sim(
     seed: int,
     faults: Sequence[str],
     dialect: Sequence[str],
+    tick_every: str | None,
     duration: str | None,
     *,
     tls: bool,
+    latency: bool,
     list_faults: bool,
+    key_on_stdin: bool,
     as_json: bool,
 ) -> None:
     """Simulated brokers on this machine, until Ctrl-C: several regions, demo and real accounts where the broker has them, plain and TLS.
@@ -83,17 +110,58 @@ def sim(
         return
     seconds = None if duration is None else parse_duration(duration, where="--for")
     chosen = speaking([find_broker(name) for name in brokers or broker_names()], dialect)
-    simulator = Simulator(chosen, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True)
-    asyncio.run(_serve(simulator, dialect, seconds, as_json=as_json))
+    if tick_every is not None:
+        chosen = [ticking(broker, _tick_seconds(tick_every)) for broker in chosen]
+    if not latency:
+        chosen = [near(broker) for broker in chosen]
+    key = _read_key() if key_on_stdin else None
+    simulator = Simulator(chosen, seed=seed, faults=faults, port=port or 0, tls=tls, pages=True, key=key)
+    asyncio.run(_serve(simulator, dialect, seconds, is_held=key_on_stdin, as_json=as_json))
+
+
+def _tick_seconds(text: str) -> float:
+    seconds = parse_duration(text, where="--tick-every")
+    if seconds <= 0:
+        raise ConfigError(
+            "prices need some time between them", where="--tick-every", next_step="Write it like 5s or 100ms."
+        )
+    return seconds
+
+
+def _read_key() -> Secret:
+    line = b""
+    while not line.endswith(b"\n") and (read := os.read(STANDARD_INPUT, 1)):  # not a byte more than the line
+        line += read
+    key = line.decode(errors="replace").strip()
+    if len(key) < LEAST_KEY_CHARACTERS:
+        raise ConfigError(
+            "the first line of standard input is no key",
+            where="--key-on-stdin",
+            next_step=f"Write a line of at least {LEAST_KEY_CHARACTERS} random characters, and keep the pipe open.",
+        )
+    return Secret(key)
+
+
+def _until_released(stop: Callable[[], None]) -> None:
+    """The other end of standard input is closed by whoever started us, or by his end, however it came."""
+    with contextlib.suppress(OSError):
+        while os.read(STANDARD_INPUT, 4096):  # not sys.stdin, whose lock a thread must not hold when all ends
+            pass
+    with contextlib.suppress(RuntimeError):  # all has ended before, in another way
+        stop()
 
 
 async def _serve(
-    simulator: Simulator, dialect: Sequence[str], seconds: float | None, *, as_json: bool
+    simulator: Simulator, dialect: Sequence[str], seconds: float | None, *, is_held: bool, as_json: bool
 ) -> None:
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
-    for number in STOPPED_BY:  # the plain way, for it works on Windows too
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
     async with AsyncExitStack() as stack:
+        for number in STOPPED_BY:  # the plain way, for it works on Windows too
+            before = signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+            stack.callback(signal.signal, number, before)
+        if is_held:
+            released = partial(loop.call_soon_threadsafe, stop.set)
+            threading.Thread(target=_until_released, args=(released,), daemon=True).start()
         await stack.enter_async_context(simulator)
         from probe.simulator.control import controlling  # last: a port that is taken is told before
 

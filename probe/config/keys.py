@@ -5,7 +5,17 @@ from enum import Enum
 
 from probe.brokers import broker_names
 from probe.config.kinds import Choices, Duration, Flag, Kind, ListOf, Number, Text, Word
-from probe.config.places import EndpointUrl, FilePath, HostPort, NamedPlace, ProxyUrl, Reference, SecretUrl
+from probe.config.places import (
+    EndpointUrl,
+    FilePath,
+    HostPort,
+    IpAddress,
+    NamedPlace,
+    ProxyUrl,
+    Reference,
+    SecretUrl,
+)
+from probe.load.permission import Limits
 from probe.measure.records import Severity
 
 DAY = 86_400.0
@@ -61,6 +71,10 @@ SECTIONS = (
         help="What can be watched and checked by its name: 1 to 32 lower-case letters, digits, `-` and `_`, but not `sim`.",
     ),
     Section(path="monitor", help="`probe monitor` itself."),
+    Section(
+        path="doctor",
+        help="Whom [`probe doctor`](doctor.md) may ask beside the target. It asks nobody else by itself.",
+    ),
     Section(path="alerts", help="When to tell somebody."),
     Section(
         path="alerts.rules.*",
@@ -73,6 +87,13 @@ SECTIONS = (
         shape=Shape.LISTED,
         help="How to tell somebody; each has exactly one of `url`, `webhook` and `command`.",
     ),
+    Section(
+        path="exporter", help="What [`probe exporter`](exporter.md) and `probe monitor --exporter` serve."
+    ),
+    Section(
+        path="safety",
+        help="The most that a [load test](load-safety.md) may do: all its processes together.",
+    ),
     Section(path="store", help="The history on disk."),
     Section(path="store.keep", help="For how long each kind of record is kept."),
 )
@@ -84,6 +105,7 @@ def _severities() -> list[str]:
 
 _SEVERITY = Word(_severities)
 _KEPT = Duration(3600, 20 * YEAR)
+_LIMITS = Limits()
 _TO_SECRET = ("ssid", "session", "token", "password", "credential", "secret", "auth")
 
 KEYS = (
@@ -125,10 +147,13 @@ KEYS = (
     Key(section="targets.*", name="reference", kind=Text(32), default_words="none", help="Another target by its name, which has the same prices: whether one of the two shows old ones is seen by comparing them."),
     Key(section="targets.*", name="access_points", kind=ListOf(NamedPlace(), 32), default=(), default_words="none", help="Where the broker's own clients connect to: `NAME=HOST:PORT`. Each is connected to every half a minute, without a word, for its round trip.", also_tried=("access_servers", "servers")),
     Key(section="targets.*", name="journal", kind=FilePath(), default_words="not read", help="The folder of a terminal's daily logs on this machine, for a broker that has such a terminal.", also_tried=("logs", "log")),
+    Key(section="targets.*", name="owned", kind=Flag(), default=False, help="This server is yours: it may be asked more than once, tried with wrong credentials, and [put under load](load-safety.md) by a run that says so again.", also_tried=("mine", "is_ours")),
     Key(section="monitor", name="control", kind=HostPort(), default_words="not measured", help="An address of your own choice whose round trip tells whether the uplink here is well.", also_tried=("uplink",)),
     Key(section="monitor", name="deadman", kind=SecretUrl(("https",)), default_words="none", help="A URL that is asked for regularly, so that somebody notices when that ends."),
     Key(section="monitor", name="deadman_every", kind=Duration(10, DAY), default=60.0, help="How often."),
     Key(section="monitor", name="stall_reconnect", kind=Duration(5, DAY, never=True), default=60.0, help="After so long without prices in an open market the session is replaced."),
+    Key(section="doctor", name="controls", kind=ListOf(HostPort(), 8), default=(), default_words="none", variable="TRADEPROBE_DOCTOR_CONTROLS", help="Hosts that have nothing to do with the broker: if they fail, too, the trouble is on this side.", also_tried=("control", "hosts")),
+    Key(section="doctor", name="resolvers", kind=ListOf(IpAddress(), 8), default=(), default_words="none", variable="TRADEPROBE_DOCTOR_RESOLVERS", help="DNS servers of your choice that are asked for the broker's name beside the system's own.", also_tried=("resolver", "dns")),
     Key(section="alerts", name="repeat", kind=Duration(60, 7 * DAY), default=3600.0, help="How often an alert that still fires is told again."),
     Key(section="alerts", name="quiet", kind=ListOf(Text(100), 50), default=(), default_words="none", help="When only pages are told: `Mon-Fri 22:00-06:00 Europe/Berlin`.", also_tried=("quiet_hours",)),
     Key(section="alerts.rules.*", name="threshold", kind=Number(0), default_words="the rule's own", help="What the reading is compared with."),
@@ -141,6 +166,20 @@ KEYS = (
     Key(section="alerts.channels", name="token", kind=Reference(), default_words="none", help="A bearer token for the webhook."),
     Key(section="alerts.channels", name="command", kind=ListOf(Text(1000), 50, unique=False, least=1), default=(), default_words="none", help="A program and its arguments; it gets the alert as JSON on standard input."),
     Key(section="alerts.channels", name="severity", kind=_SEVERITY, default="warning", help="The least important alerts it gets."),
+    Key(section="exporter", name="listen", kind=HostPort(0), default="127.0.0.1:18480", variable="TRADEPROBE_EXPORTER_LISTEN", help="Where it listens: other machines reach it only where this says so.", also_tried=("address", "port", "host")),
+    Key(section="exporter", name="web_config", kind=FilePath(), default_words="none", help="TLS, users and headers, as a file in the format of Prometheus' own exporters.", also_tried=("web", "tls")),
+    Key(section="exporter", name="max_targets", kind=Number(1, 10_000, whole=True), default=64, help="So many targets have metrics; those beyond are counted."),
+    Key(section="exporter", name="max_series", kind=Number(100, 1_000_000, whole=True), default=5000, help="So many series there are; values that would need more are counted and left out."),
+    Key(section="exporter", name="otlp", kind=SecretUrl(("https", "http")), default_words="none", help="Where the metrics are sent besides, as OTLP over HTTP: `http://HOST:4318/v1/metrics`. Needs `pip install 'tradeprobe[otlp]'`."),
+    Key(section="exporter", name="otlp_every", kind=Duration(1, DAY), default=60.0, help="How often."),
+    Key(section="safety", name="load_connections", kind=Number(1, 1_000_000, whole=True), default=_LIMITS.here.connections, help="So many connections at a time to this machine."),
+    Key(section="safety", name="load_rate", kind=Number(0.1, 10_000_000), default=_LIMITS.here.rate, help="So many messages a second to this machine."),
+    Key(section="safety", name="load_time", kind=Duration(1, 30 * DAY), default=_LIMITS.here.seconds, help="So long a run on this machine lasts at most."),
+    Key(section="safety", name="owned_connections", kind=Number(1, 1_000_000, whole=True), default=_LIMITS.owned.connections, help="So many connections at a time to any other host."),
+    Key(section="safety", name="owned_rate", kind=Number(0.1, 10_000_000), default=_LIMITS.owned.rate, help="So many messages a second to any other host."),
+    Key(section="safety", name="owned_time", kind=Duration(1, 30 * DAY), default=_LIMITS.owned.seconds, help="So long a run on any other host lasts at most."),
+    Key(section="safety", name="load_shares", kind=Number(1, 1000, whole=True), default=_LIMITS.shares, help="A process that no master has told its share takes one of so many equal ones."),
+    Key(section="safety", name="load_key", kind=Reference(), default_words="none", help="Where a secret of your own is. A host on the internet is loaded only while it serves a token that is made of it.", also_tried=("load_secret", "load_token")),
     Key(section="store", name="enabled", kind=Flag(), default=True, help="Whether there is a history."),
     Key(section="store", name="path", kind=FilePath(), default_words="`store.db` in your data folder", variable="TRADEPROBE_STORE", help="Where it is. As variable or option, `none` turns it off.", also_tried=("file", "db")),
     Key(section="store.keep", name="ticks", kind=_KEPT, default=DAY, help="Every price."),

@@ -260,6 +260,9 @@ class ListOf(Kind):
         limits = {"minItems": self.least, "maxItems": self.most, "uniqueItems": self.unique}
         return {"type": "array", "items": self.kind.schema()} | limits
 
+    def of_text(self, text: str) -> object:
+        return [each.strip() for each in text.split(",") if each.strip()]
+
     @property
     def words(self) -> str:
         return f"a list of {f'{self.least} to {self.most}' if self.least else f'at most {self.most}'}: {self.kind.words}"

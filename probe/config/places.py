@@ -1,5 +1,6 @@
 """The kinds of values that say where something is: a secret, a server, a file."""
 
+import ipaddress
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -150,6 +151,7 @@ class NamedPlace(Kind):
 @dataclass(frozen=True, slots=True)
 class HostPort(Kind):
     what = "HOST:PORT"
+    lowest: int = 1  # 0, where one may listen: any port that is free
 
     def read(self, value: object, folder: Path) -> str:
         text = read_text(value, "HOST:PORT")
@@ -158,7 +160,7 @@ class HostPort(Kind):
         fits = re.fullmatch(r"[\w.-]{1,253}", name, re.ASCII) or (
             host.startswith("[") and re.fullmatch(r"[0-9a-fA-F:.]+(%\w+)?", name)
         )
-        if not fits or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not 0 < int(port) < 65536:
+        if not fits or not re.fullmatch(r"\d{1,5}", port, re.ASCII) or not self.lowest <= int(port) < 65536:
             raise ConfigError(
                 "this is no HOST:PORT", next_step='Write it like "192.0.2.1:443" or "[2001:db8::1]:443".'
             )
@@ -170,6 +172,22 @@ class HostPort(Kind):
     @property
     def words(self) -> str:
         return "`HOST:PORT`"
+
+
+@dataclass(frozen=True, slots=True)
+class IpAddress(Kind):
+    what = "an IP address"
+
+    def read(self, value: object, folder: Path) -> str:
+        try:
+            return str(ipaddress.ip_address(read_text(value, self.what)))
+        except ValueError:
+            raise ConfigError(
+                "this is no IP address", next_step='Write it like "192.0.2.53" or "2001:db8::53".'
+            ) from None
+
+    def schema(self) -> Schema:
+        return {"type": "string", "pattern": r"^[0-9a-fA-F:.]+(%[a-zA-Z0-9_.\-]+)?$"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from probe.load.permission import Caps, Limits
 from probe.logs import remember
 from probe.model.credentials import Secret
+from probe.model.endpoint import read_url
 from probe.vault import Found, read_secret
 
 
@@ -58,6 +60,7 @@ class TargetSettings:
     journal: Path | None
     pin: str | None
     sessions: str
+    owned: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +69,12 @@ class MonitorSettings:
     deadman: Given | None
     deadman_every: float
     stall_reconnect: float | None  # None: never
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DoctorSettings:
+    controls: tuple[str, ...]
+    resolvers: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +113,36 @@ class AlertSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExporterSettings:
+    listen: str
+    web_config: Path | None
+    max_targets: int
+    max_series: int
+    otlp: Given | None
+    otlp_every: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SafetySettings:
+    load_connections: int
+    load_rate: float
+    load_time: float
+    owned_connections: int
+    owned_rate: float
+    owned_time: float
+    load_shares: int
+    load_key: str | None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(
+            here=Caps(connections=self.load_connections, rate=self.load_rate, seconds=self.load_time),
+            owned=Caps(connections=self.owned_connections, rate=self.owned_rate, seconds=self.owned_time),
+            shares=self.load_shares,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KeepSettings:
     ticks: float
     samples: float
@@ -131,7 +170,16 @@ class Settings:
     vantage: VantageSettings
     targets: Mapping[str, TargetSettings]
     monitor: MonitorSettings
+    doctor: DoctorSettings
     alerts: AlertSettings
+    exporter: ExporterSettings
+    safety: SafetySettings
     store: StoreSettings
     origin: Mapping[str, str]
     warnings: tuple[str, ...]
+
+    @property
+    def owned_hosts(self) -> frozenset[str]:
+        """That the file declares to be the user's own."""
+        owned = (each for each in self.targets.values() if each.owned)
+        return frozenset(read_url(url).host for each in owned for url in each.endpoints)

@@ -25,7 +25,17 @@ from probe.model.events import (
     Upgraded,
 )
 from probe.model.intents import Watch
-from probe.model.meanings import Admitted, Assets, Balance, Meaning, Purses, Trouble, Troubles
+from probe.model.meanings import (
+    Admitted,
+    Assets,
+    Balance,
+    Joined,
+    Meaning,
+    Purses,
+    Trouble,
+    Troubles,
+    Welcome,
+)
 
 _HEARD = Told | RequestAnswered | QuoteArrived | HeartbeatAnswered | PeerBeat | Surprise
 
@@ -35,6 +45,9 @@ class Facts:
     phases: list[PhaseFinished] = field(default_factory=list)
     dialled: Dialled | None = None
     upgraded: Upgraded | None = None
+    greeting: Welcome | None = None
+    joined: Joined | None = None
+    peer_beats: int = 0  # heartbeats of the server's own
     admitted: Admitted | None = None
     balance: Balance | None = None
     purses: Purses | None = None
@@ -48,6 +61,7 @@ class Facts:
     expired: list[RequestExpired] = field(default_factory=list)
     surprises: list[Surprise] = field(default_factory=list)
     troubles: dict[str, tuple[Trouble, ...]] = field(default_factory=dict)  # by what showed them
+    passed: dict[str, Trouble] = field(default_factory=dict)  # by slug, those that are over
     ended: Ended | None = None
     kernel: TcpFacts | None = None
     heard_at: float | None = None  # anything after the greeting
@@ -70,7 +84,7 @@ class Facts:
             case QuoteArrived():
                 self.quotes.append(event)
             case FirstData():
-                self.first_data = event
+                self.first_data = self.first_data or event
             case HeartbeatSent():
                 self.heartbeats_sent.append(event)
             case HeartbeatAnswered():
@@ -79,6 +93,8 @@ class Facts:
                 self.missed.append(event)
             case RequestExpired():
                 self.expired.append(event)
+            case PeerBeat():
+                self.peer_beats += 1
             case Surprise():
                 self.surprises.append(event)
             case Ended():
@@ -88,6 +104,10 @@ class Facts:
 
     def _note(self, meaning: Meaning) -> None:
         match meaning:
+            case Welcome():
+                self.greeting = meaning
+            case Joined():
+                self.joined = meaning
             case Admitted():
                 self.admitted = meaning
             case Balance():
@@ -97,6 +117,8 @@ class Facts:
             case Assets():
                 self.assets = meaning
             case Troubles():
+                before = self.troubles.get(meaning.about, ())
+                self.passed |= {each.code: each for each in before}
                 self.troubles[meaning.about] = meaning.rows
             case _:
                 pass
@@ -109,10 +131,13 @@ class Facts:
         )
 
     @property
+    def live_at(self) -> float | None:
+        return next((done.at for done in self.phases if done.phase is Phase.AUTHENTICATING), None)
+
+    @property
     def seconds_live(self) -> float:
         """How long the session was looked at after its login."""
-        live_at = next((done.at for done in self.phases if done.phase is Phase.AUTHENTICATING), None)
-        return 0.0 if live_at is None or self.ended is None else self.ended.at - live_at
+        return 0.0 if self.live_at is None or self.ended is None else self.ended.at - self.live_at
 
     @property
     def websocket_round_trip(self) -> float | None:
@@ -126,17 +151,24 @@ class Facts:
         return min((beat.rtt_seconds for beat in self.heartbeats if beat.name == name), default=None)
 
     @property
+    def unanswered_ping(self) -> HeartbeatSent | None:
+        """The last WebSocket ping, if no answer to it came."""
+        sent = next((beat for beat in reversed(self.heartbeats_sent) if beat.name == WEBSOCKET), None)
+        answered = any(
+            beat.name == WEBSOCKET and sent and beat.sent_at == sent.at for beat in self.heartbeats
+        )
+        return None if answered else sent
+
+    @property
     def seconds_without_pong(self) -> float:
-        """How long the first WebSocket ping had been waiting for its answer when the look ended; 0: it was answered."""
-        sent = next((beat for beat in self.heartbeats_sent if beat.name == WEBSOCKET), None)
-        if sent is None or self.ended is None or self.websocket_round_trip is not None:
-            return 0.0
-        return self.ended.at - sent.at
+        """How long the last WebSocket ping had been waiting for its answer when the look ended; 0: it was answered."""
+        sent = self.unanswered_ping
+        return 0.0 if sent is None or self.ended is None else self.ended.at - sent.at
 
     @property
     def fell_silent(self) -> bool:
         """Nothing at all came after that ping."""
-        sent = next((beat for beat in self.heartbeats_sent if beat.name == WEBSOCKET), None)
+        sent = self.unanswered_ping
         return sent is not None and self.heard_at is not None and self.heard_at < sent.at
 
     @property

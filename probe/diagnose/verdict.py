@@ -112,14 +112,6 @@ def _withheld(asked: Asked) -> Finding | None:
     )
 
 
-_STATE_OF = {
-    Effect.STALLS: State.FAILED,
-    Effect.SHUTS_OUT: State.FAILED,
-    Effect.DEGRADES: State.DEGRADED,
-    Effect.NOTED: State.HEALTHY,
-}
-
-
 def _troubles(facts: Facts) -> list[Finding]:
     """What answers showed, the gravest first."""
     rows = sorted(
@@ -129,7 +121,7 @@ def _troubles(facts: Facts) -> list[Finding]:
     return [
         Finding(
             code=each.code,
-            state=_STATE_OF[each.effect],
+            state=each.effect.state,
             certainty=Certainty.CERTAIN if each.certain else Certainty.LIKELY,
             cause=each.sentence,
             next_step=each.advice,

@@ -295,7 +295,7 @@ async def _dial(
             on_event(watch.finished())
             tls = tls_facts(transport.get_extra_info("ssl_object"))
         addresses = tuple(one.host for one in found)
-        local_port = transport.get_extra_info("sockname")[1]
+        local_address, local_port, *_ = transport.get_extra_info("sockname")
         on_event(
             Dialled(
                 at=loop.time(),
@@ -304,6 +304,7 @@ async def _dial(
                 local_port=local_port,
                 tls=tls,
                 proxy=None if plan.proxy is None else str(plan.proxy),
+                local_address=local_address,
             )
         )
 

@@ -5,7 +5,6 @@ block; what waits is `selectors.DefaultSelector`, and gevent puts a cooperative 
 """
 
 import contextlib
-import errno
 import os
 import selectors
 import socket
@@ -17,6 +16,7 @@ from probe.drivers.blocking_tls import TlsLayer
 from probe.drivers.blocking_transport import Transport
 from probe.drivers.dial import (
     STAGGER_SECONDS,
+    UNDER_WAY,
     DialPlan,
     Found,
     NotDialled,
@@ -34,7 +34,6 @@ from probe.wire.tunnel import tunnel_through
 
 SLICE_SECONDS = 0.25  # the longest wait: what another thread did is noticed after it at the latest
 
-_UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)  # of Unix and of Windows
 # How long the next wait may be. Raises TimeoutError at the phase's deadline, and whatever ends the dialling before.
 Slice = Callable[[], float]
 
@@ -71,13 +70,15 @@ def dial(
                 _secure(tls, transport, next_slice)
             say(watch.finished())
             facts = tls_facts(tls.secured)
+        local_address, local_port, *_ = transport.socket.getsockname()
         dialled = Dialled(
             at=time.monotonic(),
             addresses=tuple(one.host for one in found),
             address=reached.host,
-            local_port=transport.socket.getsockname()[1],
+            local_port=local_port,
             tls=facts,
             proxy=None if plan.proxy is None else str(plan.proxy),
+            local_address=local_address,
         )
         say(dialled)
     except BaseException:
@@ -169,7 +170,7 @@ def _attempt(plan: DialPlan, target: Found) -> socket.socket:
     sock = plan.open_socket(target.family)
     sock.setblocking(False)
     number = sock.connect_ex(target.address)
-    if number and number not in _UNDER_WAY:
+    if number and number not in UNDER_WAY:
         sock.close()
         raise OSError(number, os.strerror(number))
     return sock

@@ -14,6 +14,7 @@ import ssl
 import struct
 import sys
 import threading
+from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -21,10 +22,10 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from probe.drivers.tls import TlsProfile
+from probe.drivers.tls import TlsProfile, earliest_end
 from probe.model.endpoint import Address
 from probe.model.events import Phase, PhaseFinished, TcpFacts
-from probe.model.failures import Blame, Failure
+from probe.model.failures import Blame, Failure, Seen
 from probe.model.proxy import Proxy
 
 STAGGER_SECONDS = 0.25  # RFC 8305, section 5: how long an attempt is alone before the next one joins
@@ -37,6 +38,12 @@ DEADLINES: Mapping[Phase, float] = MappingProxyType(
     }
 )
 
+
+UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK)  # connecting goes on, say Unix and Windows
+
+if sys.platform != "win32":
+    import fcntl
+    import termios
 
 T = TypeVar("T")
 
@@ -136,8 +143,10 @@ class DialPlan:
         failure = replace(failure_of(TimeoutError(), phase), detail="given up before an answer came")
         return naming_the_proxy(failure, self.proxy, phase)
 
-    def open_socket(self, family: socket.AddressFamily) -> socket.socket:
-        opened = socket.socket(family, socket.SOCK_STREAM)
+    def open_socket(
+        self, family: socket.AddressFamily, kind: type[socket.socket] | None = None
+    ) -> socket.socket:
+        opened = (kind or socket.socket)(family, socket.SOCK_STREAM)
         try:
             # asyncio does this only for sockets that name their protocol. A heartbeat must not wait for company.
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -265,8 +274,10 @@ def failure_of(error: BaseException, phase: Phase) -> Failure:
     """What a foreign error means in the phase it came in; any phase after the dialler's is an open connection."""
     for step in reversed(list(_chain(error))):
         if kind := _kind_of(step, phase):
-            return Failure(kind=kind, detail=_words(step))
-    return Failure(kind=_KIND_OF_THE_REST.get(phase, "session.tcp-reset"), detail=_words(error))
+            seen = Seen(error=_name_of(step), earliest_end=earliest_end(step))
+            return Failure(kind=kind, detail=_words(step), seen=seen)
+    kind = _KIND_OF_THE_REST.get(phase, "session.tcp-reset")
+    return Failure(kind=kind, detail=_words(error), seen=Seen(error=_name_of(error)))
 
 
 def naming_the_proxy(failure: Failure, proxy: Proxy | None, phase: Phase) -> Failure:
@@ -348,6 +359,28 @@ def _kind_of_tls(error: ssl.SSLError, *, securing: bool) -> str | None:
     return "tls.alert" if "_ALERT_" in reason else None
 
 
+_LOOKUP_NAMES = {
+    getattr(socket, name): name for name in dir(socket) if name.startswith("EAI_")
+}  # numbers differ between systems
+
+
+def _name_of(error: BaseException) -> str:
+    """What the system or OpenSSL calls it; empty: it has no name of its own, as a deadline of ours."""
+    match error:
+        case ssl.SSLError(reason=str(reason)):
+            return reason
+        case ssl.SSLEOFError() | ConnectionResetError(errno=None):
+            return "EOF"
+        case ssl.SSLError():  # its number is OpenSSL's, and no system's
+            return ""
+        case socket.gaierror(errno=int(number)):
+            return _LOOKUP_NAMES.get(number, "")
+        case OSError(errno=int(number)):
+            return errno.errorcode.get(number, "")
+        case _:
+            return ""
+
+
 def _words(error: BaseException) -> str:
     match error:
         case ssl.SSLCertVerificationError(verify_message=str(message)):
@@ -366,8 +399,12 @@ class HasOptions(Protocol):
 
     def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes: ...
 
+    def fileno(self) -> int: ...
 
-_LINUX_LAYOUT = struct.Struct("=68xII24xI")  # struct tcp_info: tcpi_rtt, tcpi_rttvar, tcpi_total_retrans
+
+# struct tcp_info: tcpi_backoff, tcpi_unacked, tcpi_last_data_recv, tcpi_last_ack_recv, tcpi_rtt, tcpi_rttvar,
+# tcpi_total_retrans
+_LINUX_LAYOUT = struct.Struct("=4xB19xI24xII8xII24xI")
 _MACOS_LAYOUT = struct.Struct(
     "=44xII52xQ"
 )  # struct tcp_connection_info: tcpi_srtt, tcpi_rttvar, …txretransmitpackets
@@ -376,17 +413,52 @@ _MACOS_TCP_CONNECTION_INFO = 0x106
 
 def tcp_facts(sock: HasOptions) -> TcpFacts | None:
     """None: this system does not say, or the socket is closed."""
+    facts = None
     if sys.platform == "linux":
-        option, layout, unit = socket.TCP_INFO, _LINUX_LAYOUT, 1e-6
+        facts = _tcp_facts_of_linux(sock)
     elif sys.platform == "darwin":
-        option, layout, unit = _MACOS_TCP_CONNECTION_INFO, _MACOS_LAYOUT, 1e-3
-    else:
+        facts = _tcp_facts_of_macos(sock)
+    return facts
+
+
+def _tcp_facts_of_macos(sock: HasOptions) -> TcpFacts | None:
+    told = _told(sock, _MACOS_TCP_CONNECTION_INFO, _MACOS_LAYOUT)
+    if told is None:
         return None
+    rtt, variation, retransmits = told
+    return TcpFacts(rtt_seconds=rtt * 1e-3, rtt_variation_seconds=variation * 1e-3, retransmits=retransmits)
+
+
+def _tcp_facts_of_linux(sock: HasOptions) -> TcpFacts | None:
+    told = _told(sock, socket.TCP_INFO, _LINUX_LAYOUT)
+    if told is None:
+        return None
+    backoff, unacknowledged, heard, acknowledged, rtt, variation, retransmits = told
+    return TcpFacts(
+        rtt_seconds=rtt * 1e-6,
+        rtt_variation_seconds=variation * 1e-6,
+        retransmits=retransmits,
+        unacknowledged=unacknowledged,
+        backoff=backoff,
+        unread_bytes=_unread_bytes(sock),
+        heard_seconds=heard * 1e-3,
+        acknowledged_seconds=acknowledged * 1e-3,
+    )
+
+
+def _told(sock: HasOptions, option: int, layout: struct.Struct) -> tuple[int, ...] | None:
     try:
         told = sock.getsockopt(socket.IPPROTO_TCP, option, layout.size)
     except OSError:
         return None
-    if len(told) < layout.size:
-        return None
-    rtt, variation, retransmits = layout.unpack(told)
-    return TcpFacts(rtt_seconds=rtt * unit, rtt_variation_seconds=variation * unit, retransmits=retransmits)
+    return layout.unpack(told) if len(told) == layout.size else None
+
+
+def _unread_bytes(sock: HasOptions) -> int:
+    """What waits in the kernel for whoever reads here."""
+    count = array("i", [0])
+    try:
+        fcntl.ioctl(sock.fileno(), termios.FIONREAD, count)
+    except (OSError, ValueError):  # the latter: it was closed just now
+        return 0
+    return count[0]

@@ -5,26 +5,23 @@ At most a few calls are on their way at once, each on a task of its own that goe
 
 import asyncio
 import contextlib
-from collections import deque
 from collections.abc import Callable
 from math import inf
-from typing import Any, TypeVar, assert_never
+from typing import assert_never
 
+from probe.drivers.asking import AskingPump
 from probe.drivers.dial import DialPlan, NotDialled
 from probe.drivers.limits import FLUSH_SECONDS, GIVEN_UP
 from probe.drivers.polling_http import Web
-from probe.drivers.pump import OnEvent, Pump
+from probe.drivers.pump import OnEvent
 from probe.drivers.tail import Tail
 from probe.drivers.terminal import Terminal, open_terminal
 from probe.drivers.touch import touch
 from probe.model.errors import LocalProtocolError
 from probe.model.events import Ended, TcpFacts
 from probe.model.failures import Failure
-from probe.session.polled import Answered, Asked, PolledSession
+from probe.session.polled import Answered, PolledSession
 from probe.wire.calls import Call, HttpCall, LookForProcess, ReadLines, Reply, TerminalCall, Touch
-from probe.wire.drivable import Signal
-
-T = TypeVar("T")
 
 CALL_SECONDS = 15.0
 MOST_CALLS = 4  # at once
@@ -36,11 +33,10 @@ def is_dialled(url: str) -> bool:
     return url.partition("://")[0] not in _NOT_DIALLED
 
 
-class Conversation(Pump[PolledSession]):
+class Conversation(AskingPump):
     """One session and whoever carries out its calls. Made by `converse`."""
 
     __slots__ = (
-        "_closing",
         "_done",
         "_ending",
         "_loop",
@@ -50,9 +46,6 @@ class Conversation(Pump[PolledSession]):
         "_tail",
         "_tasks",
         "_terminal",
-        "_timer",
-        "_waiting",
-        "_wakes_at",
         "_web",
     )
 
@@ -70,21 +63,11 @@ class Conversation(Pump[PolledSession]):
         self._web: Web | None = None
         self._terminal: Terminal | None = None
         self._tail = Tail()
-        self._waiting: deque[Asked] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._staying = 0  # tasks that will look for the next call by themselves
-        self._timer: asyncio.TimerHandle | None = None
-        self._wakes_at = inf
-        self._closing = False
         self._ending: asyncio.Task[None] | None = None
 
     # -- for whoever uses the session ----------------------------------------------------------------------------------
-
-    def act(self, action: Callable[[PolledSession, float], T]) -> T:
-        """Do something with the session, now; what it wants to ask is asked."""
-        result = action(self._session, self._now())
-        self._drive(self._flush)
-        return result
 
     async def ended(self) -> Ended:
         """Wait until the session ended and everything it used is closed.
@@ -106,42 +89,12 @@ class Conversation(Pump[PolledSession]):
 
     # -- the driver's one duty -----------------------------------------------------------------------------------------
 
-    def _drive(self, step: Callable[..., None], *args: object) -> None:
-        try:
-            if self._bug is None:
-                step(*args)
-        except Exception as bug:  # noqa: BLE001 - ours or the callback's: `ended()` raises it
-            self._break(bug)
-
     def _begin(self, web: Web | None) -> None:
         self._web = web
         self._session.begin(self._now())
         self._flush()
 
-    def _receive(self, answered: Answered) -> None:
-        self._session.receive(answered, self._now())
-        self._flush()
-
-    def _wake(self) -> None:
-        self._timer, self._wakes_at = None, inf
-        now = self._now()
-        due = self._session.next_wake()
-        if due is not None and due <= now:
-            self._session.wake(now)
-        self._flush()
-
-    def _write(self, outgoing: list[Any]) -> None:
-        self._waiting.extend(
-            item for item in outgoing if not isinstance(item, Signal)
-        )  # a signal's `Ended` follows
-
-    def _settle(self) -> None:
-        if self._ended is not None:
-            self._close()
-            return
-        due = self._session.next_wake()
-        if due is None or due < self._wakes_at:  # one that is too early stays
-            self._set_timer(due)
+    def _carry_on(self) -> None:
         while len(self._waiting) > self._staying and len(self._tasks) < MOST_CALLS:
             self._tasks.add(self._loop.create_task(self._carry_out_all()))
             self._staying += 1

@@ -35,8 +35,10 @@ def choose_proxy(target: Address, option: str | None = None) -> ChosenProxy | No
     for explicit, source in ((option, "--proxy"), (ours, _words(VARIABLE))):
         if explicit is not None:
             return None if explicit.lower() in OFF else _chosen(explicit, source)
+    if is_loopback(target.host):  # before all variables are read, which takes longer than to connect
+        return None
     settings = urllib.request.getproxies_environment()
-    if is_loopback(target.host) or _is_exempt(target, settings):
+    if _is_exempt(target, settings):
         return None
     for name in ("https" if target.secure else "http", "all"):
         if url := settings.get(name):

@@ -3,8 +3,7 @@
 Each driver adds its clock, how it writes, and what is to be seen to when all is told.
 """
 
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Generic, Protocol, TypeVar
 
 from probe.model.errors import LocalProtocolError
@@ -51,7 +50,7 @@ class Pump(Generic[P]):
         self._now = clock
         self._flushing = False
         self._acted = False  # somebody used the session while its events were handed out
-        self._untold: deque[Event] = deque()
+        self._untold: Iterator[Event] | None = None
         self._end_told = False
         self._ended: Ended | None = None
         self._bug: Exception | None = None
@@ -81,18 +80,32 @@ class Pump(Generic[P]):
             self._acted = True
             return
         self._flushing = True
-        session, untold = self._session, self._untold
+        session, on_event = self._session, self._on_event
         try:
             while True:
                 self._acted = False
                 if outgoing := session.outgoing():
-                    self._write(outgoing)
-                untold.extend(session.events())
-                while untold:
-                    event = untold.popleft()
+                    if len(outgoing) == 1 and type(outgoing[0]) is bytes:  # nearly always
+                        self._write_bytes(outgoing)
+                    else:
+                        self._write(outgoing)
+                if self._untold is not None:  # what an interruption left
+                    for event in self._untold:
+                        self._tell(event)
+                    self._untold = None
+                events = session.events()
+                if len(events) == 1:  # nearly always
+                    (event,) = events
                     if type(event) is Ended:
                         self._ended = event
-                    self._on_event(event)
+                    on_event(event)
+                elif events:
+                    self._untold = iter(events)
+                    for event in self._untold:
+                        if type(event) is Ended:
+                            self._ended = event
+                        on_event(event)
+                    self._untold = None
                 if not self._acted:
                     break
         except Exception:  # a bug: the session is not used again
@@ -103,6 +116,11 @@ class Pump(Generic[P]):
             raise
         self._flushing = False
         self._settle()
+
+    def _tell(self, event: Event) -> None:
+        if type(event) is Ended:
+            self._ended = event
+        self._on_event(event)
 
     def _write(self, outgoing: list[Any]) -> None:
         joined: list[bytes] = []

@@ -40,6 +40,32 @@ class TlsProfile:
         return _context(self)
 
 
+_EARLIEST_END = "earliest_end"
+
+
+class _Handshake(ssl.SSLObject):
+    """Says when certificates end, also of those that do not hold: the error by itself does not."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            setattr(error, _EARLIEST_END, _earliest_end(self))
+            raise
+
+
+def earliest_end(error: BaseException) -> float | None:
+    """UTC seconds: when the first of the certificates ends that this error is about; None: it is about none."""
+    return getattr(error, _EARLIEST_END, None)
+
+
+def _earliest_end(secured: ssl.SSLObject | ssl.SSLSocket) -> float | None:
+    """Of all that the server showed, whoever vouches for them. Public since Python 3.13, there since 3.10."""
+    chain = secured._sslobj.get_unverified_chain() or ()  # type: ignore[union-attr]  # noqa: SLF001
+    ends = (_utc_seconds(each.get_info().get("notAfter")) for each in chain)
+    return min((end for end in ends if end is not None), default=None)
+
+
 @lru_cache(maxsize=32)
 def _context(profile: TlsProfile) -> ssl.SSLContext:
     try:
@@ -51,6 +77,7 @@ def _context(profile: TlsProfile) -> ssl.SSLContext:
             next_step="Give a readable file with at least one certificate in PEM form.",
         ) from problem
     context.minimum_version = profile.minimum
+    context.sslobject_class = _Handshake
     context.set_alpn_protocols(["http/1.1"])  # WebSocket does not start from HTTP/2
     return context
 
@@ -68,6 +95,7 @@ def tls_facts(secured: ssl.SSLObject | ssl.SSLSocket) -> TlsFacts:
         names=tuple(value.strip() for _, value in certificate.get("subjectAltName", ())),
         not_before=_utc_seconds(certificate.get("notBefore")),
         not_after=_utc_seconds(certificate.get("notAfter")),
+        earliest_end=_earliest_end(secured),
         fingerprint=hashlib.sha256(secured.getpeercert(binary_form=True) or b"").hexdigest(),
     )
 

@@ -277,13 +277,13 @@ BACKEND_FAULTS: Entries = {
     "backend-docs-exposed": (DocsExposed, "", "the documentation is open in production"),
     "backend-traces": (
         Traces,
-        "http.no-upgrade",
+        "http.bad-gateway",
         "portfolio and trades break, and the answer shows the traceback",
     ),
     "backend-busy": (BusyLoop, "http.open-timeout", "requests keep the processor busy, and all others wait"),
     "backend-hash-broken": (
         HashBroken,
-        "http.no-upgrade",
+        "http.bad-gateway",
         "passwords can be neither hashed nor checked since a dependency was updated",
     ),
     "backend-mail": (MailTrouble, "", "the mail with the code comes late, not at all, or cannot be sent"),

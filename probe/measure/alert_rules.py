@@ -1,6 +1,6 @@
 """When to tell somebody: the alert rules, one table of data, and what they read."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from math import isfinite
 
@@ -88,7 +88,7 @@ class Rule:
     samples: tuple[str, float] | None = None  # of this reading at least so much, or it counts as not measured
     for_seconds: float = 0.0  # it fires when the condition held at every look for so long
     clears_at: float | None = None  # not beyond this it is clear; None: the threshold
-    clear_seconds: float = 60.0  # it is resolved when it was clear at every look for so long
+    clear_seconds: float = 60.0  # it is resolved when it was clear at every look for so long; see `_lasting`
     repeat_seconds: float | None = None  # None: as the engine says
     silences: frozenset[str] = (
         frozenset()
@@ -211,7 +211,7 @@ _OF_TARGETS = (
         severity=Severity.PAGE,
         readings=("auth_rejected",),
         unit=Unit.FLAG,
-        clear_seconds=0,
+        clear_seconds=240,  # a new credential may be rejected too, and the session must come back first
         silences=frozenset(
             {*_BURNS, "session_down", "connection_lost", "stream_stalled", "tick_stale", "reconnect_storm"}
             | {"all_endpoints_failing", "high_error_rate"}
@@ -415,4 +415,17 @@ _OF_MONITOR = (
     ),
 )
 
-RULES: tuple[Rule, ...] = (*_OF_TARGETS, *_OF_MONITOR)
+AFTERMATH = 30.0  # seconds; two of Prometheus' looks
+
+
+def _lasting(rules: dict[str, Rule]) -> tuple[Rule, ...]:
+    """What explains others outlasts them all: their cause is gone before they are, and nobody shall be told of them then."""
+
+    def clear_seconds(name: str) -> float:
+        rule = rules[name]
+        return max([rule.clear_seconds, *(clear_seconds(each) + AFTERMATH for each in rule.silences)])
+
+    return tuple(replace(rule, clear_seconds=clear_seconds(name)) for name, rule in rules.items())
+
+
+RULES: tuple[Rule, ...] = _lasting({rule.name: rule for rule in (*_OF_TARGETS, *_OF_MONITOR)})

@@ -6,7 +6,7 @@ from array import array
 
 MINUTES_KEPT = 360
 MINUTES_NEEDED = 30
-_ANOMALOUS_MADS, _ANOMALOUS_TIMES = 6, 2
+ANOMALOUS_MADS, ANOMALOUS_TIMES = 6, 2
 
 
 class Baseline:
@@ -43,4 +43,4 @@ class Baseline:
         """Far outside the usual spread and more than twice the usual; never before there is a baseline."""
         if self._median is None or self._mad is None:
             return False
-        return value > max(self._median + _ANOMALOUS_MADS * self._mad, _ANOMALOUS_TIMES * self._median)
+        return value > max(self._median + ANOMALOUS_MADS * self._mad, ANOMALOUS_TIMES * self._median)

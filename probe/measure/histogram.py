@@ -6,17 +6,27 @@ and place in one step, which makes adding a few dictionary operations. Only buck
 
 import math
 import struct
+import sys
 import zlib
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from itertools import chain
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, repeat
 from math import frexp
+from operator import rshift
 from typing import Any, Self
 
 LOWEST_SECONDS = 1e-6  # what is shorter, zero or negative counts in the bucket of this
 _BITS = 6  # 2**6 buckets for each power of two
 _SCALE = 2 << _BITS  # a mantissa, 0.5 to 1, times this is the place: 64 to 128
 _VERSION = 1
+
+# The upper half of a double is sign, 11 bits of exponent and 20 of mantissa, of which the highest _BITS are the place: shifted, it is
+# the bucket but for a constant.
+_UPPER_HALF = 1 if sys.byteorder == "little" else 0
+_BELOW_BUCKET = 20 - _BITS
+_BUCKET_BIAS = (1022 << _BITS) - (1 << _BITS)
+
 _EXACT = struct.Struct("<ddd")
 _CHECK = struct.Struct("<I")
 
@@ -95,6 +105,25 @@ class Histogram:
         if value > self.largest:  # noqa: PLR1730
             self.largest = value
 
+    def add_all(self, values: Sequence[float]) -> None:
+        """The same as adding them one by one, in a fifth of the time."""
+        if not values:
+            return
+        smallest, largest, total = min(values), max(values), sum(values)
+        if not (smallest > -1e300 and largest < 1e300) or math.isnan(total):
+            raise ValueError("one of these values is not a duration")
+        if smallest <= LOWEST_SECONDS:
+            values = [max(each, LOWEST_SECONDS) for each in values]
+        halves = memoryview(array("d", values)).cast("B").cast("I")[_UPPER_HALF::2].tolist()
+        counts = self._counts
+        for upper_bits, count in Counter(map(rshift, halves, repeat(_BELOW_BUCKET))).items():
+            bucket = upper_bits - _BUCKET_BIAS
+            counts[bucket] = counts.get(bucket, 0) + count
+        self.count += len(values)
+        self.total += total
+        self.smallest = min(self.smallest, smallest)
+        self.largest = max(self.largest, largest)
+
     def merge(self, other: Self) -> None:
         if self._counts:
             for bucket, count in other._counts.items():
@@ -123,6 +152,13 @@ class Histogram:
             if rank <= 0:
                 return min(max(_middle(bucket), self.smallest), self.largest)
         raise AssertionError("the buckets hold fewer values than were counted")
+
+    def buckets(self) -> Iterator[tuple[float, float, int]]:
+        """Where each bucket that was hit begins and ends, and its count; ascending."""
+        for bucket, count in sorted(self._counts.items()):
+            exponent, place = divmod(bucket - (1 << _BITS), 1 << _BITS)
+            begins = place + (1 << _BITS)
+            yield math.ldexp(begins / _SCALE, exponent), math.ldexp((begins + 1) / _SCALE, exponent), count
 
     def packed(self) -> Self:
         """The same in little memory. Nothing can be added to it."""

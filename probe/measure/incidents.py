@@ -12,6 +12,7 @@ from probe.session.transcript import Line
 GOOD_FOR_SECONDS = 5.0  # so long must it be good again before it counts as over; ended is when it became good
 KEPT = 20
 MOST_CODES = 4  # so many turns are told of one incident
+UNNAMED = "session.disconnected"  # nothing has failed yet
 _GRAVITY = (Cause.DEGRADED, Cause.STALLED, Cause.DISCONNECTED, Cause.AUTH)
 
 
@@ -68,11 +69,7 @@ class Incidents:
         else:
             sentence = f"{known.sentence}; then {condition.sentence}"
             self._codes.append(condition.code)
-        if (
-            known is not None
-            and cause is known.cause
-            and known.code not in (SILENT, f"session.{cause.value}")
-        ):
+        if known is not None and cause is known.cause and known.code not in (SILENT, UNNAMED):
             self.open = replace(known, sentence=sentence)
             return self.open
         self.open = Incident(
@@ -81,7 +78,7 @@ class Incidents:
             began_utc=known.began_utc if known else began_utc,
             ended_utc=None,
             cause=cause,
-            code=condition.code or f"session.{cause.value}",
+            code=condition.code or UNNAMED,
             sentence=sentence,
             advice=advice,
             blame=blame,

@@ -7,9 +7,10 @@ from probe.measure.baseline import Baseline
 from probe.measure.blame import Blamed, blame
 from probe.measure.health import Figures, HealthScore, health_score
 from probe.measure.ledger import Ledger
-from probe.measure.periods import MINUTE, Gathering, Lately, merged, without_gaps
+from probe.measure.periods import COUNTED, MINUTE, Gathering, Lately, merged, without_gaps
 from probe.measure.records import PINGS, Cause, Metric, Period, Record, Sample, SessionState, ping_in
 from probe.measure.snapshot import Quantiles
+from probe.model.events import Traffic
 
 RECENT = 60  # values of each metric for the sparklines
 SPARKLINES = (*PINGS, Metric.APP_RTT, Metric.TCP_RTT)
@@ -29,10 +30,12 @@ class Measurements:
         self.baseline, self.baseline_p95 = Baseline(), Baseline()  # of each minute's round trips
         self.recent: dict[Metric, array[float]] = {}
         self.tainted = 0
+        self.carried = Traffic()  # by the sessions that are over
         self.own_lag: Quantiles | None = None  # of the loop that runs all this
         self.late_until = self._stood_still_until = float("-inf")
         self._unsettled: list[tuple[float, Sample]] = []  # not known yet whether we were late
         self._watched_since = now
+        self._counted = dict.fromkeys(COUNTED, 0)  # in the minutes that are over
 
     # -- samples -----------------------------------------------------------------------------------------------------
 
@@ -70,12 +73,18 @@ class Measurements:
 
     def close_minute(self, now_utc: float, score: float | None) -> None:
         period = self.gathering.period(self._target, now_utc, self._ledger, score)
+        self._counted = self.totals
         self.gathering = Gathering(now_utc, self._ledger)
         self.lately.add(period)
         round_trips = ping_in(period.histograms)
         self.baseline.add(round_trips.quantile(0.5) if round_trips else None)
         self.baseline_p95.add(round_trips.quantile(0.95) if round_trips else None)
         self._emit(period)
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """Counted since the start."""
+        return {name: count + self.gathering.counts[name] for name, count in self._counted.items()}
 
     def forget_usual(self) -> None:
         """Another way has other usual times."""

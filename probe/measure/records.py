@@ -181,6 +181,8 @@ class Disconnected:
     close_code: int | None
     planned: bool  # the server said goodbye, or it came on its usual beat
     failure: Failure | None
+    heard_seconds: float | None = None  # since any byte came
+    said_seconds: float | None = None  # since we sent a message
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

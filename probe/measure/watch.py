@@ -274,6 +274,7 @@ class Watch(Judge):
 
     def _ended(self, event: Ended, at: float) -> None:
         failure, at_utc = event.failure, self._utc(at)
+        self.measurements.carried = self.measurements.carried.plus(event.traffic)
         went_mute = failure is not None and failure.facts.layer is Layer.HEARTBEAT
         if went_mute and self._stall_began is None and not self._left:
             self._lost_since = self._silent_since()
@@ -292,6 +293,8 @@ class Watch(Judge):
                     close_code=close.received_code if close else None,
                     planned=self.tries.planned,
                     failure=failure,
+                    heard_seconds=event.heard_seconds,
+                    said_seconds=event.said_seconds,
                 )
             )
         self.vitals, self.overdue, self.session_since_utc = None, (), None

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from html import escape
 from typing import NoReturn, Self
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 from probe.model.endpoint import Account
 
@@ -64,6 +65,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Bound:
+    """What a broker wrote into a session about whom it is for."""
+
+    address: str = ""
+    last_used_utc: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
     """What a broker's login needs, with what could be read from it offline."""
 
@@ -79,6 +88,7 @@ class Credentials:
     cookies: tuple[tuple[str, Secret], ...] = field(
         default=(), repr=False
     )  # of the web session it belongs to
+    bound: Bound | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +132,7 @@ class Redactor:
             value = secret.reveal()
             escaped = json.dumps(value)[1:-1]
             forms |= {value, escaped, json.dumps(escaped)[1:-1], quote(value, safe="", errors="replace")}
+            forms |= {escape(value), quote_plus(value, errors="replace")}  # as a page repeats it
             forms |= set(_in_base64(value.encode("utf-8", "surrogatepass")))
         longest_first = sorted(forms, key=len, reverse=True)
         self._values = tuple(form for form in longest_first if len(form) >= SHORTEST)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 from probe.model.errors import ConfigError
@@ -73,6 +74,7 @@ _EXAMPLES = {
 }
 
 
+@lru_cache(maxsize=1024)  # it is asked for several times of each connection
 def read_url(url: str) -> Address:
     """Take the URL of an endpoint apart: ``ws://``, ``wss://``, ``http://``, ``https://``, ``tcp://``, ``bridge://`` or ``terminal://``.
 

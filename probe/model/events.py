@@ -1,6 +1,7 @@
 """Facts at monotonic instants: all that a session ever says. A closed union.
 
-`QuoteArrived` comes by the thousand and is a named tuple (a third of the cost to build); the rest are frozen dataclasses.
+`QuoteArrived`, `RequestSent` and `RequestAnswered` come by the thousand and are named tuples (a third of the cost to build);
+the rest are frozen dataclasses.
 """
 
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class TlsFacts:
     not_before: float | None  # UTC seconds
     not_after: float | None
     fingerprint: str  # SHA-256 of the certificate, hex
+    earliest_end: float | None = None  # of this certificate and all others that came with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,11 @@ class TcpFacts:
     rtt_seconds: float
     rtt_variation_seconds: float
     retransmits: int
+    unacknowledged: int = 0  # segments that were sent and not acknowledged
+    backoff: int = 0  # how often in a row the wait before the next retransmission was doubled
+    unread_bytes: int = 0  # they came, and nobody here has read them
+    heard_seconds: float | None = None  # since any byte of the other end's came
+    acknowledged_seconds: float | None = None  # since it acknowledged anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,7 @@ class Dialled:
     local_port: int
     tls: TlsFacts | None
     proxy: str | None = None  # without its password
+    local_address: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,15 +143,13 @@ class PeerBeat:
     at: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestSent:
+class RequestSent(NamedTuple):
     at: float
     request: int
     intent: Intent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestAnswered:
+class RequestAnswered(NamedTuple):
     at: float
     request: int
     intent: Intent
@@ -200,6 +206,14 @@ class Traffic:
     bytes_sent: int = 0
     bytes_received: int = 0
 
+    def plus(self, other: "Traffic") -> "Traffic":
+        return Traffic(
+            messages_sent=self.messages_sent + other.messages_sent,
+            messages_received=self.messages_received + other.messages_received,
+            bytes_sent=self.bytes_sent + other.bytes_sent,
+            bytes_received=self.bytes_received + other.bytes_received,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
@@ -209,6 +223,9 @@ class Ended:
     phase: Phase  # where the session was when it began to end
     failure: Failure | None
     traffic: Traffic
+    heard_seconds: float | None = None  # since any byte came; None: none ever did, or nobody counts
+    said_seconds: float | None = None  # since we sent a message
+    in_order: bool = False  # both ends said goodbye: what was sent has arrived
 
 
 Event = (

@@ -153,7 +153,6 @@ KINDS: dict[str, Kind] = {
         "Check host and port; if they are right, the service is down or a firewall answers for it.",
         "tcp.refused",
         Retry.OTHER_REGION,
-        Blame.BROKER,
     ),
     "tcp.timeout": _kind(
         Layer.TCP,
@@ -348,7 +347,7 @@ KINDS: dict[str, Kind] = {
         Layer.UPGRADE,
         "the server called the request malformed (HTTP 400)",
         _VERSION,
-        "eio.sid-unknown",
+        "http.no-upgrade",
         Retry.STOP,
         Blame.EDGE,
     ),
@@ -391,11 +390,19 @@ KINDS: dict[str, Kind] = {
         Retry.SERVER_SAYS,
         Blame.BROKER,
     ),
+    "http.refused": _kind(
+        Layer.UPGRADE,
+        "the server refuses the request",
+        "Read what it says; it may want another path, or a client or account that is allowed this.",
+        "http.403-origin",
+        Retry.SERVER_SAYS,
+        Blame.EDGE,
+    ),
     "http.other-status": _kind(
         Layer.UPGRADE,
         "the server answered with an unexpected status",
         _OTHER_HOST,
-        "http.no-upgrade",
+        "http.bad-gateway",
         Retry.SERVER_SAYS,
         Blame.EDGE,
     ),
@@ -418,7 +425,7 @@ KINDS: dict[str, Kind] = {
         Layer.UPGRADE,
         "the connection ended before an answer came",
         _AGAIN,
-        "http.error-seen-as-timeout",
+        "http.open-timeout",
     ),
     "http.open-timeout": _kind(
         Layer.UPGRADE,
@@ -667,7 +674,7 @@ KINDS: dict[str, Kind] = {
         Layer.LOCAL,
         "a file on this machine cannot be read",
         "Check that it is there and that this user may read it.",
-        "host.fd-limit",
+        "host.unreadable-file",
         blame=Blame.US,
     ),
     "terminal.absent": _kind(
@@ -720,6 +727,33 @@ class CloseFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An HTTP answer that came in place of what was asked for; redacted."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = ()  # those that tell who answered and why; names in small letters
+    body: str = ""  # its beginning
+    is_whole: bool = True  # False: the end of its body was waited for in vain
+
+    def header(self, name: str) -> str:
+        """Empty: it is not there."""
+        return next((value for known, value in self.headers if known == name), "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What lay before us when it failed. Verdicts rest on this, and never on the words of a library."""
+
+    error: str = ""  # the innermost one's own name: ECONNRESET, EAI_NONAME, or what OpenSSL calls it
+    first_bytes: str = ""  # of an answer that is no HTTP, each sign a byte
+    answer: Answer | None = None
+    earliest_end: float | None = None  # UTC seconds, of the certificates that were shown and did not hold
+
+
+NOTHING_SEEN = Seen()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     kind: str
     spoke_last: Speaker = Speaker.NOBODY
@@ -728,6 +762,7 @@ class Failure:
     http_status: int | None = None
     slug: str | None = None  # the catalogue's, where more is known than the kind says
     retry_after_seconds: float | None = None
+    seen: Seen = NOTHING_SEEN
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from probe.model.failures import Blame
+from probe.model.findings import State
 
 
 class Direction(Enum):
@@ -77,6 +78,7 @@ class Refused:
     """The login was refused with words."""
 
     reason: str
+    slug: str | None = None  # the catalogue's, where more is known than that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,6 +269,12 @@ class Effect(Enum):
     DEGRADES = "degrades"
     NOTED = "noted"  # worth knowing, and harms nothing now
 
+    @property
+    def state(self) -> State:
+        if self is Effect.NOTED:
+            return State.HEALTHY
+        return State.DEGRADED if self is Effect.DEGRADES else State.FAILED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trouble:
@@ -278,6 +286,8 @@ class Trouble:
     effect: Effect
     blame: Blame
     certain: bool = False  # the answer excludes every look-alike
+    told: int | None = None  # the code with which the other end told it: its own, or an HTTP status
+    after_seconds: float | None = None  # until the answer that shows it came
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from probe.model.credentials import Secret
 from probe.monitor.channels import Command, Patience, Service, Webhook
 from probe.monitor.delivery import Channel, Channels
 from probe.monitor.monitor import Common, Monitor
+from probe.monitor.own import Own
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
@@ -120,6 +121,15 @@ async def assembled(
             "store_failing": None if store is None else float(store.failing is not None),
         }
 
+    def own() -> Own:
+        return Own(
+            delivered={
+                name: (count.sent, count.failed + count.dropped) for name, count in told.counts.items()
+            },
+            store_failing=None if store is None else store.failing is not None,
+            store_dropped=None if store is None else store.dropped,
+        )
+
     path = settings.store.path or default_path()
     keeps_history = keeps_history and settings.store.enabled
     told = Channels(channels(settings), note, utc=utc, patience=Patience(flush_seconds=FLUSH_WITHIN))
@@ -134,6 +144,7 @@ async def assembled(
         winners=Winners(warn=forgotten) if keeps_history else None,
         history=_history(path, utc) if store else None,
         own_failures=own_failures,
+        own=own,
         service=service,
         utc=utc,
     )

@@ -9,17 +9,19 @@ from dataclasses import dataclass, replace
 
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH, Asked, Verdict, judge
+from probe.drivers.dial import Resolver, system_resolver
 from probe.drivers.exchange import CallSettings
 from probe.drivers.proxies import ChosenProxy
 from probe.drivers.tls import TlsProfile
 from probe.measure.calendar import is_open
 from probe.measure.clocks import ClockOffset
+from probe.measure.vitals import FROZEN_SECONDS, FROZEN_TICKS
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
 from probe.model.events import Event, Phase
 from probe.model.failures import Failure
 from probe.model.findings import Withheld
-from probe.model.intents import AskHistory
+from probe.model.intents import AskHistory, Watch
 from probe.monitor.endpoints import About, Connected, Dialler, Session, give_up
 from probe.monitor.sign_in import Entered, SignIn
 from probe.safety import withheld_from
@@ -33,6 +35,10 @@ LOOKS = 3  # where prices are asked for: so often the same one says that it stan
 HISTORY_SECONDS = 300
 LEAST_SECONDS = 5.0  # are left for the connection, however long signing in took
 CALL_WITHIN = 15.0
+PINGS = 3  # while a session is looked at for longer
+KERNEL_EVERY = 1.0  # seconds; of a connection that is gone the kernel says nothing
+LIST_WITHIN = 2.0  # seconds after the login; the broker's list of what is tradable comes with it
+FRESH = 2.0  # seconds; a price that is older, or a ping without its answer, is worth waiting for
 GOODBYE_WITHIN = 1.0  # the verdict is known; a server that does not answer a goodbye is not worth more
 
 
@@ -50,6 +56,7 @@ class Knock:
     clock: ClockOffset | None
     verdict: Verdict
     last_messages: tuple[Line, ...]
+    control_symbol: str = ""  # watched beside the one asked for
 
 
 async def knock(
@@ -62,18 +69,27 @@ async def knock(
     timeout: float,
     about: About | None = None,
     symbol: str | None = None,
+    stays: float = 0.0,
+    resolve: Resolver = system_resolver,
+    utc: Callable[[], float] = time.time,
 ) -> Knock:
     """Connect, log in if there is a key and the endpoint may have it, look for prices and answers, leave.
 
     Args:
         symbol: Whose prices; None: the broker's usual one.
+        stays: For so many seconds after the login it looks on, though all has been seen, and at a second symbol too;
+            longer, if in the end it is not clear whether prices and answers still come. Where prices are asked for it only
+            looks on, and asks no more than a monitor.
+        resolve: By whom the host's addresses are told.
 
     A token that came from signing in and is refused is never used again; if it was an old one, a new one gets a try.
 
     Raises:
         ConfigError: sessions cannot be kept where they should be.
     """
-    look = _Look(broker, endpoint, tls, proxy, about or About(), symbol or broker.default_symbol)
+    look = _Look(
+        broker, endpoint, tls, proxy, about or About(), symbol or broker.default_symbol, stays, resolve, utc
+    )
     withheld = withheld_from(endpoint) if key else None
     if withheld is not None:
         return await look.run(None, timeout, withheld=withheld)
@@ -105,10 +121,14 @@ class _Look:
         proxy: ChosenProxy | None,
         about: About,
         symbol: str,
+        stays: float,
+        resolve: Resolver,
+        utc: Callable[[], float],
     ) -> None:
         self._broker, self._endpoint, self._tls, self._proxy = broker, endpoint, tls, proxy
-        self._about, self._symbol = about, symbol
-        self._began_at = time.time()
+        self._about, self._symbol, self._stays, self._utc = about, symbol, stays, utc
+        self._resolve = resolve
+        self._began_at = utc()
 
     def call_settings(self, timeout: float) -> CallSettings:
         through = self._proxy.proxy if self._proxy else None
@@ -136,13 +156,16 @@ class _Look:
             tls=self._tls,
             proxy="none",
             phase_deadline=timeout,
+            utc=self._utc,
             about=self._about,
         )
         session = dialler.session(self._endpoint, credentials, watch=(symbol,) if symbol else ())
-        gaze = _Gaze(session, symbol, self._broker, time.time() - asyncio.get_running_loop().time())
+        utc_at_zero = self._utc() - asyncio.get_running_loop().time()
+        gaze = _Gaze(session, symbol, self._broker, self._stays, utc_at_zero)
         if entered is not None:
             gaze.facts.add(entered.event)
-        plan = replace(dialler.plan(self._endpoint), proxy=self._proxy.proxy if self._proxy else None)
+        through = self._proxy.proxy if self._proxy else None
+        plan = replace(dialler.plan(self._endpoint), proxy=through, resolve=self._resolve)
         await gaze.run(dialler.dialled(session, self._endpoint, gaze.note, plan), timeout)
         asked = Asked(
             login=goes_in,
@@ -154,7 +177,8 @@ class _Look:
             price_within=max(LOOKED_LONG_ENOUGH, LOOKS * _data_every(session)),
         )
         clock = gaze.facts.clock(gaze.utc_at_zero)
-        return self._judged(gaze.facts, asked, clock, entered, session.transcript())
+        result = self._judged(gaze.facts, asked, clock, entered, session.transcript())
+        return replace(result, control_symbol=gaze.control_symbol)
 
     def _judged(
         self,
@@ -186,12 +210,16 @@ class _Gaze:
         session: Session,
         symbol: str | None,
         broker: Broker,
+        stays: float,
         utc_at_zero: float,
     ) -> None:
         self.facts = Facts()
         self.utc_at_zero = utc_at_zero
+        self.control_symbol = ""
         self._session, self._symbol, self._broker = session, symbol, broker
         self._asks = isinstance(session, ClientSession) and broker.rules.asks_history
+        self._is_pushed = isinstance(session, ClientSession)
+        self._stays = stays if symbol is not None else 0.0
         self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
         self._wanted: Callable[[], bool] = lambda: False
 
@@ -203,19 +231,77 @@ class _Gaze:
                 connection = await dialling
         except TimeoutError:
             return  # the session was told so, and has said its `Ended`
+        is_watched = self._is_pushed and self._stays > 0.0
+        watching = loop.create_task(self._watch_kernel(connection)) if is_watched else None
         try:
             if await self._wait(lambda: self._is_live, until):
+                stays_until = min(until, loop.time() + self._stays)
                 if self._asks:
                     connection.act(self._ask_history)
+                if is_watched:
+                    await self._watch_control(connection, until)
                 data_within = max(DATA_WITHIN, (LOOKS + 1) * _data_every(self._session))
                 await self._wait(self._has_seen_enough, min(until, loop.time() + data_within))
-            self.facts.kernel = connection.tcp_facts()
+                if is_watched:
+                    await self._stay(connection, stays_until, until)
+                elif self._stays:
+                    await self._wait(lambda: False, stays_until)
+            self.facts.kernel = connection.tcp_facts() or self.facts.kernel
             connection.act(give_up)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(GOODBYE_WITHIN):
                     await connection.ended()
         finally:
+            if watching is not None:
+                watching.cancel()
             connection.abort()
+
+    async def _watch_kernel(self, connection: Connected) -> None:
+        while True:
+            self.facts.kernel = connection.tcp_facts() or self.facts.kernel
+            await asyncio.sleep(KERNEL_EVERY)
+
+    async def _watch_control(self, connection: Connected, until: float) -> None:
+        """Another symbol shows whether a market that is quiet is so for everybody."""
+        within = min(until, asyncio.get_running_loop().time() + LIST_WITHIN)
+        cap = self._broker.house.stream_cap
+        if (cap is not None and cap < 2) or not await self._wait(
+            lambda: self.facts.assets is not None, within
+        ):
+            return
+        rows = self.facts.assets.rows if self.facts.assets else ()
+        tradable = [each.symbol for each in rows if each.is_open and each.symbol != self._symbol]
+        usual = self._broker.default_symbol
+        self.control_symbol = usual if usual in tradable else next(iter(tradable), "")
+        if self.control_symbol and self._is_live:
+            connection.act(lambda session, now: session.ask(Watch(symbol=self.control_symbol), now))
+
+    async def _stay(self, connection: Connected, stays_until: float, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        for left in reversed(range(PINGS)):
+            await self._wait(lambda: False, stays_until - left * self._stays / (PINGS + 1))
+            if not self._is_live:
+                return
+            connection.act(ClientSession.ping)
+        within = min(until, loop.time() + DATA_WITHIN + 2 * FRESH)
+        if not await self._wait(self._is_clear, min(until, loop.time() + FRESH)) and self._is_live:
+            if self._asks:
+                connection.act(self._ask_history)  # is anything answered now?
+            await self._wait(self._is_clear, within)
+        if self._is_clear() and self._is_live:
+            await self._wait(self._has_moved, min(until, loop.time() + FROZEN_SECONDS / 2))
+
+    def _has_moved(self) -> bool:
+        """The price is not always the same one, or has been so for long enough."""
+        values = [each.price for each in self.facts.quotes if each.symbol == self._symbol]
+        return not values or len(set(values)) > 1 or len(values) >= FROZEN_TICKS
+
+    def _is_clear(self) -> bool:
+        """Nothing is awaited whose staying away would mean something."""
+        facts, now = self.facts, asyncio.get_running_loop().time()
+        ages = {each.symbol: now - each.at for each in facts.quotes}
+        prices = facts.is_open(self._symbol or "") is False or ages.get(self._symbol or "", now) < FRESH
+        return facts.unanswered_ping is None and prices
 
     async def _wait(self, wanted: Callable[[], bool], until: float) -> bool:
         """Until it is so, the session ended, or the time is over."""

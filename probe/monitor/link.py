@@ -171,6 +171,10 @@ class Link:
         """What that one was opened with."""
         return self._hold.credentials if self._hold is not None else None
 
+    def has_seen_refused(self, credentials: Credentials | None) -> bool:
+        """Whether the broker said of it that it is not to be tried again."""
+        return credentials is not None and credentials in self._rejected
+
     @property
     def endpoint(self) -> Endpoint | None:
         """Where that one is, or was."""

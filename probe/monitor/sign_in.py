@@ -14,7 +14,7 @@ from probe.session.broker import WebEntry
 from probe.wire.calls import Flow
 
 # A renewal that ends so is worth asking for the password; anything else would end signing in as well.
-_NEEDS_THE_PASSWORD = ("login.signed-out", "login.stale-token", "login.page-changed")
+NEEDS_THE_PASSWORD = ("login.signed-out", "login.stale-token", "login.page-changed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ class SignIn:
         elif kept is not None and kept.session.cookies:
             how = "a renewed token"
             outcome = await run(self.web.renew(kept.session, origin))
-            if isinstance(outcome, Failure) and outcome.kind in _NEEDS_THE_PASSWORD:
+            if isinstance(outcome, Failure) and outcome.kind in NEEDS_THE_PASSWORD:
                 outcome = None
         if outcome is None:
             how = "the password"

@@ -12,6 +12,7 @@ from probe.model.failures import Failure
 from probe.model.meanings import Meaning
 from probe.session.codec import Codec, DialectRules, no_codec
 from probe.session.polled import Survey
+from probe.session.signs import BrokerSign
 from probe.wire.calls import Flow
 
 
@@ -88,7 +89,11 @@ class HouseRules:
     closed_orders_kept: int = 20
     regions: tuple[Region, ...] = REGIONS
     prices_every: float | None = None  # seconds between two ticks of a symbol; None: each is told
+    look_every: float = 1.0  # seconds until a session sees what another one did on the same account
     connection_cap: int | None = None  # of one client address at one endpoint; more are refused
+    lifts: tuple[
+        str, ...
+    ] = ()  # faults that lift its limits of one client address, which all sessions of a load test share
     market: str | None = None  # brokers of one market have the same prices; None: one of its own
     listings: Mapping[str, str] = field(
         default_factory=dict
@@ -162,6 +167,16 @@ Surveyor = Callable[[SurveyPlan], Survey]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class KnownClient:
+    """A package of others by which programs speak to a broker."""
+
+    name: str  # as pip knows it, in small letters
+    library: str = ""  # of which it uses what was taken away; empty: nothing of the kind is known
+    gone_since: tuple[int, ...] = ()  # that library's version
+    why: str = ""  # what it uses, as the end of a sentence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spoken:
     rules: DialectRules
     codec: Callable[[], Codec]
@@ -195,6 +210,11 @@ class Broker:
     journals: bool = False  # its programs on the user's own machine keep a journal that its surveys read
     touches: bool = False  # its surveys time the way to access points
     speak: Callable[[Mapping[str, str]], Spoken] | None = None  # what other choices change
+    signs: Mapping[str, BrokerSign] = field(default_factory=dict)  # by the slug of the failure
+    clients: tuple[KnownClient, ...] = ()
+    domains: tuple[
+        str, ...
+    ] = ()  # all that is known to be the broker's or its makers', in small letters: never put under load
 
     @property
     def open_endpoints(self) -> tuple[Endpoint, ...]:

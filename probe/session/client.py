@@ -1,7 +1,7 @@
 """The client's end of a session: opens it by the dialect's script, keeps it alive, asks, and says what happened."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote
 
 from probe.model.credentials import Credentials, Redactor
@@ -27,6 +27,7 @@ from probe.model.failures import Failure
 from probe.model.intents import (
     AnswerBeat,
     Beat,
+    ChooseAccount,
     Intent,
     Join,
     Leave,
@@ -50,16 +51,24 @@ from probe.model.meanings import (
     Welcome,
 )
 from probe.session.codec import BeatRule, Codec, DialectRules, Message, Role
-from probe.session.core import KIND_OF_CLOSE_CODE, KIND_OF_GOODBYE, SessionCore, SocketEvent
+from probe.session.core import (
+    CLOSING,
+    ENDED,
+    KIND_OF_CLOSE_CODE,
+    KIND_OF_GOODBYE,
+    LIVE,
+    SessionCore,
+    SocketEvent,
+)
 from probe.session.phases import Move
 from probe.session.proof import DemoProof
-from probe.session.refusal import failure_of_refusal
-from probe.session.requests import Requests, answer_key
+from probe.session.refusal import failure_of_handshake, failure_of_refusal
+from probe.session.requests import Pending, Requests, answer_key
+from probe.session.strangers import slug_of, wants_tls
 from probe.wire.websocket import (
     ClientSocket,
     CloseReceived,
     HandshakeBroken,
-    HandshakeFault,
     Opened,
     UpgradeRefused,
 )
@@ -72,9 +81,12 @@ REQUEST_DEADLINE = 10.0
 # ones keep this distance from the broker's own keep-alive: writing that would count as their time.
 FIRST_PING_AFTER = 0.5
 
-_NOT_ASKED = Join | Login | Beat | AnswerBeat | Murmur | UnknownIntent  # by whoever uses a session
+# By whoever uses a session.
+_NOT_ASKED = frozenset((Join, Login, Beat, AnswerBeat, Murmur, UnknownIntent))
+_STAY = Move.STAY
+_new = tuple.__new__  # half the cost of a named tuple's own, which is a Python function
 PEER_BEAT, REFUSAL = "peer beat", "refusal body"
-BEAT, ANSWER, REQUEST = "beat:", "answer:", "request:"
+BEAT, ANSWER, REQUEST = "beat:", "answer:", "request"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +114,7 @@ class ClientSession(SessionCore[ClientSocket]):
         "_requests",
         "_terms",
         "_unanswered",
+        "answers_beats",
         "plan",
     )
 
@@ -134,6 +147,7 @@ class ClientSession(SessionCore[ClientSocket]):
         self._messages_at_beat = 0
         self._asked_data_at: float | None = None
         self._proof = DemoProof()
+        self.answers_beats = True  # off: to see what the server does about it
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
@@ -144,31 +158,33 @@ class ClientSession(SessionCore[ClientSocket]):
             UnsafeTarget: an order, and the server has not said in this session that this is a demo account.
             LocalProtocolError: the session is not live, or this is nothing that a user of a session asks.
         """
-        if isinstance(intent, Leave):
+        kind = type(intent)
+        if kind is Leave:
             self.leave(now)
             return None
-        if self._phase is not Phase.LIVE:
+        if self._phase is not LIVE:
             raise LocalProtocolError(
                 f"{type(intent).__name__} asked while {self._phase.value}; wait until the session is live"
             )
-        if isinstance(intent, _NOT_ASKED):
+        if kind in _NOT_ASKED:
             raise LocalProtocolError(
                 f"{type(intent).__name__} is the session's own business, or the simulator's"
             )
         if isinstance(intent, Trading):
             self._refuse_unless_demo(intent)
         messages = self._codec.encode_intent(intent)
-        self._proof.ask(intent)
-        if isinstance(intent, Watch):
+        if kind is Watch:
             self._asked_data_at = now
+        elif isinstance(intent, ChooseAccount):
+            self._proof.ask(intent)
         self._send(messages, now)
         key = answer_key(intent)
         if key is None:
             return None
-        pending = self._requests.add(intent, key, now)
-        deadline = self._codec.rules.request_deadlines.get(type(intent), REQUEST_DEADLINE)
-        self._timers.set(f"{REQUEST}{pending.number}", now + deadline)
-        self._events.append(RequestSent(at=now, request=pending.number, intent=intent))
+        due = now + self._codec.rules.request_deadlines.get(kind, REQUEST_DEADLINE)
+        pending = self._requests.add(intent, key, now, due)
+        self._timers.set_no_later(REQUEST, due)  # one for all: an answer need not take it back
+        self._events.append(_new(RequestSent, (now, pending.number, intent)))
         return pending.number
 
     @property
@@ -285,57 +301,51 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _on_message(self, message: Message, now: float) -> None:
         for meaning in self._codec.decode_meaning(message):
-            if type(meaning) is Quotes and self._phase is Phase.LIVE:
+            if type(meaning) is Quotes and self._phase is LIVE:
                 if self._asked_data_at is not None:
                     self._events.append(FirstData(at=now, asked_at=self._asked_data_at))
                     self._asked_data_at = None
-                events = self._events
-                for symbol, broker_time, price in meaning.rows:
-                    events.append(QuoteArrived(now, symbol, broker_time, price))
-            elif type(meaning) is Unrecognised:
+                for row in meaning.rows:
+                    self._events.append(_new(QuoteArrived, (now, *row)))
+                continue
+            if type(meaning) is Unrecognised:
                 self._proof.hear(meaning)
                 self._surprise(meaning.problem, meaning.preview, now)
             else:
                 self._on_meaning(meaning, now)
-            if self._phase in (Phase.CLOSING, Phase.ENDED):
+            if self._phase is CLOSING or self._phase is ENDED:
                 return
 
     def _on_meaning(self, meaning: Meaning, now: float) -> None:
-        move = self._step(meaning, now)
-        if self._phase is Phase.LIVE:  # what comes before its time proves nothing
+        move = self._moves.get(type(meaning)) or self._step(meaning, now)
+        if self._phase is LIVE:  # what comes before its time proves nothing
             self._proof.hear(meaning)
-        if move is Move.NEXT:
+        if move is _STAY:
+            self._hear(meaning, now)
+        elif move is Move.NEXT:
             if isinstance(meaning, Welcome):
                 self._take_terms(meaning, now)
             self._events.append(Told(at=now, meaning=meaning))
             self._advance(now)
         elif move is Move.CLOSE:
             self._thrown_out(meaning, now)
-        elif move is Move.STAY:
-            self._hear(meaning, now)
 
     def _hear(self, meaning: Meaning, now: float) -> None:
-        match meaning:
-            case BeatAsked(payload=payload):
-                self._send(self._codec.encode_intent(AnswerBeat(payload=payload)), now)
+        if type(meaning) is BeatAsked:
+            if self.answers_beats:
+                self._send(self._codec.encode_intent(AnswerBeat(payload=meaning.payload)), now)
                 self._expect_peer_beat(now)
                 self._events.append(PeerBeat(at=now))
-                return
-            case BeatAnswered():
-                self._beat_answered(next((name for name in self._unanswered if name != WEBSOCKET), ""), now)
-                return
-            case _:
-                pass
+            return
+        if type(meaning) is BeatAnswered:
+            self._beat_answered(next((name for name in self._unanswered if name != WEBSOCKET), ""), now)
+            return
         pending = self._requests.answered_by(meaning)
         if pending is None:
             self._events.append(Told(at=now, meaning=meaning))
             return
-        self._timers.cancel(f"{REQUEST}{pending.number}")
-        self._events.append(
-            RequestAnswered(
-                at=now, request=pending.number, intent=pending.intent, answer=meaning, sent_at=pending.sent_at
-            )
-        )
+        number, intent, _, sent_at, _ = pending
+        self._events.append(_new(RequestAnswered, (now, number, intent, meaning, sent_at)))
 
     def _take_terms(self, welcome: Welcome, now: float) -> None:
         self._terms = welcome
@@ -348,10 +358,9 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _thrown_out(self, meaning: Meaning, now: float) -> None:
         match meaning:
-            case Refused(reason=reason):
-                self._fail(
-                    "auth.revoked" if self._phase is Phase.LIVE else "auth.refused", now, detail=reason
-                )
+            case Refused(reason=reason, slug=slug):
+                kind = "auth.revoked" if self._phase is Phase.LIVE else "auth.refused"
+                self._fail(kind, now, detail=reason, slug=slug)
             case JoinRefused(message=message):
                 self._fail("sio.connect-error", now, detail=message)
             case Goodbye(reason=reason):
@@ -368,14 +377,11 @@ class ClientSession(SessionCore[ClientSocket]):
             self._beat(self._beats[name[len(BEAT) :]], due_at, now)
         elif name.startswith(ANSWER):
             self._beat_missed(name[len(ANSWER) :], now)
-        elif name.startswith(REQUEST):
-            pending = self._requests.take(int(name[len(REQUEST) :]))
-            if pending is not None:
-                self._events.append(
-                    RequestExpired(
-                        at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at
-                    )
-                )
+        elif name == REQUEST:
+            for pending in self._requests.take_overdue(now):
+                self._expired(pending, now)
+            if (due := self._requests.next_due()) is not None:
+                self._timers.set(REQUEST, due)
         elif name == PEER_BEAT and self._terms is not None:
             if WEBSOCKET in self._unanswered and self._unanswered[WEBSOCKET][3] == self._messages_in:
                 self._beat_missed(WEBSOCKET, now)  # not one heartbeat stopped: everything did
@@ -440,20 +446,13 @@ class ClientSession(SessionCore[ClientSocket]):
                 self._advance(now)
             case UpgradeRefused():
                 self._refused(happened, now)
-            case HandshakeBroken(reason=reason, detail=detail, preview=seen):
-                kind = "http.not-http" if reason is HandshakeFault.NOT_HTTP else "http.handshake-invalid"
-                shown = f"{detail}: {self._short(seen.decode('latin-1'))!r}" if seen else detail
-                self._fail(kind, now, detail=shown)
+            case HandshakeBroken():
+                self._begin_closing(now, self._failed_handshake(happened), None)
             case _:
                 raise LocalProtocolError(f"a client cannot receive {type(happened).__name__}")
 
-    def receive(self, item: bytes, now: float) -> None:
-        super().receive(item, now)
-        if (
-            self._phase is Phase.UPGRADING
-            and REFUSAL not in self._timers
-            and self._refusal_so_far() is not None
-        ):
+    def _still_upgrading(self, now: float) -> None:
+        if REFUSAL not in self._timers and self._refusal_so_far() is not None:
             self._timers.set(REFUSAL, now + REFUSAL_BODY_WITHIN)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
@@ -461,13 +460,22 @@ class ClientSession(SessionCore[ClientSocket]):
             for happened in self._socket.receive_end():
                 if isinstance(happened, UpgradeRefused):  # that its body was cut short does not matter
                     self._refused(happened, now)
+                elif isinstance(happened, HandshakeBroken) and happened.preview:
+                    failure = failure or self._failed_handshake(happened)
         super().receive_end(now, failure)
 
     def _refusal_so_far(self) -> UpgradeRefused | None:
         return self._socket.refusal_so_far()
 
     def _refused(self, refusal: UpgradeRefused, now: float) -> None:
-        self._begin_closing(now, failure_of_refusal(refusal, self._spoke_last, self._transcript.redact), None)
+        failure = failure_of_refusal(refusal, self._spoke_last, self._transcript.redact)
+        if wants_tls(refusal.body_preview):
+            failure = replace(failure, slug="tls.tls-on-plain")
+        self._begin_closing(now, failure, None)
+
+    def _failed_handshake(self, broken: HandshakeBroken) -> Failure:
+        failure = failure_of_handshake(broken, self._spoke_last, self._transcript.redact)
+        return replace(failure, slug=slug_of(broken.preview))
 
     def _short(self, text: str) -> str:
         """A peer's own words inside a sentence."""
@@ -496,9 +504,11 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _before_end(self, now: float) -> None:
         for pending in self._requests.take_all():
-            self._events.append(
-                RequestExpired(at=now, request=pending.number, intent=pending.intent, sent_at=pending.sent_at)
-            )
+            self._expired(pending, now)
+
+    def _expired(self, pending: Pending, now: float) -> None:
+        number, intent, _, sent_at, _ = pending
+        self._events.append(RequestExpired(at=now, request=number, intent=intent, sent_at=sent_at))
 
 
 def _entered_by(path: str, name: str | None, credentials: Credentials | None) -> str:

@@ -13,7 +13,7 @@ from probe.model.credentials import Redactor
 from probe.model.events import Ended, Event, Phase, PhaseFinished, Surprise, Traffic
 from probe.model.failures import CloseFacts, Failure, Layer, Speaker
 from probe.session.codec import Codec, Message
-from probe.session.phases import STEP_OF, TABLE, Move
+from probe.session.phases import MOVES, Move
 from probe.session.transcript import Line, Transcript
 from probe.wire.drivable import Signal, Timers
 from probe.wire.websocket import (
@@ -55,6 +55,9 @@ DIALLING_PHASE_OF = {
     Layer.PROXY: Phase.TUNNELLING,
     Layer.TLS: Phase.SECURING,
 }
+# Where every message passes: an enum's own attribute is a function call.
+LIVE, UPGRADING, CLOSING, ENDED = Phase.LIVE, Phase.UPGRADING, Phase.CLOSING, Phase.ENDED
+_LOCAL, _REMOTE = Speaker.LOCAL, Speaker.REMOTE
 SURPRISES_TOLD = 100  # a peer that sends nothing but nonsense must not fill our memory with complaints
 
 
@@ -76,12 +79,17 @@ class SessionCore(Generic[Socket]):
         "_ending_phase",
         "_events",
         "_failure",
+        "_heard_at",
+        "_keeps",
         "_messages_in",
         "_messages_out",
+        "_moves",
         "_outgoing",
         "_peer_closed_first",
         "_phase",
         "_rng",
+        "_said_at",
+        "_silent_before",
         "_socket",
         "_spoke_last",
         "_surprises",
@@ -89,6 +97,7 @@ class SessionCore(Generic[Socket]):
         "_transcript",
     )
 
+    answers_beats: bool = True
     _patience = 1.0  # how much longer than the table's deadlines this end waits
 
     def __init__(
@@ -104,10 +113,12 @@ class SessionCore(Generic[Socket]):
         self._socket: Socket = socket
         self._rng = rng
         self._transcript = Transcript(keep=keep_messages, redact=redact)
+        self._keeps = keep_messages > 0
         self._timers = Timers()
         self._outgoing: list[bytes | Signal] = []
         self._events: list[Event] = []
         self._phase = Phase.CONNECTING
+        self._moves = MOVES[Phase.CONNECTING]
         self._ending_phase = Phase.CONNECTING
         self._began_at = 0.0
         self._ended = False
@@ -118,6 +129,8 @@ class SessionCore(Generic[Socket]):
         self._spoke_last = Speaker.NOBODY
         self._surprises = 0
         self._messages_in = self._messages_out = self._bytes_in = self._bytes_out = 0
+        self._heard_at = self._said_at = 0.0  # anything at all; a message
+        self._silent_before = 0.0  # seconds, before what was heard last
 
     # -- the driver's side -------------------------------------------------------------------------------------------
 
@@ -129,19 +142,23 @@ class SessionCore(Generic[Socket]):
     def receive(self, item: bytes, now: float) -> None:
         if self._ended:
             return
+        self._silent_before, self._heard_at = now - self._heard_at, now
         self._bytes_in += len(item)
-        self._spoke_last = Speaker.REMOTE
+        self._spoke_last = _REMOTE
         for happened in self._socket.receive(item):
             if type(happened) is Text or type(happened) is Binary:
                 self._messages_in += 1
                 message: Message = happened[0]
-                self._transcript.note(now, "<", message)
-                if self._phase is not Phase.CLOSING:
+                if self._keeps:
+                    self._transcript.note(now, "<", message)
+                if self._phase is not CLOSING:
                     self._on_message(message, now)
             else:
                 self._on_control(happened, now)
             if self._ended:
                 return
+        if self._phase is UPGRADING:
+            self._still_upgrading(now)
 
     def receive_end(self, now: float, failure: Failure | None) -> None:
         if self._ended:
@@ -166,7 +183,7 @@ class SessionCore(Generic[Socket]):
                 self._on_timer(name, due_at, now)
 
     def next_wake(self) -> float | None:
-        return self._timers.next()
+        return self._timers.earliest
 
     def outgoing(self) -> list[bytes | Signal]:
         out = self._outgoing
@@ -209,6 +226,9 @@ class SessionCore(Generic[Socket]):
     def _on_handshake(self, happened: SocketEvent, now: float) -> None:
         raise NotImplementedError
 
+    def _still_upgrading(self, now: float) -> None:
+        """More of the handshake came, and it is not over."""
+
     def _on_timer(self, name: str, due_at: float, now: float) -> None:
         raise NotImplementedError
 
@@ -231,7 +251,7 @@ class SessionCore(Generic[Socket]):
     def _enter(self, phase: Phase, now: float) -> None:
         if phase not in (Phase.UPGRADING, Phase.CLOSING):
             self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
-        self._phase, self._began_at = phase, now
+        self._phase, self._moves, self._began_at = phase, MOVES[phase], now
         deadline = self._codec.rules.deadlines.get(phase)
         if deadline is None:
             self._timers.cancel(DEADLINE)
@@ -240,8 +260,8 @@ class SessionCore(Generic[Socket]):
         self._on_entered(phase, now)
 
     def _step(self, meaning: object, now: float) -> Move | None:
-        """Where the table sends us; None: nowhere, and a surprise was noted."""
-        move = TABLE.get((self._phase, STEP_OF[type(meaning)]))
+        """Where the table sends us; None: nowhere, and a surprise is noted."""
+        move = self._moves.get(type(meaning))
         if move is None:
             self._surprise(f"{type(meaning).__name__} does not belong into this phase", repr(meaning), now)
         return move
@@ -265,18 +285,20 @@ class SessionCore(Generic[Socket]):
     # -- saying ------------------------------------------------------------------------------------------------------
 
     def _send(self, messages: Iterable[Message], now: float) -> None:
+        self._said_at = now
         for message in messages:
             if isinstance(message, str):
                 data = self._socket.send_text(message)
             else:
                 data = self._socket.send_binary(message)
-            self._transcript.note(now, ">", message)
+            if self._keeps:
+                self._transcript.note(now, ">", message)
             self._messages_out += 1
             self._put(data)
 
     def _put(self, data: bytes) -> None:
         self._bytes_out += len(data)
-        self._spoke_last = Speaker.LOCAL
+        self._spoke_last = _LOCAL
         self._outgoing.append(data)
 
     # -- control frames and the end ------------------------------------------------------------------------------------
@@ -284,7 +306,7 @@ class SessionCore(Generic[Socket]):
     def _on_control(self, happened: SocketEvent, now: float) -> None:
         match happened:
             case Ping(payload=payload):
-                if self._phase is not Phase.CLOSING:
+                if self._phase is not Phase.CLOSING and self.answers_beats:
                     self._put(self._socket.send_pong(payload))
             case Pong(payload=payload):
                 self._on_pong(payload, now)
@@ -308,8 +330,16 @@ class SessionCore(Generic[Socket]):
         failure = self._peer_closed(close)
         self._begin_closing(now, failure, close.code if close.code != NO_CODE else None)
 
-    def _fail(self, kind: str, now: float, *, detail: str = "", close_code: int | None = NORMAL) -> None:
-        self._begin_closing(now, self._failed(kind, detail), close_code)
+    def _fail(
+        self,
+        kind: str,
+        now: float,
+        *,
+        detail: str = "",
+        close_code: int | None = NORMAL,
+        slug: str | None = None,
+    ) -> None:
+        self._begin_closing(now, replace(self._failed(kind, detail), slug=slug), close_code)
 
     def _failed(self, kind: str, detail: str = "") -> Failure:
         return Failure(kind=kind, spoke_last=self._spoke_last, detail=self._transcript.redact(detail))
@@ -348,7 +378,21 @@ class SessionCore(Generic[Socket]):
         failure = self._failure
         if failure is not None and (self._close_sent is not None or self._close_received is not None):
             failure = replace(failure, close=self._close_facts())
-        self._events.append(Ended(at=now, phase=self._ending_phase, failure=failure, traffic=self.traffic))
+        self._events.append(
+            Ended(
+                at=now,
+                phase=self._ending_phase,
+                failure=failure,
+                traffic=self.traffic,
+                heard_seconds=self._silence(now) if self._bytes_in else None,
+                said_seconds=now - self._said_at if self._messages_out else None,
+                in_order=self._close_sent is not None and self._close_received is not None,
+            )
+        )
+
+    def _silence(self, now: float) -> float:
+        """Before the end. A close frame is the end itself."""
+        return now - self._heard_at + (self._silent_before if self._close_received else 0.0)
 
     def _close_facts(self) -> CloseFacts:
         received = self._close_received

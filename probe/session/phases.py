@@ -76,3 +76,9 @@ STEP_OF: dict[type, Step] = {
 }
 STEP_OF |= {kind: Step.TELL for kind in meanings.Meaning.__args__ if kind not in STEP_OF}
 STEP_OF |= {kind: Step.ASK for kind in intents.Intent.__args__ if kind not in STEP_OF}
+
+# The same table by what was heard: looking up pairs of enums would cost a call for each half.
+MOVES: dict[Phase, dict[type, Move]] = {
+    phase: {kind: TABLE[phase, step] for kind, step in STEP_OF.items() if (phase, step) in TABLE}
+    for phase in Phase
+}

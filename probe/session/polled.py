@@ -272,7 +272,8 @@ class PolledSession:
             refused = next((each for each in said if isinstance(each, Refused)), None)
             self._tell([each for each in said if each is not refused], now)
             if refused is not None:
-                said = Failure(kind="auth.refused", detail=self._telling.shown(refused.reason, 200))
+                reason = self._telling.shown(refused.reason, 200)
+                said = Failure(kind="auth.refused", detail=reason, slug=refused.slug)
         if isinstance(said, Failure):
             self._finish(now, said)
             return False

@@ -89,7 +89,7 @@ def read_quotes(payload: Any, name: str, fields: tuple[int, ...]) -> list[Meanin
             continue
         if len(row) > most:
             drift = len(row)
-        quotes.append(Quote(symbol, at, price))
+        quotes.append(tuple.__new__(Quote, (symbol, at, price)))
     told: list[Meaning] = [Quotes(tuple(quotes))]
     if sieve:
         sieve.good = len(quotes)

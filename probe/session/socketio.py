@@ -23,6 +23,7 @@ from probe.session.codec import DialectRules, Message
 from probe.wire import socketio as wire
 
 ENGINE_BEAT = "engine"  # Engine.IO 3: the client pings
+_OURS = frozenset((Join, AnswerBeat, Leave, Beat))  # what this layer may say by itself
 NOT_AS_EXPECTED = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError)
 
 
@@ -56,6 +57,8 @@ class SocketIoCodec:
     # -- the client's two translations -------------------------------------------------------------------------------
 
     def encode_intent(self, intent: Intent) -> list[Message]:
+        if type(intent) not in _OURS:
+            return self.write_asked(intent)
         match intent:
             case Join():
                 return ["40"]
@@ -71,20 +74,21 @@ class SocketIoCodec:
     def decode_meaning(self, message: Message) -> list[Meaning]:
         packet = self._reader.read(message)
         if isinstance(packet, wire.SocketEvent):
-            if packet.namespace != "/" and not _is_ours(packet.namespace):
-                return [Unrecognised(problem=_elsewhere(packet.namespace), preview=wire.preview(message))]
+            name, arguments, namespace = packet
+            if namespace != "/" and not _is_ours(namespace):
+                return [Unrecognised(problem=_elsewhere(namespace), preview=wire.preview(message))]
             try:
-                told = self.told(packet.name, packet.arguments)
+                told = self.told(name, arguments)
             except NOT_AS_EXPECTED as error:
                 return [
                     Unrecognised(
-                        problem=_unlike(packet.name, error),
+                        problem=_unlike(name, error),
                         preview=wire.preview(message),
-                        tells_balance=packet.name in self.balance_events,
+                        tells_balance=name in self.balance_events,
                     )
                 ]
             if told is None:
-                return [Unrecognised(problem=_unknown(packet.name), preview=wire.preview(message))]
+                return [Unrecognised(problem=_unknown(name), preview=wire.preview(message))]
             return told
         match packet:
             case None:

@@ -23,10 +23,12 @@ class Transcript:
     __slots__ = ("_ring", "redact")
 
     def __init__(self, *, keep: int, redact: Redactor) -> None:
-        self._ring: deque[tuple[float, str, Message]] = deque(maxlen=keep)
+        self._ring: deque[tuple[float, str, Message]] | None = deque(maxlen=keep) if keep else None
         self.redact = redact
 
     def note(self, at: float, direction: str, message: Message) -> None:
+        if self._ring is None:
+            return
         if len(message) > KEPT_CHARACTERS:
             beginning = message[: KEPT_CHARACTERS + 4 * self.redact.longest]
             shortened = self.redact.shorten(_text(beginning), KEPT_CHARACTERS)
@@ -35,7 +37,8 @@ class Transcript:
 
     def lines(self) -> list[Line]:
         return [
-            Line(at, way, self.redact(_text(said)), isinstance(said, bytes)) for at, way, said in self._ring
+            Line(at, way, self.redact(_text(said)), isinstance(said, bytes))
+            for at, way, said in self._ring or ()
         ]
 
 

@@ -54,8 +54,6 @@ from probe.simulator.streams import Streams, together
 from probe.simulator.world import Accounts, World
 
 SERVER_NAME = "tradeprobe-sim"
-# A desk is asked and cannot call, and another connection may trade on the same account at any time.
-LOOK_EVERY_SECONDS = 1.0
 
 _NO_PURSES: Accounts = MappingProxyType({})
 _ABOUT_MONEY = ("purses", "balance")
@@ -80,6 +78,7 @@ class WorldDesk:
         "_floor",
         "_is_chart",
         "_login",
+        "_look_every",
         "_looked_at",
         "_mailbox",
         "_purses",
@@ -104,6 +103,8 @@ class WorldDesk:
         self._is_chart = False
         self._mailbox: Mailbox = deque()
         self._looked_at = 0.0
+        # A desk is asked and cannot call, and another connection may trade on the same account at any time.
+        self._look_every = world.house.look_every
         self._assets_until = inf  # when those that were told are outdated
         self._streams = Streams(world.floor, world.house)
 
@@ -279,7 +280,7 @@ class WorldDesk:
         if self._account is None:
             at = min(at, self._verdict_at)
         else:
-            at = min(at, self._looked_at + LOOK_EVERY_SECONDS, self._account.next_at, self._assets_until)
+            at = min(at, self._looked_at + self._look_every, self._account.next_at, self._assets_until)
             at = min(at, self._again_at)
         return None if at == inf else self._floor.due(at)
 

@@ -19,7 +19,9 @@ from probe.simulator.prices import PricePath, Tick
 LONGEST_PERIOD = 86_400
 _BAR_SECONDS = (86_400, 14_400, 3_600, 900, 300, 60, 30, 15, 5, 1)
 _WEEK = 7 * 86_400
-_LISTINGS_KEPT = 64  # a busy price path caches about half a megabyte
+_LISTINGS_KEPT = (
+    256  # who asks for all there are gets each once; a busy price path caches about half a megabyte
+)
 
 # Seconds between the knots that sentiment drifts between, and how much each of the two has to say of its 0 to 100.
 _SENTIMENT = ((900, 0.7), (60, 0.3))

@@ -41,6 +41,7 @@ from probe.session.broker import Broker, Region
 from probe.session.served import ServedSession
 from probe.simulator.desk import WorldDesk
 from probe.simulator.doorway import Doorway, PagesConnection, asks_for_socket
+from probe.simulator.proof import Proving, nonce_asked, proof_of
 from probe.simulator.secure import SecuredSession
 from probe.simulator.sessions import SessionLog, SessionRecord
 from probe.simulator.world import World
@@ -86,7 +87,8 @@ class SimEndpoint:
 
 
 class Listener:
-    """`tls` makes the server's side of TLS; without it the port is plain. `pages_port` is the web application's."""
+    """`tls` makes the server's side of TLS; without it the port is plain. `pages_port` is the web application's.
+    With a `key` it can prove that it is a simulator."""
 
     def __init__(
         self,
@@ -99,10 +101,11 @@ class Listener:
         rng: Random,
         tls: ServerContext | None = None,
         pages_port: int | None = None,
+        key: Secret | None = None,
     ) -> None:
         self.broker, self.region, self.world = broker, region, world
         self.board, self.log, self.rng = board, log, rng
-        self.tls, self.pages_port = tls, pages_port
+        self.tls, self.pages_port, self.key = tls, pages_port, key
         self.port = 0
         self.stream_faults: tuple[StreamFault, ...] = ()
         self.visits: set[Visit] = set()
@@ -242,6 +245,9 @@ class Visit(asyncio.Protocol):
 
     def _choose(self, head: Head | None) -> Drivable:
         listener = self._listener
+        nonce = nonce_asked(head)
+        if listener.key is not None and nonce is not None:
+            return Proving(proof_of(listener.key, nonce, f"{HOST}:{listener.port}"))
         broker = listener.broker
         wants_socket = broker.has_socket and asks_for_socket(head, broker.rules.path)
         if listener.pages_port is not None and not wants_socket:
@@ -277,7 +283,7 @@ class Visit(asyncio.Protocol):
 
     def _note(self, event: Event) -> None:
         if isinstance(event, Ended) and self._record is not None:
-            self._listener.log.end(self._record)
+            self._listener.log.end(self._record, in_order=event.in_order)
 
     async def _follow(self) -> None:
         try:
@@ -285,7 +291,7 @@ class Visit(asyncio.Protocol):
         except Exception as bug:  # noqa: BLE001 - the top of a connection; whoever stops the simulator hears of it
             self._listener.bugs.append(bug)
             if self._record is not None and self._record.open:
-                self._listener.log.end(self._record)
+                self._listener.log.end(self._record, in_order=False)
         self._listener.visits.discard(self)
 
 

@@ -48,6 +48,7 @@ class Simulator:
         tls: Serve every region a second time, over TLS.
         pages: Serve the broker's web pages on the same ports. Costs half a second to start.
         regions: Of each broker, instead of its own.
+        key: By which it proves to whoever has it, too, that it is a simulator.
 
     Raises:
         UnknownBroker, ConfigError: a name, a fault or a port is impossible, or the CA's folder is.
@@ -63,11 +64,13 @@ class Simulator:
         tls: bool = False,
         pages: bool = False,
         regions: Sequence[Region] | None = None,
+        key: Secret | None = None,
     ) -> None:
         self._brokers = [
             find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
         ]
         self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
+        self._key = key
         self.board = Switchboard(faults, self._brokers, self._apply, tls=tls)
         self.sessions = SessionLog()
         self.endpoints: list[SimEndpoint] = []
@@ -204,6 +207,7 @@ class Simulator:
             rng=Random(f"{self._seed}/{broker.name}/{region.name}/{tls is not None}"),
             tls=tls,
             pages_port=inside.getsockname()[1] if inside else None,
+            key=self._key,
         )
         cleanup.push_async_callback(listener.stop)
         port = self._port + len(self._listeners) if self._port else 0

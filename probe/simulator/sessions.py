@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from probe.model.events import Traffic
 from probe.session.served import ServedSession
@@ -31,6 +31,8 @@ class Counters:
     sessions: int
     sessions_open: int
     traffic: Traffic
+    # The part of it on connections that ended without a goodbye: some of it may not have arrived.
+    cut: Traffic = field(default_factory=Traffic)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -68,7 +70,7 @@ class SessionLog:
     def __init__(self) -> None:
         self._open: dict[int, SessionRecord] = {}
         self._ended: deque[SessionRecord] = deque(maxlen=ENDED_KEPT)
-        self._ended_traffic = Traffic()
+        self._ended_traffic = self._cut_traffic = Traffic()
         self._opened = 0
 
     def next_number(self) -> int:
@@ -78,11 +80,13 @@ class SessionLog:
     def add(self, record: SessionRecord) -> None:
         self._open[record.number] = record
 
-    def end(self, record: SessionRecord) -> None:
+    def end(self, record: SessionRecord, *, in_order: bool) -> None:
         del self._open[record.number]
         record.open = False
         self._ended.append(record)
-        self._ended_traffic = _total((self._ended_traffic, record.session.traffic))
+        self._ended_traffic = self._ended_traffic.plus(record.session.traffic)
+        if not in_order:
+            self._cut_traffic = self._cut_traffic.plus(record.session.traffic)
 
     def find(self, number: int) -> SessionRecord | None:
         return next((record for record in self.records() if record.number == number), None)
@@ -97,6 +101,7 @@ class SessionLog:
             sessions=self._opened,
             sessions_open=len(self._open),
             traffic=_total((self._ended_traffic, *open_traffic)),
+            cut=self._cut_traffic,
         )
 
 

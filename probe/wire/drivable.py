@@ -40,34 +40,46 @@ class Drivable(Protocol):
 class Timers:
     """Named deadlines. Clearing them is one call, so that no closing phase can leave one behind."""
 
-    __slots__ = ("_due", "_next")
+    __slots__ = ("_due", "earliest")
 
     def __init__(self) -> None:
         self._due: dict[str, float] = {}
-        self._next: float | None = None
+        self.earliest: float | None = None  # for whoever has no time for a call
 
     def set(self, name: str, at: float) -> None:
-        self._due[name] = at
-        self._next = min(self._due.values())
+        due = self._due
+        before = due.get(name)
+        due[name] = at
+        if self.earliest is None or at <= self.earliest:
+            self.earliest = at
+        elif before == self.earliest:
+            self.earliest = min(due.values())
+
+    def set_no_later(self, name: str, at: float) -> None:
+        """Let it stand if it is earlier."""
+        before = self._due.get(name)
+        if before is None or at < before:
+            self.set(name, at)
 
     def cancel(self, name: str) -> None:
-        if self._due.pop(name, None) is not None:
-            self._next = min(self._due.values(), default=None)
+        due = self._due.pop(name, None)
+        if due is not None and due == self.earliest:
+            self.earliest = min(self._due.values(), default=None)
 
     def clear(self) -> None:
         self._due.clear()
-        self._next = None
+        self.earliest = None
 
     def next(self) -> float | None:
-        return self._next
+        return self.earliest
 
     def pop_due(self, now: float) -> tuple[str, float] | None:
         """Take out the earliest timer that is due: its name and when it should have fired."""
-        if self._next is None or self._next > now:
+        if self.earliest is None or self.earliest > now:
             return None
         name = min(self._due, key=self._due.__getitem__)
         due = self._due.pop(name)
-        self._next = min(self._due.values(), default=None)
+        self.earliest = min(self._due.values(), default=None)
         return name, due
 
     def __contains__(self, name: str) -> bool:

@@ -15,7 +15,7 @@ Headers = tuple[tuple[str, str], ...]
 
 MAX_HEAD = 64 * 1024  # interim responses included
 _MAX_PREVIEW = 256
-_MAX_BODY_PREVIEW = 4096
+MAX_BODY_PREVIEW = 4096
 _MAX_CHUNK_LINE = 256
 
 _BLANK_LINE = re.compile(rb"\n\r?\n")
@@ -38,6 +38,7 @@ class HandshakeBroken:
     reason: HandshakeFault
     detail: str
     preview: bytes
+    headers: Headers = ()  # of a 101 that is wrong
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +53,13 @@ class UpgradeRefused:
 
 
 class BadHead(Exception):
-    def __init__(self, reason: HandshakeFault, detail: str, received: bytes | bytearray) -> None:
+    def __init__(
+        self, reason: HandshakeFault, detail: str, received: bytes | bytearray, headers: Headers = ()
+    ) -> None:
         super().__init__(detail)
-        self.broken = HandshakeBroken(reason=reason, detail=detail, preview=bytes(received[:_MAX_PREVIEW]))
+        self.broken = HandshakeBroken(
+            reason=reason, detail=detail, preview=bytes(received[:_MAX_PREVIEW]), headers=headers
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +153,7 @@ class Refusal:
             status=self._status,
             reason=self._reason,
             headers=self._headers,
-            body_preview=bytes(self._body[:_MAX_BODY_PREVIEW]),
+            body_preview=bytes(self._body[:MAX_BODY_PREVIEW]),
             complete=complete,
         )
 
@@ -161,13 +166,13 @@ class Refusal:
         self._body += data[: self._left]
         if self._left is not None:
             self._left -= min(self._left, len(data))
-        if len(self._body) > _MAX_BODY_PREVIEW:
+        if len(self._body) > MAX_BODY_PREVIEW:
             return self.event(complete=False)
         return self.event(complete=True) if self._left == 0 else None
 
     def _receive_chunks(self, waiting: bytearray, data: bytes) -> UpgradeRefused | None:
         waiting += data
-        while len(self._body) <= _MAX_BODY_PREVIEW:
+        while len(self._body) <= MAX_BODY_PREVIEW:
             if self._left:
                 piece = waiting[: self._left]
                 if not piece:

@@ -19,6 +19,11 @@ MAX_ATTACHED = 16 * 1024 * 1024  # bytes of one event
 MAX_DEPTH = 32  # far from the interpreter's limit, so that whatever walks a payload later is safe as well
 PREVIEW = 160
 
+# How headers and attachments can fail to come together.
+UNANNOUNCED = "a binary message that no header announced"
+LOST = "attachments were lost, and later ones may have gone to the wrong event"
+OVERTAKEN = "an event's attachment did not come before the next event"
+
 
 class EngineOpen(NamedTuple):
     sid: str
@@ -87,8 +92,11 @@ _scan: Callable[[str, int], tuple[object, int]] = vars(_decoder)[
 ]  # half the cost of json.loads: no encoding guess, no white-space search
 
 
-def read_json(text: str) -> object:
-    """Parse one JSON value.
+_new = tuple.__new__  # half the cost of a named tuple's own, which is a Python function
+
+
+def read_json(text: str, start: int = 0) -> object:
+    """Parse one JSON value, which begins at `start`.
 
     Half a surrogate pair, which JSON can write and UTF-8 cannot, becomes a question mark.
 
@@ -97,20 +105,22 @@ def read_json(text: str) -> object:
     """
     try:
         try:
-            value, end = _scan(text, 0)
-        except StopIteration:
-            value, end = _decoder.decode(text), len(text)  # white space in front, or truly broken
+            value, end = _scan(text, start)
+        except StopIteration:  # white space in front, or truly broken
+            value, end = _decoder.decode(text[start:]), len(text)
     except RecursionError:
         raise ValueError("nested too deeply") from None
-    if end != len(text) and text[end:].strip(" \t\n\r"):
+    size = len(text)
+    if end != size and text[end:].strip(" \t\n\r"):
         raise ValueError(f"unexpected characters after position {end}")
-    if len(text) > 2 * MAX_DEPTH and _may_be_deep(text) and _is_deep(value):
+    if size > 2 * MAX_DEPTH and _may_be_deep(text) and _is_deep(value):
         raise ValueError("nested too deeply")
-    if "\\u" in text and _SURROGATE.search(text):
+    if "\\" in text and _SURROGATE.search(text):
         value = json.loads(write_json(value).encode(errors="replace"))
     return value
 
 
+_encode = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -122,6 +132,8 @@ def _may_be_deep(text: str) -> bool:
 
     Pairs of quotes go first; one that stays keeps a bracket inside of a text from matching one outside.
     """
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
     if "\\" in text:  # perhaps an escaped quote
         return True
     left = text.encode(errors="replace").translate(None, _ALL_BUT_SHAPE).replace(b'""', b"")
@@ -148,7 +160,7 @@ def _is_deep(value: object) -> bool:
 
 def write_json(value: object) -> str:
     """Compact, the way brokers write it: some clients compare text."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return _encode(value)
 
 
 class _Header(NamedTuple):
@@ -229,6 +241,17 @@ class SocketIoReader:
         """The packet a message completes; None: a header that waits for its attachments."""
         if isinstance(message, bytes):
             return self._attachment(message)
+        if message[:3] == "42[" and len(message) <= 2 * MAX_DEPTH + 2 and "\\" not in message:
+            # Nearly all: too short to be deep, and nothing in it wants a second look.
+            try:
+                value, end = _scan(message, 2)
+            except (ValueError, StopIteration):
+                pass  # complained of below
+            else:
+                if end == len(message) and type(value) is list and value and type(value[0]) is str:
+                    return _new(SocketEvent, (value.pop(0), value, "/"))
+        if message.startswith("42"):
+            return _read_event(message)
         if message.startswith("45"):
             return self._header(message)
         return read_text_packet(message)
@@ -249,19 +272,17 @@ class SocketIoReader:
         self._waiting = [header]
         self._attachments = []
         self._unsettled = 0
-        problem = "attachments were lost, and later ones may have gone to the wrong event"
-        if self._one_at_a_time:
-            problem = "an event's attachment did not come before the next event"
-        return Malformed(problem, lost.name[:PREVIEW])
+        return Malformed(OVERTAKEN if self._one_at_a_time else LOST, lost.name[:PREVIEW])
 
     def _attachment(self, data: bytes) -> Packet | None:
         if not self._waiting:
-            return Malformed("a binary message that no header announced", preview(data))
+            return Malformed(UNANNOUNCED, preview(data))
         header = self._waiting[0]
         try:
             if header.lone:
                 self._waiting.pop(0)
-                return SocketEvent(header.name, (_read_attachment(data),), header.namespace)
+                value = _read_attachment(data)
+                return _new(SocketEvent, (header.name, (value,), header.namespace))
             self._attachments.append(data)
             if sum(map(len, self._attachments)) > MAX_ATTACHED:
                 self._drop_oldest()
@@ -288,6 +309,8 @@ def _read_attachment(data: bytes) -> object:
 
 def read_text_packet(text: str) -> Packet:
     """One text message that needs no memory."""
+    if text.startswith("42"):
+        return _read_event(text)
     kind = text[:1]
     if kind == "4":
         return _read_socket_packet(text)
@@ -327,8 +350,6 @@ def _milliseconds(value: object, default: float) -> float:
 
 def _read_socket_packet(text: str) -> Packet:
     kind, rest = text[1:2], text[2:]
-    if kind == "2":
-        return _read_event(text, rest)
     namespace, start = _namespace_end(rest)
     payload = rest[start:]
     if kind == "0":
@@ -360,17 +381,21 @@ def _refusal_text(payload: str) -> str:
     return value[:PREVIEW] if isinstance(value, str) else payload[:PREVIEW]
 
 
-def _read_event(text: str, rest: str) -> Packet:
-    namespace, start = _namespace_end(rest)
-    if not rest.startswith("[", start):
-        rest, start = rest[start:].lstrip("0123456789 "), 0  # an acknowledgement id
+def _read_event(text: str) -> Packet:
+    start, namespace = 2, "/"
+    if text[2:3] != "[":
+        rest = text[2:]
+        namespace, start = _namespace_end(rest)
+        start += 2
+        if text[start : start + 1] != "[":  # an acknowledgement id
+            start = len(text) - len(text[start:].lstrip("0123456789 "))
     try:
-        value = read_json(rest[start:])
+        value = read_json(text, start)
     except ValueError as problem:
         return Malformed(f"an event that is not JSON: {problem}", text[:PREVIEW])
-    if not isinstance(value, list) or not value or not isinstance(value[0], str):
+    if type(value) is not list or not value or type(value[0]) is not str:
         return Malformed("an event without a name", text[:PREVIEW])
-    return SocketEvent(value[0], value[1:], namespace)
+    return _new(SocketEvent, (value[0], value[1:], namespace))
 
 
 def preview(message: str | bytes) -> str:
@@ -393,6 +418,12 @@ def write_open(sid: str, ping_interval: float, ping_timeout: float, max_payload:
     if max_payload is not None:
         terms["maxPayload"] = max_payload
     return "0" + write_json(terms)
+
+
+@lru_cache(maxsize=256)
+def write_bare_event(name: str) -> str:
+    """One without arguments, as many questions and heartbeats are."""
+    return write_event(name)
 
 
 def write_event(name: str, *arguments: object) -> str:

@@ -7,6 +7,7 @@ of them. `heads` reads the HTTP around it, `frames` does everything after it.
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from copy import copy
 from dataclasses import dataclass
 from random import Random
 
@@ -63,6 +64,7 @@ __all__ = [
     "UpgradeRequested",
 ]
 
+_JUDGE = ClientProtocol(parse_uri("ws://any/"))  # a copy costs a third of a new one
 _STATUS_LINE = re.compile(r"HTTP/(1\.[01]) ([1-9][0-9]{2})(?: (.*))?")
 _REQUEST_LINE = re.compile(r"([A-Z]+) ([\x21-\x7e]+) (HTTP/1\.[01])")
 _REQUEST_BEGINNING = re.compile(rb"[A-Z]*(?: |\Z)")
@@ -279,11 +281,11 @@ class _ClientOpening:
         return self._refusal.event(complete=False) if self._refusal else None
 
     def _check(self, version: str, head: Head) -> None:
-        protocol = ClientProtocol(parse_uri("ws://any/"))
+        protocol = copy(_JUDGE)
         protocol.key = self._key
         try:
             if version != "1.1":
                 raise InvalidHandshake(f"status 101 over HTTP/{version}")
             protocol.process_response(Response(101, "", HeaderTable(head.headers)))
         except InvalidHandshake as error:
-            raise BadHead(HandshakeFault.INVALID_UPGRADE, str(error), head.preview) from None
+            raise BadHead(HandshakeFault.INVALID_UPGRADE, str(error), head.preview, head.headers) from None

@@ -18,7 +18,7 @@ from typing import IO, Any
 from probe.model.endpoint import Account
 from probe.simulator.run import Simulator
 
-PATIENCE = 15.0
+PATIENCE = 60.0  # to start can take twenty seconds where much else runs
 ENDS_WITHIN = 5.0
 PROBE = (sys.executable, "-m", "probe", "monitor")
 Line = dict[str, Any]

@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 
 from probe.brokers import all_brokers
 from probe.cli import main
@@ -304,3 +305,9 @@ def test_the_documentation_tells_every_option() -> None:
     text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     options = {name for parameter in sim.params for name in parameter.opts if name.startswith("--")}
     assert options - {"--tls"} - set(re.findall(r"^\| `(--[\w-]+)", text, re.MULTILINE)) == set()
+
+
+def test_signals_do_afterwards_what_they_did_before() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert CliRunner().invoke(sim, ["pocketoption", "--for", "10ms", "--json"]).exit_code == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before

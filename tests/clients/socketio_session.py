@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-import socketio  # type: ignore[import-not-found]
+import socketio
 
 OTC = "EURUSD_otc"
 INDEX = 173369878255

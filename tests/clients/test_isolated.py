@@ -11,7 +11,6 @@ import pytest
 
 from tests.clients.isolated import run, ways_out
 
-ROOT = Path(__file__).resolve().parents[2]
 TRY = """
 import json, os, socket, sys
 def tried(*address):
@@ -76,11 +75,3 @@ def test_something_isolated_that_takes_too_long_is_ended(tmp_path: Path) -> None
     outcome = run(["sleep", "60"], home=tmp_path, most_seconds=0.5)
     assert (outcome.status, outcome.cut_short) == (-9, "it took too long")
     assert time.monotonic() - began_at < 20
-
-
-@pytest.mark.long
-@pytest.mark.alone
-def test_the_whole_suite_passes_where_nothing_else_can_be_reached(tmp_path: Path) -> None:
-    suite = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-m", "not long", "-n", "2"]
-    outcome = run(suite, home=tmp_path, cwd=ROOT, most_seconds=900)
-    assert (outcome.status, outcome.cut_short) == (0, ""), outcome.output

@@ -41,7 +41,9 @@ objective = 0.999
 login = true
 pin = "env:PIN"
 sessions = "keyring"
+owned = true
 """,
+    "a doctor": '[doctor]\ncontrols = ["192.0.2.1:443"]\nresolvers = ["192.0.2.53", "2001:db8::53"]\n',
     "no knocks": SIM + "knock_every = 0\n",
     "no proxy": SIM + 'proxy = "none"\n',
     "a proxy with a login": DEMO + 'proxy = "env:MY_PROXY"\n',
@@ -67,6 +69,7 @@ sessions = "keyring"
 }
 
 BROKEN = {
+    "a resolver by its name": Broken('[doctor]\nresolvers = ["dns.example"]\n', "this is no IP address"),
     "an unknown section": Broken("[monitr]\n", "monitr: nothing is called that (did you mean 'monitor'?)"),
     "an unknown key": Broken(
         DEMO + "knock_evry = 5\n",

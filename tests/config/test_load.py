@@ -10,6 +10,7 @@ import pytest
 from probe.config import (
     BadSettings,
     ChannelSettings,
+    DoctorSettings,
     Given,
     KeepSettings,
     MonitorSettings,
@@ -21,6 +22,7 @@ from probe.config import (
     strange_variables,
 )
 from probe.config.keys import KEYS, keys_of
+from probe.load.permission import Limits
 from probe.model.credentials import Secret
 from probe.model.errors import ConfigError
 from tests.config.corpus import SECRET
@@ -176,6 +178,7 @@ def test_a_proxy_in_the_environment_is_referred_to_and_not_copied(file: Path) ->
         ({"TRADEPROBE_MAX_RETRIES": "-1"}, "TRADEPROBE_MAX_RETRIES: -1 is out of range"),
         ({"TRADEPROBE_MAX_RETRIES": "many"}, "TRADEPROBE_MAX_RETRIES: this is not a whole number"),
         ({"TRADEPROBE_LOG_LEVEL": "warn"}, "TRADEPROBE_LOG_LEVEL: 'warn' is not one of the words that can stand here (did you mean 'warning'?)"),
+        ({"TRADEPROBE_DOCTOR_CONTROLS": "127.0.0.1:1,nowhere"}, "TRADEPROBE_DOCTOR_CONTROLS: this is no HOST:PORT"),
         ({"TRADEPROBE_DEBUG": "perhaps"}, "TRADEPROBE_DEBUG: this is text, not true or false"),
     ],
 )  # fmt: skip
@@ -193,6 +196,33 @@ def test_the_four_variables_set_what_they_say(file: Path) -> None:
         3,
         "info",
         False,
+    )
+
+
+def test_a_list_in_a_variable_is_divided_by_commas(file: Path) -> None:
+    environ = {
+        "TRADEPROBE_DOCTOR_CONTROLS": "192.0.2.1:443, [2001:db8::1]:443",
+        "TRADEPROBE_DOCTOR_RESOLVERS": "192.0.2.53",
+    }
+    doctor = load_settings(file, environ=environ).doctor
+    assert doctor == DoctorSettings(
+        controls=("192.0.2.1:443", "[2001:db8::1]:443"), resolvers=("192.0.2.53",)
+    )
+
+
+def test_what_a_load_test_may_do_and_to_whom_is_read_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "probe.toml"
+    file.write_text(
+        '[targets.ours]\nbroker = "quotex"\nendpoints = ["wss://Staging.example:8443/"]\nowned = true\n'
+        '[targets.theirs]\nbroker = "quotex"\nendpoints = ["wss://other.example/"]\n'
+        '[safety]\nload_connections = 5\nowned_rate = 2.5\nowned_time = "1m"\nload_shares = 2\n'
+    )
+    settings, usual = load_settings(file, environ={}), Limits()
+    assert settings.owned_hosts == {"staging.example"}
+    assert settings.safety.limits == Limits(
+        here=dataclasses.replace(usual.here, connections=5),
+        owned=dataclasses.replace(usual.owned, rate=2.5, seconds=60.0),
+        shares=2,
     )
 
 
@@ -287,6 +317,7 @@ def test_a_file_of_somebody_else_is_not_read_unasked(
         ("vantage", VantageSettings),
         ("targets.*", TargetSettings),
         ("monitor", MonitorSettings),
+        ("doctor", DoctorSettings),
         ("alerts.rules.*", RuleSettings),
         ("alerts.channels", ChannelSettings),
         ("store.keep", KeepSettings),

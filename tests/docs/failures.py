@@ -10,9 +10,9 @@ def failures_page() -> str:
     lines = [
         "# Failures that have a name",
         "",
-        "Drawn from `probe/catalogue/` by `make docs`, in the order in which a connection can fail. Checks, incidents and alerts name what is",
-        "wrong by these codes, and by `net.slow` when round trips are far above the usual. `probe explain CODE` says the same in a terminal, with",
-        "`--json` to programs, and `--all` lists them.",
+        "Drawn from `probe/catalogue/` by `make docs`, in the order in which a connection can fail. Checks, incidents, alerts and the",
+        "doctor name what is wrong by these codes. `probe explain CODE` says the same in a terminal, with `--json` to programs, and `--all` lists",
+        "them.",
         "*Certain* is said only when the evidence excludes every look-alike, *likely* when one remains, *possible* when more do.",
     ]
     for layer, rows in groupby(entries().values(), key=lambda each: each.layer):

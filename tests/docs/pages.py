@@ -7,7 +7,11 @@ from probe.brokers import all_brokers
 from probe.session.broker import DialectChoice
 from probe.session.phases import DEADLINES, TABLE, Move
 from tests.docs.configuration import configuration_page
+from tests.docs.coverage import coverage_page
 from tests.docs.failures import failures_page
+from tests.docs.load_scenarios import load_scenarios_page
+from tests.docs.metrics import metrics_page
+from tests.exporters.live.story import live_page
 from tests.monitor.states_page import states_page
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -69,10 +73,14 @@ def _others(choice: DialectChoice) -> str:
 
 PAGES = {
     "failures.md": failures_page,
+    "doctor-coverage.md": coverage_page,
     "phases.md": phases_page,
     "dialects.md": dialects_page,
     "configuration.md": configuration_page,
     "monitor-states.md": states_page,
+    "metrics.md": metrics_page,
+    "load-scenarios.md": load_scenarios_page,
+    "alerts-live.md": live_page,
 }
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ def make_pki(folder: Path) -> Pki:
         "wrong host": _certificate("other", (ca, ca_key), *present, ("other.test",)),
         "other authority": _certificate("stranger", (other_ca, other_key), *present, local),
         "self-signed": _certificate("self", None, *present, local),
+        "large": _certificate("large", None, *present, tuple(f"host-{number}.test" for number in range(200))),
     }
     servers = {kind: _server(folder / f"{kind}.pem", *pair) for kind, pair in kinds.items()}
     servers["TLS 1.2 only"] = _server(folder / "good.pem", *kinds["good"])

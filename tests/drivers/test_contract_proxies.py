@@ -35,11 +35,11 @@ from tests.drivers.test_contract import (
     linux_only,
     phases_in,
     plan_for,
-    runtime,
     secure,
+    unguarded,
 )
 
-__all__ = ["runtime", "secure"]  # the fixtures
+__all__ = ["secure", "unguarded"]  # the fixtures
 SHORT = {**SHORT, Phase.TUNNELLING: 0.2}
 LOGIN = Login(Secret("somebody"), Secret("correct-horse"))
 SCHEMES = pytest.mark.parametrize("scheme", list(Scheme), ids=lambda scheme: scheme.value)
@@ -66,13 +66,13 @@ def no_lookup(host: str, port: int) -> Sequence[Found]:
 
 
 @SCHEMES
-def test_a_session_runs_through_a_proxy(runtime: Runtime, pki: Pki, secure: bool, scheme: Scheme) -> None:
+def test_a_session_runs_through_a_proxy(unguarded: Runtime, pki: Pki, secure: bool, scheme: Scheme) -> None:
     said = bytes(range(256)) * 1000
     session = Until([said], len(said))
     authority = pki if secure else None
     with relayed(scheme, pki=authority) as (relay, proxy):
         plan = plan_for(relay.port, authority, host="localhost", proxy=proxy, resolve=no_lookup)
-        events = runtime.run(session, plan)
+        events = unguarded.run(session, plan)
     assert failure_in(events) is None
     assert session.received == said
     expected = [Phase.RESOLVING, Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING]
@@ -83,10 +83,10 @@ def test_a_session_runs_through_a_proxy(runtime: Runtime, pki: Pki, secure: bool
 
 
 @SCHEMES
-def test_the_proxy_is_given_name_and_login(runtime: Runtime, scheme: Scheme) -> None:
+def test_the_proxy_is_given_name_and_login(unguarded: Runtime, scheme: Scheme) -> None:
     with relayed(scheme, login=LOGIN) as (relay, proxy):
         plan = plan_for(443, host="broker.invalid", proxy=proxy, resolve=no_lookup)
-        events = runtime.run(Until([b"hello"], 5), plan)
+        events = unguarded.run(Until([b"hello"], 5), plan)
     assert failure_in(events) is None
     assert b"broker.invalid" in relay.asked
     secret = b"c29tZWJvZHk6Y29ycmVjdC1ob3JzZQ==" if scheme is Scheme.HTTP else b"correct-horse"
@@ -94,23 +94,25 @@ def test_the_proxy_is_given_name_and_login(runtime: Runtime, scheme: Scheme) -> 
     assert "correct-horse" not in repr(events)
 
 
-def test_without_a_proxy_none_is_reported(runtime: Runtime) -> None:
+def test_without_a_proxy_none_is_reported(unguarded: Runtime) -> None:
     with peer(echo) as port:
-        events = runtime.run(Until([b"hello"], 5), plan_for(port))
+        events = unguarded.run(Until([b"hello"], 5), plan_for(port))
     assert [event.proxy for event in events if isinstance(event, Dialled)] == [None]
 
 
-def test_a_certificate_is_verified_through_the_proxy_and_not_blamed_on_it(runtime: Runtime, pki: Pki) -> None:
+def test_a_certificate_is_verified_through_the_proxy_and_not_blamed_on_it(
+    unguarded: Runtime, pki: Pki
+) -> None:
     with relayed(Scheme.HTTP, pki=pki, certificate="wrong host") as (relay, proxy):
-        events = runtime.run(Scripted(), plan_for(relay.port, pki, proxy=proxy))
+        events = unguarded.run(Scripted(), plan_for(relay.port, pki, proxy=proxy))
     assert kind_in(events) == "tls.hostname"
     assert phases_in(events) == [Phase.RESOLVING, Phase.CONNECTING, Phase.TUNNELLING]
 
 
-def failed_at(runtime: Runtime, proxy: Proxy, **changes: Any) -> tuple[Failure, list[Event]]:
+def failed_at(unguarded: Runtime, proxy: Proxy, **changes: Any) -> tuple[Failure, list[Event]]:
     """The session never begins, and the failure names the proxy."""
     session = Scripted([b"a secret"])
-    events = runtime.run(session, plan_for(443, host="broker.invalid", proxy=proxy, **changes))
+    events = unguarded.run(session, plan_for(443, host="broker.invalid", proxy=proxy, **changes))
     failure = failure_in(events)
     assert failure is not None
     assert failure.detail.startswith(f"{proxy}: ")
@@ -119,27 +121,27 @@ def failed_at(runtime: Runtime, proxy: Proxy, **changes: Any) -> tuple[Failure, 
 
 
 @SCHEMES
-def test_a_dead_proxy_is_named_as_such(runtime: Runtime, scheme: Scheme) -> None:
-    failure, events = failed_at(runtime, proxy_at(closed_port(), scheme))
+def test_a_dead_proxy_is_named_as_such(unguarded: Runtime, scheme: Scheme) -> None:
+    failure, events = failed_at(unguarded, proxy_at(closed_port(), scheme))
     assert failure.kind == "tcp.proxy-refused"
     assert "nothing listens on that port" in failure.detail
     assert phases_in(events) == [Phase.RESOLVING]
 
 
 @linux_only
-def test_a_proxy_that_does_not_answer_is_given_up_at_the_deadline(runtime: Runtime) -> None:
+def test_a_proxy_that_does_not_answer_is_given_up_at_the_deadline(unguarded: Runtime) -> None:
     with black_hole() as port:
-        failure, _ = failed_at(runtime, proxy_at(port), deadlines=SHORT)
+        failure, _ = failed_at(unguarded, proxy_at(port), deadlines=SHORT)
     assert failure.kind == "tcp.proxy-refused"
     assert failure.detail.endswith("; no answer in 0.2 s")
 
 
-def test_a_proxy_whose_name_does_not_exist_is_named_as_such(runtime: Runtime) -> None:
+def test_a_proxy_whose_name_does_not_exist_is_named_as_such(unguarded: Runtime) -> None:
     def resolve(host: str, port: int) -> list[Found]:
         raise socket.gaierror(socket.EAI_NONAME, f"words about {host}")
 
     proxy = Proxy(scheme=Scheme.HTTP, host="proxy.invalid", port=3128)
-    failure, events = failed_at(runtime, proxy, resolve=resolve)
+    failure, events = failed_at(unguarded, proxy, resolve=resolve)
     assert failure.kind == "tcp.proxy-unknown"
     assert "words about proxy.invalid" in failure.detail
     assert phases_in(events) == []
@@ -165,37 +167,37 @@ TROUBLE: list[tuple[str, Scheme, Script, str]] = [
     ("scheme", "script", "kind"), [case[1:] for case in TROUBLE], ids=[case[0] for case in TROUBLE]
 )
 def test_what_a_proxy_does_wrong_is_named(
-    runtime: Runtime, scheme: Scheme, script: Script, kind: str
+    unguarded: Runtime, scheme: Scheme, script: Script, kind: str
 ) -> None:
     with peer(script) as port:
-        failure, events = failed_at(runtime, proxy_at(port, scheme))
+        failure, events = failed_at(unguarded, proxy_at(port, scheme))
     assert failure.kind == kind
     assert phases_in(events) == [Phase.RESOLVING, Phase.CONNECTING]
 
 
 @SCHEMES
-def test_a_wrong_login_is_named(runtime: Runtime, scheme: Scheme) -> None:
+def test_a_wrong_login_is_named(unguarded: Runtime, scheme: Scheme) -> None:
     no = [b"HTTP/1.1 407 No\r\n\r\n"] if scheme is Scheme.HTTP else [b"\x05\x02", b"\x01\x01"]
     with peer(answering(*no)) as port:
-        failure, _ = failed_at(runtime, proxy_at(port, scheme, LOGIN))
+        failure, _ = failed_at(unguarded, proxy_at(port, scheme, LOGIN))
     assert failure.kind == "tcp.proxy-auth"
     assert "the login was not accepted" in failure.detail
 
 
 @SCHEMES
-def test_a_silent_proxy_is_given_up_at_the_deadline(runtime: Runtime, scheme: Scheme) -> None:
+def test_a_silent_proxy_is_given_up_at_the_deadline(unguarded: Runtime, scheme: Scheme) -> None:
     began = time.monotonic()
     with peer(say_nothing) as port:
         proxy = proxy_at(port, scheme)
-        failure, _ = failed_at(runtime, proxy, deadlines=SHORT)
+        failure, _ = failed_at(unguarded, proxy, deadlines=SHORT)
     assert failure == Failure(kind="tcp.proxy-silent", detail=f"{proxy}: no answer in 0.2 s")
     assert 0.2 <= time.monotonic() - began < SLACK_SECONDS
 
 
-def test_the_deadline_is_for_the_whole_tunnel(runtime: Runtime) -> None:
+def test_the_deadline_is_for_the_whole_tunnel(unguarded: Runtime) -> None:
     began = time.monotonic()
     with peer(dribble) as port:
-        failure, _ = failed_at(runtime, proxy_at(port), deadlines=SHORT)
+        failure, _ = failed_at(unguarded, proxy_at(port), deadlines=SHORT)
     assert failure.kind == "tcp.proxy-silent"
     assert 0.2 <= time.monotonic() - began < SLACK_SECONDS
 

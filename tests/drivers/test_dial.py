@@ -2,6 +2,7 @@ import errno
 import socket
 import ssl
 import struct
+import sys
 from itertools import count
 
 import pytest
@@ -261,6 +262,9 @@ class Kernel:
     def getsockopt(self, level: int, optname: int, buflen: int, /) -> bytes:
         return self.told[:buflen]
 
+    def fileno(self) -> int:
+        return -1
+
 
 @pytest.mark.parametrize(
     ("system", "told"),
@@ -283,9 +287,28 @@ def test_each_systems_structure_is_read(monkeypatch: pytest.MonkeyPatch, system:
 def test_an_old_kernel_or_an_unknown_system_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     assert tcp_facts(Kernel(bytes(100))) is None
-    assert tcp_facts(Kernel(bytes(104))) == TcpFacts(rtt_seconds=0, rtt_variation_seconds=0, retransmits=0)
+    assert tcp_facts(Kernel(bytes(104))) == TcpFacts(
+        rtt_seconds=0, rtt_variation_seconds=0, retransmits=0, heard_seconds=0, acknowledged_seconds=0
+    )
     monkeypatch.setattr("sys.platform", "win32")
     assert tcp_facts(Kernel(bytes(200))) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells so much")
+def test_what_waits_to_be_read_and_for_how_long_nothing_came_is_told() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.create_connection(server.getsockname()) as ours,
+    ):
+        theirs, _ = server.accept()
+        with theirs:
+            theirs.sendall(b"price")
+            ours.recv(5, socket.MSG_PEEK)
+            facts = tcp_facts(ours)
+    assert facts is not None
+    assert (facts.unread_bytes, facts.unacknowledged, facts.backoff) == (5, 0, 0)
+    assert facts.heard_seconds is not None
+    assert facts.heard_seconds < 1
 
 
 def test_a_closed_socket_has_no_facts() -> None:

@@ -122,7 +122,7 @@ def test_both_ends_end_once_and_leave_no_timer(name: str, known: Known) -> None:
         ("http-status:code=401", "http.401"),
         ("http-status:code=403", "http.cf-challenge"),
         ("http-status:code=404", "http.wrong-path"),
-        ("http-status:code=418", "http.other-status"),
+        ("http-status:code=418", "http.refused"),
         ("http-status:code=429", "http.429"),
         ("http-status:code=500", "http.other-status"),
         ("http-status:code=502", "http.bad-gateway"),

@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.measure.alert_rules import RULES, Readings, Rule, Unit
+from probe.measure.alert_rules import AFTERMATH, RULES, Readings, Rule, Unit
+from probe.model.units import format_duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "alerts.md"
 BY_NAME = {rule.name: rule for rule in RULES}
@@ -27,11 +28,12 @@ def row(rule: Rule) -> str:
     silences = ", ".join(f"`{each}`" for each in sorted(rule.silences)) or "–"
     if rule.name == "uplink_down":
         silences = "every alert of a target, `notifications_failing`"
-    return f"| `{rule.name}` | {rule.severity.value} | {condition(rule)} | {wait} | {silences} |"
+    over = format_duration(rule.clear_seconds)
+    return f"| `{rule.name}` | {rule.severity.value} | {condition(rule)} | {wait} | {over} | {silences} |"
 
 
 def table() -> str:
-    head = "| alert | severity | while | for | silences |\n|---|---|---|---|---|\n"
+    head = "| alert | severity | while | for | over | silences |\n|---|---|---|---|---|---|\n"
     return head + "\n".join(map(row, RULES)) + "\n"
 
 
@@ -52,6 +54,15 @@ def test_what_a_rule_silences_exists_and_is_not_itself() -> None:
 def test_no_two_rules_silence_each_other() -> None:
     pairs = {(rule.name, other) for rule in RULES for other in rule.silences}
     assert {(first, second) for first, second in pairs if (second, first) in pairs} == set()
+
+
+@pytest.mark.parametrize(
+    ("rule", "silenced"),
+    [(rule, name) for rule in RULES for name in sorted(rule.silences)],
+    ids=lambda each: each if isinstance(each, str) else each.name,
+)
+def test_what_explains_another_outlasts_it(rule: Rule, silenced: str) -> None:
+    assert rule.clear_seconds >= BY_NAME[silenced].clear_seconds + AFTERMATH
 
 
 def test_a_rule_of_a_target_silences_nothing_of_the_monitor() -> None:

@@ -348,11 +348,24 @@ def test_while_our_own_line_is_down_no_broker_is_blamed() -> None:
         said += watched.look(**HEALTHY | {"down_seconds": 1, "disconnected_seconds": 1, "failures_10m": 0})
         watched.now += 5
     assert [alert.name for alert in said] == ["uplink_down"]
-    for _ in range(20):
+    for _ in range(80):
         said += watched.look(None, uplink_down=0)
         said += watched.look(**HEALTHY | {"down_seconds": 1, "disconnected_seconds": 1})
         watched.now += 5
     assert [alert.name for alert in said] == ["uplink_down", "uplink_down", "session_down"]
+
+
+@pytest.mark.parametrize("target", [None, "demo"])
+def test_a_session_that_comes_back_after_its_cause_is_not_told_to_be_down(target: str | None) -> None:
+    watched, said = Watched(*RULES, repeat_seconds=1e9), []
+    cause = "uplink_down" if target is None else "auth_rejected"
+    for is_so, looks, down_seconds in ((1, 200, 900.0), (0, 24, 1000.0), (0, 80, 0.0)):
+        for _ in range(looks):
+            said += watched.look(None, **{cause: is_so} if target is None else {"uplink_down": 0})
+            own = {} if target is None else {cause: is_so}
+            said += watched.look(**HEALTHY | own | {"down_seconds": down_seconds})
+            watched.now += 5
+    assert [alert.name for alert in said] == [cause, cause]
 
 
 values = st.none() | st.sampled_from([0.0, 1.0, 50.0, 1e6, float("nan")])

@@ -174,3 +174,34 @@ def test_a_packed_histogram_says_the_same(values: list[float]) -> None:
         whole.quantile(share) for share in (0.5, 0.99)
     ]
     assert merged == Histogram.of([1.0, *values])
+
+
+@given(
+    st.lists(
+        st.one_of(ANY, st.floats(1e-9, 1e299), st.sampled_from([0.0, -0.0, -1.0, 1e-6, 1.0, 0.5])),
+        max_size=60,
+    )
+)
+def test_adding_all_at_once_is_adding_one_by_one(values: list[float]) -> None:
+    at_once = Histogram.of([0.25])
+    at_once.add_all(values)
+    assert at_once == Histogram.of([0.25, *values])
+
+
+@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, 1e300, -1e300])
+def test_nothing_is_added_when_one_of_them_is_no_duration(wrong: float) -> None:
+    histogram = Histogram.of([0.25])
+    with pytest.raises(ValueError, match="not a duration"):
+        histogram.add_all([1.0, wrong, 2.0])
+    assert histogram == Histogram.of([0.25])
+
+
+def test_buckets_say_where_they_begin_and_end_and_hold_every_value() -> None:
+    values = [0.0, 1e-6, 0.001, 0.00101, 0.5, 0.5, 3.0, 7200.0]
+    buckets = list(Histogram.of(values).buckets())
+    assert sum(count for _, _, count in buckets) == len(values)
+    assert [sum(begins <= max(each, 1e-6) < ends for begins, ends, _ in buckets) for each in values] == [
+        1
+    ] * len(values)
+    assert all(begins < ends <= begins * (1 + 1 / 64) for begins, ends, _ in buckets)
+    assert buckets == sorted(buckets)

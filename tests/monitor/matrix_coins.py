@@ -50,7 +50,7 @@ BACKEND = (
     Row(fault="backend-health-lies", code="crypto.health-lies", **_STALLED),
     Row(fault="backend-health-hangs", code="crypto.health-hangs", **_DEGRADED),
     Row(fault="backend-docs-exposed", from_start=True, looks="it is noted, and harms nobody now"),
-    Row(fault="backend-traces", code="http.no-upgrade", **_DEGRADED),
+    Row(fault="backend-traces", code="http.bad-gateway", **_DEGRADED),
     Row(fault="backend-busy", code="http.open-timeout", **_DEGRADED),
     # sessions
     Row(fault="backend-session-short:seconds=10s", code="crypto.session-expired", **_REJECTED),

@@ -21,13 +21,13 @@ WAY = (
     Row(fault="throttle", looks="nothing that anybody would notice"),
     Row(
         fault="freeze",
-        code="http.error-seen-as-timeout",
+        code="http.open-timeout",
         **LOST,
         looks="questions and answers have no heartbeat that could be half-open; the far end gives up first",
     ),
     Row(
         fault="cut",
-        code="http.error-seen-as-timeout",
+        code="http.open-timeout",
         **LOST,
         looks="HTTP has no closing code: it ended before an answer",
     ),

@@ -13,6 +13,7 @@ from probe.measure.records import Notice, Record, SessionState
 from probe.model.errors import CredentialMissing
 from probe.monitor.assembly import assembled, channels, common, engine
 from probe.monitor.monitor import Monitor
+from probe.monitor.own import Own
 from probe.store.reader import StoreReader
 from tests.monitor.linked import Place, place
 from tests.virtual.travelling import run
@@ -95,6 +96,16 @@ def test_without_history_nothing_is_written(configured: Callable[[str], Settings
         assert not (tmp_path / "home").exists()
 
     run(look())
+
+
+def test_what_became_of_channels_and_history_can_be_asked(configured: Callable[[str], Settings]) -> None:
+    async def ask(text: str) -> Own:
+        async with place() as at, assembled([at.wanted()], configured(text), utc=clock(at)) as monitor:
+            return monitor.own()
+
+    channel = '[[alerts.channels]]\nname = "c"\ncommand = ["true"]\n'
+    assert run(ask(channel)) == Own(delivered={"c": (0, 0)}, store_failing=False, store_dropped=0)
+    assert run(ask("[store]\nenabled = false\n")) == Own()
 
 
 def test_a_reference_that_points_to_nothing_stops_the_start_before_anything_is_opened(

@@ -54,7 +54,7 @@ SEEN = {
     "backend-health-lies": (State.FAILED, "crypto.health-lies"),
     "backend-health-hangs": (State.DEGRADED, "crypto.health-hangs"),
     "backend-docs-exposed": (State.HEALTHY, "http.200-not-101"),
-    "backend-traces": (State.DEGRADED, "http.no-upgrade"),
+    "backend-traces": (State.DEGRADED, "http.bad-gateway"),
     "backend-busy": (State.DEGRADED, "http.open-timeout"),
     "backend-broker-down": (State.FAILED, "http.bad-gateway"),
     "backend-broker-limited": (State.FAILED, "crypto.bingx-busy"),
@@ -153,7 +153,7 @@ def test_a_password_that_opens_is_called_healthy(tmp_path: Path) -> None:
         ("backend-cookie", State.DEGRADED, "crypto.session-cookie"),
         ("backend-cookie:flaw=path", State.DEGRADED, "crypto.session-cookie"),
         ("backend-cookie:flaw=domain", State.DEGRADED, "crypto.session-cookie"),
-        ("backend-hash-broken", State.FAILED, "http.no-upgrade"),
+        ("backend-hash-broken", State.FAILED, "http.bad-gateway"),
     ],
 )
 def test_a_sign_in_names_the_fault(fault: str, state: State, code: str, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ LOOKS = (
     ),
     Look(fault="gateway-algo-off", state=_H, code="", why="seen by whoever asks the terminal itself"),
     Look(fault="gateway-investor", state=_H, code="", why="seen by whoever asks the terminal itself"),
-    Look(fault="gateway-tokens-lost", code="auth.session-expired", why="it never worked for this look"),
+    Look(fault="gateway-tokens-lost"),
     Look(fault="gateway-workers", state=_D),
     Look(fault="gateway-bad-offset", state=_D),
     Look(

@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -18,6 +19,7 @@ from probe.session.broker import REGIONS, Region
 from probe.simulator.run import Simulator
 from tests.drivers.peers import closed_port
 from tests.pretending import KNOWN, Known
+from tests.virtual import travelling
 
 NEAR: tuple[Region, ...] = (replace(REGIONS[0], latency=0.0),)
 NEWEST = ssl.TLSVersion.TLSv1_3
@@ -108,9 +110,13 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("data_folder")
 @pytest.mark.parametrize(
-    "troubles", [TROUBLES, pytest.param([*TROUBLES, *SLOW], marks=pytest.mark.long)], ids=["quick", "all"]
+    ("troubles", "run"),
+    [(TROUBLES, travelling.run), pytest.param(SLOW, asyncio.run, marks=pytest.mark.long)],
+    ids=["quick", "slow"],
 )
-def test_every_trouble_has_a_sentence_and_a_code_that_no_other_has(troubles: list[Trouble]) -> None:
+def test_every_trouble_has_a_sentence_and_a_code_that_no_other_has(
+    troubles: list[Trouble], run: Callable[..., Any]
+) -> None:
     async def look_at_all(known: Known) -> list[Knock]:
         looks = [look(known, trouble) for trouble in troubles]
         return await asyncio.gather(*looks, look_through_a_dead_proxy(known))
@@ -118,7 +124,7 @@ def test_every_trouble_has_a_sentence_and_a_code_that_no_other_has(troubles: lis
     async def on_both() -> list[list[Knock]]:
         return await asyncio.gather(*(look_at_all(known) for known in KNOWN))
 
-    for seen in asyncio.run(on_both()):
+    for seen in run(on_both()):
         *looks, through_proxy = seen
         first: list[Finding] = [each.verdict.findings[0] for each in looks]
         said = [

@@ -30,7 +30,7 @@ def test_there_is_a_lock_for_each_environment() -> None:
 
 @pytest.mark.parametrize("name", ASKED_FOR)
 def test_every_requirement_has_an_exact_version_and_hashes(name: str) -> None:
-    pinned = re.compile(r"[0-9][\w.]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
+    pinned = re.compile(r"([0-9]+!)?[0-9][\w.]*( ; [^#]+?)?( +--hash=sha256:[0-9a-f]{64})+ *")
     assert [package for package, rest in locked(name).items() if not pinned.fullmatch(rest)] == []
 
 

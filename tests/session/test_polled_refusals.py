@@ -9,7 +9,7 @@ from tests.session.polled import reply
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, "http.other-status"), (401, "http.401"), (404, "http.wrong-path"), (422, "http.other-status")],
+    [(400, "http.refused"), (401, "http.401"), (404, "http.wrong-path"), (422, "http.refused")],
 )
 def test_a_question_called_malformed_is_no_transport_of_another_version(status: int, kind: str) -> None:
     failure = failure_of_reply(reply(status=status), Redactor((Secret("planted0secret"),)))

@@ -26,6 +26,7 @@ from probe.simulator.run import Simulator
 from probe.wire.heads import MAX_HEAD
 from tests.simulator.clients import PATIENCE, calling, eventually
 from tests.simulator.conftest import OPTIONS
+from tests.virtual import travelling
 
 DEMO = Region(name="demo", account=Account.DEMO)
 LIVE = Region(name="live", account=Account.LIVE)
@@ -124,7 +125,7 @@ def test_a_region_is_as_far_away_as_it_says() -> None:
             assert 0.1 <= seconds[Phase.SECURING] < 0.2
             assert 0.1 <= seconds[Phase.UPGRADING] < 0.2
 
-    asyncio.run(scenario())
+    travelling.run(scenario())
 
 
 @pytest.mark.parametrize("tls", [False, True])

@@ -10,9 +10,10 @@ from probe.brokers.bingx.credentials import (
     request_headers,
     write_credential,
 )
-from probe.brokers.bingx.endpoints import ENDPOINTS
+from probe.brokers.bingx.endpoints import DOMAINS, ENDPOINTS
 from probe.brokers.bingx.house import DEFAULT_SYMBOL, HOUSE, ZONE_SECONDS
 from probe.brokers.bingx.rest import BingxSurvey
+from probe.brokers.bingx.signs import SIGNS
 from probe.session.broker import Broker, Spoken
 
 SURVEYS = {"http": BingxSurvey, "https": BingxSurvey}
@@ -45,4 +46,6 @@ BROKER = Broker(
     surveys=SURVEYS,
     public=frozenset(("ws", "wss", "http", "https", "tcp")),
     speak=speak,
+    signs=SIGNS,
+    domains=DOMAINS,
 )

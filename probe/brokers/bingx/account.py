@@ -7,13 +7,14 @@ from probe.model.meanings import Balance, Effect, Meaning, Notice, Refused, Trou
 from probe.session.reading import number, text
 
 UPDATE, CONFIG, EXPIRED = "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "listenKeyExpired"
+LISTEN_KEY = "crypto.bingx-listen-key"
 VIRTUAL = "VST"  # the money of simulated accounts
 
 _ENDED = Troubles(
     about="account",
     rows=(
         Trouble(
-            code="crypto.bingx-listen-key",
+            code=LISTEN_KEY,
             sentence="the listen key has expired",
             advice="Make a new one with the API key (or renew yours every half hour, it lives for one), and give that.",
             effect=Effect.SHUTS_OUT,
@@ -26,7 +27,7 @@ _ENDED = Troubles(
 
 def read_event(name: str, said: Any) -> list[Meaning]:
     if name == EXPIRED:
-        return [_ENDED, Refused(reason="the listen key has expired")]
+        return [_ENDED, Refused(reason="the listen key has expired", slug=LISTEN_KEY)]
     rows = said["a"]["B"] if name == UPDATE else []
     for row in rows:
         is_virtual = text(row["a"]) == VIRTUAL

@@ -154,4 +154,5 @@ def trouble_of(code: int, words: str, where: str) -> Trouble:
         advice=about.advice,
         effect=about.effect,
         blame=about.blame,
+        told=code,
     )

@@ -14,6 +14,8 @@ _URLS: tuple[tuple[str, str, Sureness], ...] = (
     ("rest-vst", "https://open-api-vst.bingx.com", _A),
 )
 
+DOMAINS = ("bingx.com", "bingx.pro")
+
 ENDPOINTS = tuple(
     Endpoint(broker="bingx", region=region, url=url, account=Account.NONE, sureness=sureness)
     for region, url, sureness in _URLS

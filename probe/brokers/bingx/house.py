@@ -21,6 +21,7 @@ HOUSE = HouseRules(
     murmur_answers={REQUEST: Notice(name=ANSWERS)},
     prices_every=1.0,
     connection_cap=60,
+    lifts=("connection-cap:cap=1000000",),
     recent_seconds=5.0,  # an acknowledgement carries the time, which the newest tick knows
     recent_candles=0,
     listings=LISTINGS,

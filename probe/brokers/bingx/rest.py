@@ -226,8 +226,8 @@ class BingxSurvey:
 def _skewed(offset: float, doubt: float) -> Trouble:
     return Trouble(
         code="crypto.bingx-timestamp",
-        sentence=f"the exchange's clock is {offset:+.1f} s (give or take {doubt:.1f} s) from this machine's: signed "
-        "requests older than 5 s are refused",
+        sentence=f"the exchange's clock is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine's, "
+        f"give or take {doubt * 1000:.0f} ms: signed requests older than 5 s are refused",
         advice="Synchronise this machine's clock, or send the exchange's time with signed requests.",
         effect=Effect.DEGRADES,
         blame=Blame.US,
@@ -259,6 +259,7 @@ def _state_of(symbol: str, row: Any, at: float) -> Trouble | None:
         advice="Check the spelling of the symbol; if it is right, drop the pair or wait.",
         effect=effect,
         blame=Blame.BROKER,
+        certain=row is not None,
     )
 
 

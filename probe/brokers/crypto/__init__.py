@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from probe.brokers.crypto.credentials import read_credentials, recognises, request_headers, write_credential
 from probe.brokers.crypto.dialect import CHOICES, Dialect, rules_of
 from probe.brokers.crypto.signin import web_of
+from probe.brokers.crypto.signs import SIGNS
 from probe.brokers.crypto.survey import surveyor
 from probe.model.endpoint import Account
 from probe.session.broker import Broker, HouseRules, Region, Spoken
@@ -14,6 +15,7 @@ from probe.session.coins import COINS
 _HOUSE = HouseRules(
     after_login=(),
     regions=(Region(name="backend", account=Account.NONE, scheme="http", path=""),),
+    lifts=("backend-limit:limit=1000000",),
     market="coins",
     listings=COINS,
 )
@@ -51,4 +53,5 @@ BROKER = Broker(
     choices=CHOICES,
     surveys=_USUAL.surveys,
     speak=speak,
+    signs=SIGNS,
 )

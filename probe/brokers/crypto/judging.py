@@ -14,6 +14,8 @@ SLOW_HEALTH = 2.0  # seconds; what it looks at should have a timeout of one or t
 ALL_FAIL = 3  # reads in a row: then it is not one broken route
 # Seconds for which what /health says holds; when a read fails it is asked at once.
 BELIED_AFTER, LOOKED_AFTER = 10.0, 2.0
+_GRAVITY = list(Effect)
+_PART = "part of the backend fails with status 500"
 _POOL = "crypto.mongo-pool"  # some requests wait for nothing: /health may have been lucky
 _DOWN = ("crypto.mongo-down", "crypto.mongo-allow-list")
 
@@ -112,11 +114,6 @@ _TEXTS: dict[str, tuple[str, str, Effect]] = {
         "Look for work that holds its event loop (hashing passwords, mail) and at its processor.",
         Effect.DEGRADES,
     ),
-    "http.no-upgrade": (
-        "part of the backend fails with status 500",
-        "Look for the request's id in the backend's log.",
-        Effect.DEGRADES,
-    ),
 }
 
 
@@ -125,6 +122,16 @@ def trouble(code: str, evidence: str = "", *, certain: bool = False) -> Trouble:
     said = f"{sentence} ({evidence})" if evidence else sentence
     return Trouble(
         code=code, sentence=said, advice=advice, effect=effect, blame=Blame.BROKER, certain=certain
+    )
+
+
+def _broken(what: str, evidence: str) -> Trouble:
+    """The backend itself, and not the broker behind it."""
+    return replace(
+        trouble("http.bad-gateway"),
+        sentence=f"{what} ({evidence})",
+        advice="Look for the request's id in the backend's log.",
+        effect=Effect.DEGRADES,
     )
 
 
@@ -204,8 +211,11 @@ class Backend:
         self._seen = {route: seen for route, seen in self._seen.items() if seen.outcome is not Outcome.BROKEN}
 
     def troubles(self) -> tuple[Trouble, ...]:
-        rows = (*self._of_database(), *self._of_broker(), *self._of_speed())
-        return tuple({row.code: row for row in reversed(rows)}.values())[::-1]  # one of a kind, the first
+        kept: dict[str, Trouble] = {}  # of a kind what harms most
+        for row in (*self._of_database(), *self._of_broker(), *self._of_speed()):
+            if row.code not in kept or _GRAVITY.index(row.effect) < _GRAVITY.index(kept[row.code].effect):
+                kept[row.code] = row
+        return tuple(kept.values())
 
     def _of_database(self) -> Iterator[Trouble]:
         needing = [
@@ -230,9 +240,9 @@ class Backend:
         elif self._lies and health and health.says_well:
             yield trouble("crypto.health-lies", evidence, certain=True)
         elif not causes and any(seen.outcome is Outcome.BROKEN for seen in failing):
-            yield trouble("http.no-upgrade", evidence)
+            yield _broken(_PART, evidence)
         elif health and not health.says_well:
-            yield trouble("http.no-upgrade", "/health calls itself unhealthy")
+            yield _broken("the backend calls itself unhealthy", "/health")
         for cause in causes:
             yield trouble(cause, evidence, certain=True)
 
@@ -258,7 +268,7 @@ class Backend:
                 return trouble("http.bad-gateway", seen.evidence)
             case Outcome.BROKEN:
                 works = self._answers_since(seen.since)
-                return trouble("crypto.fernet-key" if works else "http.no-upgrade", seen.evidence)
+                return trouble("crypto.fernet-key", seen.evidence) if works else _broken(_PART, seen.evidence)
             case _:
                 return None
 

@@ -20,7 +20,7 @@ CORS_OPEN = Trouble(
     certain=True,
 )
 LEAKS = Trouble(
-    code="http.no-upgrade",
+    code="http.bad-gateway",
     sentence="an error's answer shows the inside of the backend (a trace, addresses of its database)",
     advice="Answer status 500 with a request's id and nothing else; the log has the rest.",
     effect=Effect.NOTED,

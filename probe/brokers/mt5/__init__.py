@@ -3,10 +3,21 @@
 from probe.brokers.mt5.credentials import read_credentials, recognises, request_headers, write_credential
 from probe.brokers.mt5.gateway import RULES, GatewaySurvey
 from probe.brokers.mt5.signin import WEB
+from probe.brokers.mt5.signs import SIGNS
 from probe.brokers.mt5.terminal import TerminalSurvey
 from probe.model.endpoint import Account
-from probe.session.broker import Broker, HouseRules, Region
+from probe.session.broker import Broker, HouseRules, KnownClient, Region
 from probe.session.codec import no_codec
+
+# Of the makers of the terminal, behind whose names access servers are found, and where a gateway's /docs gets its scripts.
+DOMAINS = (
+    "metaquotes.net",
+    "metaquotes.com",
+    "metatrader5.com",
+    "metatrader4.com",
+    "mql5.com",
+    "cdn.jsdelivr.net",
+)
 
 BROKER = Broker(
     name="mt5",
@@ -29,6 +40,9 @@ BROKER = Broker(
     web=WEB,
     journals=True,
     touches=True,
+    signs=SIGNS,
+    domains=DOMAINS,
+    clients=(KnownClient(name="metatrader5"), KnownClient(name="mt5linux")),
     surveys={
         "http": GatewaySurvey,
         "https": GatewaySurvey,

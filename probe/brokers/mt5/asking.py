@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from probe.brokers.mt5.answers import Body, Complaint, read_answer
 from probe.brokers.mt5.credentials import expiry_of, write_instant
+from probe.brokers.mt5.troubles import TOKEN
 from probe.model.credentials import Secret, redactor_for
 from probe.model.errors import LocalProtocolError
 from probe.model.failures import Failure, Speaker
@@ -64,4 +65,6 @@ class Asker:
 
 
 def over(why: str) -> Stopped:
-    return Stopped(Failure(kind="auth.refused", spoke_last=Speaker.REMOTE, detail=f"the token: {why}"))
+    return Stopped(
+        Failure(kind="auth.refused", slug=TOKEN, spoke_last=Speaker.REMOTE, detail=f"the token: {why}")
+    )

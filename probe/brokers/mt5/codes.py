@@ -21,7 +21,7 @@ class LastError:
     is_lost: bool = False  # the way to the terminal, not only this call
     certain: bool = False
 
-    def trouble(self, function: str, code: int, text: str) -> Trouble:
+    def trouble(self, function: str, code: int, text: str, after_seconds: float | None = None) -> Trouble:
         return Trouble(
             code=self.slug,
             sentence=f"{function} failed: {self.says} ({words(code, text)})",
@@ -29,6 +29,8 @@ class LastError:
             effect=self.effect,
             blame=self.blame,
             certain=self.certain,
+            told=code,
+            after_seconds=after_seconds,
         )
 
 
@@ -114,7 +116,6 @@ LAST_ERRORS: dict[int, LastError] = {
         "Start the terminal, log in there, and restart what runs beside it: each process that asks has to attach by itself, "
         "as the same user in the same session.",
         "mt5.no-ipc",
-        certain=True,
     ),
     IPC_TIMEOUT: _lost(
         "the terminal runs and does not answer",

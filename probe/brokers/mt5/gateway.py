@@ -63,7 +63,6 @@ from probe.model.meanings import (
     Meaning,
     Quote,
     Quotes,
-    Refused,
     Troubles,
 )
 from probe.session.broker import SurveyPlan
@@ -143,7 +142,13 @@ class GatewaySurvey:
         except Stopped as stopped:
             return stopped.failure
         if isinstance(answer, Complaint) and answer.is_refusal:
-            return (Refused(reason=f"HTTP {answer.status}: {answer.words}"),)
+            return Failure(
+                kind="auth.refused",
+                slug=TOKEN,
+                spoke_last=Speaker.REMOTE,
+                detail=f"GET {ACCOUNT}: HTTP {answer.status}, {answer.words}",
+                http_status=answer.status,
+            )
         rows, said = self._account_told(answer)
         # Whose words about the terminal are known has accepted the token.
         if isinstance(answer, Complaint) and (answer.status < 500 or rows[0].code == ERROR):

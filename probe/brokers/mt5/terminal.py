@@ -75,7 +75,9 @@ RULES = DialectRules(
     needs_login=False,
 )
 
+SILENT = "terminal.silent"  # the kind of failure
 MOST_SYMBOLS = 5
+LOADED_WITHIN = 4.0  # seconds; history is loaded only when it is asked for
 SLOW = 2.0  # seconds; a call that only reads takes some thousandths
 WAITS = 12_000  # milliseconds that attaching and logging in may take: less than the patience of whoever carries the call
 DAY = 86_400
@@ -110,6 +112,8 @@ class TerminalSurvey:
         self._account = standing.Account(login=None, server="")
         self._market = standing.Market(plan.utc_at_zero)
         self._journal = Journal()
+        self._known: set[str] = set()  # symbols that the terminal has, shown or not
+        self._is_loading = False
         self._is_attached = self._is_in = self._has_tried = self._is_demo = False
 
     def rounds(self) -> tuple[Round, ...]:
@@ -135,6 +139,7 @@ class TerminalSurvey:
             of("positions", 60.0, self._positions, AskOrders()),
             of("orders", 60.0, partial(self._list, "orders", "orders_get")),
             of("deals", 60.0, self._deals),
+            of("deals again", DAY, self._deals_again, first_after=LOADED_WITHIN),
             of("symbols", 300.0, self._count_symbols),
             # Not before prices had time to move: at a weekend that tells what trades around the clock.
             of("assets", 300.0, self._assets, AskAssets(), first_after=5.0),
@@ -151,7 +156,9 @@ class TerminalSurvey:
     def open(self, now: float) -> Asking[Said]:
         found = yield LookForProcess()
         if isinstance(found, Failure):
-            return found
+            return (
+                replace(found, slug="mt5.bridge-hang") if self._is_bridge and found.kind == SILENT else found
+            )
         if not isinstance(found, ProcessFound):
             raise _mistaken(found)
         if found.running is False:
@@ -164,7 +171,9 @@ class TerminalSurvey:
                 reply = yield from self._ask("terminal_info")
         if found.running is None and isinstance(reply, TerminalReply) and reply.error == codes.NO_IPC:
             return (Troubles(about=TERMINAL, rows=(UNSEEN,)),)
-        return self._seen(reply, now)
+        said = self._seen(reply, now)
+        is_ruled_out = found.running and isinstance(reply, TerminalReply) and reply.error == codes.NO_IPC
+        return _surely(said) if is_ruled_out else said
 
     def enter(self, credentials: Credentials | None, now: float) -> Asking[Said]:
         self._wanted = _wanted(credentials)
@@ -220,7 +229,9 @@ class TerminalSurvey:
             return self._seen_account((yield from self._ask("account_info")))
         said = yield from self._come_in()
         refused = [] if isinstance(said, Failure) else [each for each in said if isinstance(each, Refused)]
-        return Failure(kind="auth.refused", detail=refused[0].reason) if refused else said
+        return (
+            Failure(kind="auth.refused", detail=refused[0].reason, slug=refused[0].slug) if refused else said
+        )
 
     def _tick(self, symbol: str, now: float) -> Asking[Said]:
         reply = yield from self._ask("symbol_info_tick", symbol)
@@ -242,7 +253,18 @@ class TerminalSurvey:
     def _deals(self, now: float) -> Asking[Said]:
         """Of the last day, with room for a clock on the wall that is ahead of UTC."""
         utc = int(self._market.utc(now))
-        return (yield from self._list("deals", "history_deals_get", now, utc - DAY, utc + DAY))
+        said = yield from self._list("deals", "history_deals_get", now, utc - DAY, utc + DAY)
+        rows = (
+            ()
+            if isinstance(said, Failure)
+            else [row for each in said if isinstance(each, Troubles) for row in each.rows]
+        )
+        self._is_loading = any(row.told == codes.NOT_FOUND for row in rows)
+        return said
+
+    def _deals_again(self, now: float) -> Asking[Said]:
+        """Once, if they were not there: what comes then had only to be loaded."""
+        return (yield from self._deals(now)) if self._is_loading else ()
 
     def _list(
         self,
@@ -290,6 +312,7 @@ class TerminalSurvey:
                 rows.append(info)
                 continue
             mode = number(info, "trade_mode")
+            self._known.add(symbol)
             rows += about_symbol(symbol, info)
             assets.append(
                 Asset(
@@ -333,9 +356,10 @@ class TerminalSurvey:
         trouble = _failed(f"{function} of {symbol}", reply)
         if codes.last_error(reply.error, reply.error_text).is_lost:
             return trouble
+        is_unknown = reply.error == codes.NOT_FOUND and symbol not in self._known
         return replace(
             trouble,
-            code="data.unknown-asset" if reply.error == codes.NOT_FOUND else "mt5.symbol-not-selected",
+            code="data.unknown-asset" if is_unknown else "mt5.symbol-not-selected",
             advice="Write the symbol as the terminal's Market Watch does, its suffix included (EURUSDm, XAUUSD.r), and show it there.",
             blame=Blame.US,
         )
@@ -411,15 +435,29 @@ def _refused(tried: TerminalReply) -> Said:
     if error.is_lost:
         kind = "local.timeout" if tried.error == codes.IPC_TIMEOUT else "tcp.unreachable"
         return Failure(kind=kind, detail=f"{trouble.sentence}. {trouble.advice}")
-    return (Troubles(about=ACCOUNT, rows=(trouble,)), Refused(reason=f"{trouble.sentence}. {trouble.advice}"))
+    words = f"{trouble.sentence}. {trouble.advice}"
+    return (Troubles(about=ACCOUNT, rows=(trouble,)), Refused(reason=words, slug=error.slug))
 
 
 def _failed(what: str, reply: TerminalReply) -> Trouble:
-    return codes.last_error(reply.error, reply.error_text).trouble(what, reply.error, reply.error_text)
+    error = codes.last_error(reply.error, reply.error_text)
+    return error.trouble(what, reply.error, reply.error_text, reply.seconds)
 
 
 def _mistaken(reply: object) -> LocalProtocolError:
     return LocalProtocolError(f"a {type(reply).__name__} is no answer to that call")
+
+
+def _surely(said: Said) -> Said:
+    """Of a terminal whose process was seen."""
+    if isinstance(said, Failure):
+        return said
+    return [
+        replace(each, rows=tuple(replace(row, certain=True) for row in each.rows))
+        if isinstance(each, Troubles)
+        else each
+        for each in said
+    ]
 
 
 def _without_stalls(troubles: Troubles) -> Troubles:

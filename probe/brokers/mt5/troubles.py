@@ -27,6 +27,8 @@ WRONG_ZONE = "mt5.server-timezone"
 TOKEN = "mt5.gateway-401"  # noqa: S105 - a slug
 WORKERS = "mt5.gateway-401-random"
 OUR_FORM = "mt5.gateway-422"
+BRIDGE_TIMEOUT = "mt5.bridge-timeout"
+CONTENTION = "mt5.ipc-contention"
 ERROR = "mt5.gateway-500"
 NO_ROUTE = "http.wrong-path"
 OPEN_TO_ALL = "http.origin-or-ua"  # the nearest there is: about who may ask from where
@@ -66,6 +68,17 @@ _TABLE: dict[str, tuple[Effect, Blame, str]] = {
         Effect.STALLS,
         Blame.EDGE,
         "Start the bridge beside the terminal; check its host, port and the address it listens on.",
+    ),
+    BRIDGE_TIMEOUT: (
+        Effect.STALLS,
+        Blame.EDGE,
+        "Ask for the terminal's state before anything is repeated; let the bridge wait longer (sync_request_timeout) than "
+        "the terminal, which takes up to 60 s.",
+    ),
+    CONTENTION: (
+        Effect.DEGRADES,
+        Blame.EDGE,
+        "Run the gateway with one worker that asks the terminal one question after the other, and see whether the errors stop.",
     ),
     STALE: (
         Effect.NOTED,
@@ -150,7 +163,9 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"no connection to its broker", NO_BROKER),
         (r"logged in to another account", OTHER_ACCOUNT),
         (r"does not accept this gateway's account", LOGIN_REFUSED),
-        (r"cannot be reached", BRIDGE_DOWN),
+        (r"cannot be reached|Errno (?:111|104|-2|-5)\b", BRIDGE_DOWN),
+        (r"result expired", BRIDGE_TIMEOUT),
+        (r"-10000\b", CONTENTION),
         (r"queue depth|too many requests wait", HELD_UP),
         (r"no price has moved", STALE),
         (r"has no attribute|not JSON serializable|\bnumpy\b|netref|makes no sense", MALFORMED),
@@ -159,14 +174,14 @@ _WORDS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             TERMINAL_DOWN,
         ),
         (
-            r"not running|does not answer|not logged in|no account logged in|mt5 service|IPC|-1000[0-4]",
+            r"not running|does not answer|not logged in|no account logged in|mt5 service|IPC|-1000[1-4]",
             TERMINAL_DOWN,
         ),
     )
 )
 
 
-_CERTAIN = (TERMINAL_DOWN, IPC_TIMEOUT, NO_BROKER, OTHER_ACCOUNT, LOGIN_REFUSED, BRIDGE_DOWN)
+_CERTAIN = (TERMINAL_DOWN, IPC_TIMEOUT, NO_BROKER, OTHER_ACCOUNT, LOGIN_REFUSED, BRIDGE_DOWN, BRIDGE_TIMEOUT)
 
 
 def trouble(code: str, sentence: str, *, certain: bool = False, effect: Effect | None = None) -> Trouble:
@@ -178,6 +193,10 @@ def trouble(code: str, sentence: str, *, certain: bool = False, effect: Effect |
 
 def trouble_of(what: str, said: Complaint) -> Trouble:
     """What the gateway's own words for an error mean."""
+    return replace(_trouble_of(what, said), told=said.status, after_seconds=said.seconds)
+
+
+def _trouble_of(what: str, said: Complaint) -> Trouble:
     words = f"{what} is answered with HTTP {said.status}, {said.words!r}"
     if said.status < 400:
         sentence = f"{what} is answered with a success that cannot be read: {said.words}"

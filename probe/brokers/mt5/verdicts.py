@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from probe.brokers.mt5 import codes
 from probe.model.failures import Blame, Failure
 from probe.model.meanings import Effect, Trouble
 
@@ -87,7 +88,7 @@ UNSEEN = Trouble(
     advice="Start the terminal, log in there, and have the bridge attach to it (initialize) once: each process has to itself.",
     effect=Effect.STALLS,
     blame=Blame.US,
-    certain=True,
+    told=codes.NO_IPC,
 )
 NO_SYMBOLS = Trouble(
     code="mt5.no-prices",

@@ -1,11 +1,11 @@
 """PocketOption: Socket.IO over Engine.IO 4, entered with a session string."""
 
 from probe.brokers.pocketoption.codec import RULES, PocketOptionCodec
-from probe.brokers.pocketoption.endpoints import ENDPOINTS
+from probe.brokers.pocketoption.endpoints import DOMAINS, ENDPOINTS
 from probe.brokers.pocketoption.house import HOUSE, ZONE_SECONDS, request_headers, write_credential
 from probe.brokers.pocketoption.ssid import is_pocketoption_frame, read_ssid
 from probe.model.intents import AskAssets, AskBalance, AskOrders, CancelPending
-from probe.session.broker import Broker
+from probe.session.broker import Broker, KnownClient
 
 BROKER = Broker(
     name="pocketoption",
@@ -21,4 +21,17 @@ BROKER = Broker(
     request_headers=request_headers,
     write_credential=write_credential,
     unconfirmed=frozenset((AskBalance, AskAssets, AskOrders, CancelPending)),
+    domains=DOMAINS,
+    clients=(
+        KnownClient(
+            name="pocketoptionapi-async",
+            library="websockets",
+            gone_since=(14,),
+            why="calls connect() with extra_headers, which is gone since websockets 14",
+        ),
+        *(
+            KnownClient(name=name)
+            for name in ("pocketoptionapi2", "pocketoptionapi", "binaryoptionstoolsv2", "pocket-option")
+        ),
+    ),
 )

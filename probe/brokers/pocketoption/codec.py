@@ -36,7 +36,7 @@ from probe.session.codec import BeatRule, DialectRules, IdleRule, Message, Role
 from probe.session.reading import number, seconds, text
 from probe.session.rows import Sieve, read_quotes, read_rows
 from probe.session.socketio import SocketIoCodec
-from probe.wire.socketio import write_binary_event, write_event
+from probe.wire.socketio import write_bare_event, write_binary_event, write_event
 
 KEEP_ALIVE = "ps"
 
@@ -103,12 +103,12 @@ class PocketOptionCodec(SocketIoCodec):
         if name == "updateStream":
             return read_quotes(arguments[0], name, (3,))
         payload: Any = arguments[0] if arguments else None
-        of_rows = _READERS_OF_ROWS.get(name)
-        if of_rows is not None:
-            return read_rows(name, of_rows, payload)
         read = _READERS.get(name)
         if read is not None:
             return [read(payload)]
+        of_rows = _READERS_OF_ROWS.get(name)
+        if of_rows is not None:
+            return read_rows(name, of_rows, payload)
         return [Notice(name=name)] if name in NOTICES else None
 
     def write_told(self, meaning: Meaning) -> list[Message]:
@@ -180,13 +180,13 @@ class PocketOptionCodec(SocketIoCodec):
             case intents.Login(frame=frame):
                 return [frame.reveal()]
             case intents.Beat(name=name):
-                return [write_event(name)]
+                return [write_bare_event(name)]
             case intents.AskBalance():
-                return [write_event("getBalance")]
+                return [write_bare_event("getBalance")]
             case intents.AskAssets():
-                return [write_event("assets/load")]
+                return [write_bare_event("assets/load")]
             case intents.AskOrders():
-                return [write_event("updateOpenedDeals")]
+                return [write_bare_event("updateOpenedDeals")]
             case intents.Watch(symbol=symbol, period=0):
                 return [write_event("subscribeSymbol", symbol)]
             case intents.Watch(symbol=symbol, period=period):

@@ -29,6 +29,8 @@ _HOSTS: tuple[tuple[str, str, Account, Sureness], ...] = (
     ("eu-west", "api-eu-west", Account.LIVE, _C),
 )
 
+DOMAINS = ("po.market", "pocketoption.com", "po.trade", "p.finance", "events-po.com", "chat-po.site")
+
 ENDPOINTS = tuple(
     Endpoint(
         broker="pocketoption",

@@ -20,7 +20,7 @@ from probe.brokers.pocketoption.refusals import (
     without_session,
     wrong_user,
 )
-from probe.model.credentials import Credentials, Secret
+from probe.model.credentials import Bound, Credentials, Secret
 from probe.model.endpoint import Account
 from probe.model.errors import CredentialInvalid
 from probe.model.intents import Login
@@ -143,15 +143,17 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
         ("platform", platform_words),
         ("session form", form),
     ]
-    user_agent = None
+    user_agent = bound = None
     if php is not None:
         user_agent = header_text(php.get("user_agent"))
         if user_agent is None:
             warnings.append("the session names no user agent that could be sent")
+        address, last_used = _address(php.get("ip_address")), _last_used(php.get("last_activity"))
+        bound = Bound(address=address, last_used_utc=last_used)
         facts += [
-            ("IP address", _address(php.get("ip_address"))),
+            ("IP address", address),
             ("user agent", short_agent(user_agent or "")),
-            ("last activity", _instant(php.get("last_activity"))),
+            ("last activity", "" if last_used is None else _instant(last_used)),
         ]
     secret = Secret(token)
     facts += [("session length", f"{len(token)} characters"), ("fingerprint", secret.fingerprint())]
@@ -165,6 +167,7 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
         warnings=tuple(warnings),
         user_agent=user_agent,
         parts=_parts(token, php),
+        bound=bound,
     )
 
 
@@ -237,7 +240,11 @@ def _address(value: object) -> str:
         return ""
 
 
-def _instant(seconds: object) -> str:
+def _last_used(seconds: object) -> float | None:
     if type(seconds) is not int or not 0 < seconds < 4_102_444_800:  # the year 2100
-        return ""
+        return None
+    return float(seconds)
+
+
+def _instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

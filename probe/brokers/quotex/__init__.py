@@ -11,11 +11,11 @@ from probe.brokers.quotex.credentials import (
     write_credential,
 )
 from probe.brokers.quotex.dialect import CHOICES, Dialect, rules_of
-from probe.brokers.quotex.endpoints import endpoints_of
+from probe.brokers.quotex.endpoints import DOMAINS, endpoints_of
 from probe.brokers.quotex.house import ZONE_SECONDS, house_of
 from probe.brokers.quotex.signin import WEB
 from probe.model.intents import AskBalance, AskOrders, CancelPending
-from probe.session.broker import Broker, Spoken
+from probe.session.broker import Broker, KnownClient, Spoken
 
 
 def speak(chosen: Mapping[str, str]) -> Spoken:
@@ -48,4 +48,6 @@ BROKER = Broker(
     web=WEB,
     choices=CHOICES,
     speak=speak,
+    domains=DOMAINS,
+    clients=tuple(KnownClient(name=name) for name in ("pyquotex", "quotexpy", "quotexapi", "qxbroker")),
 )

@@ -10,6 +10,8 @@ _HOSTS = (
     ("old", "ws.qxbroker.com", Sureness.CLAIMED),
 )
 
+DOMAINS = ("qxbroker.com", MIRROR, "quotex.com", "quotex.io")
+
 
 def endpoints_of(rules: DialectRules) -> tuple[Endpoint, ...]:
     query = "&".join(f"{name}={value}" for name, value in rules.query.items())

@@ -84,7 +84,7 @@ class Visitor:
         for _ in range(MOST_REDIRECTS):
             reply = yield from self._call(stage, method, url, _PAGE, referer, form)
             if reply.status not in _REDIRECTS:
-                self._judge(stage, reply)
+                self._judge(stage, reply, is_login=form is not None)
                 return Landed(stage=stage, path=urlsplit(url).path, reply=reply, page=Page(reply.body))
             url = self._next(stage, url, reply)
             if reply.status not in _KEEPS_THE_FORM:
@@ -164,12 +164,14 @@ class Visitor:
         text = " ".join("".join(sign if sign.isprintable() else " " for sign in text[: 4 * SHOWN]).split())
         return self._redactor().shorten(text, SHOWN)
 
-    def _judge(self, stage: str, reply: HttpReply) -> None:
+    def _judge(self, stage: str, reply: HttpReply, *, is_login: bool = False) -> None:
         failure = failure_of_reply(reply, self._redactor())
         if failure is None:
             return
         kind = "login.page-changed" if reply.status in _NOT_WHAT_IT_WAS else failure.kind
-        raise Stopped(replace(failure, kind=kind, detail=f"{stage}: {failure.detail}"))
+        # The pages before it were answered, so it is the login that is limited.
+        slug = "auth.login-rate-limited" if is_login and kind == "http.429" else None
+        raise Stopped(replace(failure, kind=kind, detail=f"{stage}: {failure.detail}", slug=slug))
 
     def failure(self, kind: str, stage: str, problem: str, status: int | None = None) -> Failure:
         return Failure(kind=kind, spoke_last=Speaker.REMOTE, detail=f"{stage}: {problem}", http_status=status)

@@ -6,7 +6,7 @@ def test_errors_that_were_a_limiters_are_forgotten() -> None:
     backend = Backend()
     backend.see("me", Seen(outcome=Outcome.FINE, at=0.0))
     backend.see("positions", Seen(outcome=Outcome.BROKEN, at=1.0))
-    assert [row.code for row in backend.troubles()] == ["http.no-upgrade"]
+    assert [row.code for row in backend.troubles()] == ["http.bad-gateway"]
     backend.forget_broken()
     assert backend.troubles() == ()
 

@@ -474,7 +474,7 @@ def test_the_session_is_only_read_from() -> None:
 
 def test_one_broken_route_is_no_lying_health() -> None:
     watched = watch(700.0, portfolio=ERROR, trades=ERROR)
-    assert watched.ever().keys() == {"http.no-upgrade"}
+    assert watched.ever().keys() == {"http.bad-gateway"}
 
 
 def test_a_database_that_goes_away_later_is_told_after_three_reads() -> None:

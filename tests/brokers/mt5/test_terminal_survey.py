@@ -322,7 +322,8 @@ def test_a_healthy_terminal_has_no_trouble_in_any_round() -> None:
     sitting = Sitting(desk)
     names = [each.name for each in sitting.survey.rounds()]
     assert names == [
-        "terminal", "account", "tick EURUSD", "tick GBPUSD", "positions", "orders", "deals", "symbols", "assets",
+        "terminal", "account", "tick EURUSD", "tick GBPUSD", "positions", "orders", "deals", "deals again", "symbols",
+        "assets",
     ]  # fmt: skip
     assert [troubles(sitting.ask(name)) for name in names] == [{}] * len(names)
 

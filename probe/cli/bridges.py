@@ -1,0 +1,21 @@
+"""What the command line uses of the packages that stand on `probe`: named here, and loaded only when it is used."""
+
+from importlib import import_module
+from typing import Any
+
+BRIDGES = {
+    "exporting": "exporters.run:exporting",
+    "load_csv": "reports.load.csv:write_csv",
+    "load_engine": "loadtests.settings:Engine",
+    "load_exporting": "exporters.load:exporting_load",
+    "load_html": "reports.load.html:write_html",
+    "load_settings": "loadtests.settings:RunSettings",
+    "load_token": "loadtests.settings:token_of",
+    "load_where": "reports.load.words:where",
+    "load_written": "loadtests.settings:written",
+}
+
+
+def bridge(name: str) -> Any:
+    module, attribute = BRIDGES[name].split(":")
+    return getattr(import_module(module), attribute)

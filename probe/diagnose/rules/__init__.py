@@ -1,0 +1,46 @@
+"""All rules, a module for each layer in which a connection can fail."""
+
+from collections.abc import Mapping
+from itertools import chain
+
+from probe.diagnose.rule import Rule
+from probe.diagnose.rules import (
+    away,
+    config,
+    data,
+    edge,
+    ends,
+    engine,
+    host,
+    login,
+    names,
+    past,
+    pings,
+    portal,
+    session,
+    signing_in,
+    tls,
+    upgrade,
+    ways,
+)
+
+_BOOKS = (
+    config.book,
+    names.book,
+    ways.book,
+    portal.book,
+    tls.book,
+    edge.book,
+    away.book,
+    upgrade.book,
+    engine.book,
+    login.book,
+    signing_in.book,
+    session.book,
+    pings.book,
+    ends.book,
+    past.book,
+    data.book,
+    host.book,
+)
+RULES: Mapping[str, Rule] = dict(chain.from_iterable(book.items() for book in _BOOKS))

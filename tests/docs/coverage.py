@@ -1,0 +1,92 @@
+"""The page of what the doctor knows and how well that was tried, drawn from the catalogue, the rules and the staged failures."""
+
+from itertools import groupby
+
+from probe.catalogue import entries
+from probe.diagnose.diagnose import KNOWN, ceiling
+from tests.doctor.staged import ALL
+
+# As `test_what_is_staged_is_what_is_said` printed it last.
+MEASURED = """\
+395 staged failures of 174 kinds, 15 healthy sessions
+  first verdict right               100.0%   aim: at least 95%
+  wrong, and said to be certain          0   aim: none
+  wrong, and said to be likely        0.0%   aim: at most 3%
+  certain, of kinds that allow it    87.1%   aim: at least 80%
+  undetermined, or nothing said       0.0%   aim: at most 10%
+
+  layer       staged   right       certain        likely      possible  undetermined
+  healthy         15      15             0             0             0             0
+  cfg             40      40            30             6             4             0
+  host            12      12            10             2             0             0
+  load             2       2             2             0             0             0
+  dns             13      13             9             4             0             0
+  tcp             16      16            12             3             1             0
+  net              1       1             1             0             0             0
+  geo              2       2             0             2             0             0
+  tls             29      29            15            11             3             0
+  http            89      89            32            33            24             0
+  eio             13      13            11             2             0             0
+  sio              7       7             4             3             0             0
+  auth            35      35            12             5            18             0
+  session         45      45            30             7             8             0
+  data            21      21            11             8             2             0
+  mt5             43      43            24            13             6             0
+  crypto          27      27            19             6             2             0
+
+  mistaken for something else: none
+  never said with certainty, though the catalogue allows it:
+    crypto.bingx-timestamp
+    data.cached-as-fresh
+    data.gap
+    mt5.auth-failed
+    mt5.bridge-type-error
+    mt5.market-closed
+    mt5.ping-high
+    mt5.server-timezone
+    mt5.terminal-not-found
+    session.app-close-4xxx
+    session.heartbeat-without-data
+    session.idle-timeout
+    session.max-lifetime
+    session.reconnect-storm
+    session.subscription-cap
+    session.subscription-not-armed
+    sio.binary-placeholder
+    tcp.proxy-ignored
+    tls.clock-skew
+"""
+
+
+def coverage_page() -> str:
+    certain = {each.code for each in ALL if each.certain}
+    staged = {each.code for each in ALL}
+    known = entries().values()
+    lines = [
+        "# What the doctor knows, and how well that was tried",
+        "",
+        "Drawn from `probe/catalogue/`, the rules and the staged failures in `tests/doctor/staged/` by `make docs`.",
+        "",
+        f"Of {len(known)} failures that have a [name](failures.md), {len(KNOWN)} have a rule, and "
+        f"{sum(each.staged for each in known)} are staged for real: over sockets, by the",
+        "simulator or in a network of their own. *On paper* are those of which at least the deciding fact was written down and not met.",
+        "Each staged failure must be named first, its look-alikes must not be named, and without its rule it must not be found.",
+        "",
+        "Last measured by `pytest -m long tests/doctor/test_matrix.py`, which draws it anew:",
+        "",
+        "```",
+        *MEASURED.splitlines(),
+        "```",
+    ]
+    for layer, rows in groupby(known, key=lambda each: each.layer):
+        lines += ["", f"## {layer}", ""]
+        lines += [
+            "| failure | rule | staged | how sure at best | seen to be certain |",
+            "|---|---|---|---|---|",
+        ]
+        for each in rows:
+            how = "for real" if each.staged else "on paper" if each.code in staged else "no"
+            rule, proven = ("yes" if yes else "no" for yes in (each.code in KNOWN, each.code in certain))
+            sure = ceiling(each).value
+            lines.append(f"| [`{each.code}`](failures.md) | {rule} | {how} | {sure} | {proven} |")
+    return "\n".join([*lines, ""])

@@ -1,0 +1,108 @@
+"""Failures that are staged for real, and what the doctor says of each.
+
+A module beside this one holds those of a layer, as `CASES`; each is staged once, and judged twice: with all rules, and
+without the one that should have found it.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any
+
+from probe.diagnose.case import Case
+from probe.diagnose.diagnose import diagnose, rules_for
+from probe.diagnose.rule import Rule
+from probe.doctor.examine import Examination, Means, Patient, examine
+from probe.model.findings import Certainty, State
+from probe.session.broker import Broker
+from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
+from tests.virtual.travelling import run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What came of one staged failure. What harms nothing is left out."""
+
+    verdicts: tuple[tuple[str, Certainty], ...]  # in order; none: nothing is wrong
+    without: str  # what stands first when the rule that should find it is taken away
+
+    @property
+    def first(self) -> str:
+        return self.verdicts[0][0] if self.verdicts else ""
+
+
+@dataclass(frozen=True, slots=True)
+class OnPaper:
+    """What decides is written down, and not met: the facts as they would be, or one of them beside a real session's."""
+
+    judge: Callable[[], Said]
+
+    def __call__(self) -> Said:
+        return self.judge()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """One failure.
+
+    Args:
+        code: What must be said of it, first; empty: it is none.
+        name: What is staged, in a few words; unique.
+        play: Stages it, examines, and says what came of it.
+        certain: The evidence that is staged excludes every look-alike.
+        beside: Other codes that are true of it as well.
+        long: It needs real seconds, or more of a machine than every developer has; for `make test-long`.
+    """
+
+    code: str
+    name: str
+    play: Callable[[], Said]
+    certain: bool = False
+    beside: frozenset[str] = frozenset()
+    long: bool = False
+
+    @property
+    def is_real(self) -> bool:
+        return not isinstance(self.play, OnPaper)
+
+    @property
+    def id(self) -> str:
+        return f"{self.code or 'healthy'}-{self.name.replace(' ', '-')}"
+
+
+def judged(case: Case, broker: Broker | None, code: str) -> Said:
+    rules = rules_for(broker)
+    fewer = {name: rule for name, rule in rules.items() if name != code}
+    said, left = _harmful(case, rules), _harmful(case, fewer)
+    return Said(verdicts=said, without=left[0][0] if left else "")
+
+
+def _harmful(case: Case, rules: Mapping[str, Rule]) -> tuple[tuple[str, Certainty], ...]:
+    verdicts = diagnose(case, rules).verdicts
+    return tuple((each.code, each.certainty) for each in verdicts if each.state is not State.HEALTHY)
+
+
+Stage = Callable[[], AbstractAsyncContextManager[Patient]]
+
+
+def travelling(stage: Stage, code: str, *, utc: float = WEDNESDAY_NOON, **means: Any) -> Callable[[], Said]:
+    """In time that does not wait and begins at `utc`, over real sockets."""
+
+    def play() -> Said:
+        examination = run(_examined(stage, Means(**means), utc))
+        return judged(examination.case, examination.patient.broker, code)
+
+    return play
+
+
+async def _examined(stage: Stage, means: Means, utc: float) -> Examination:
+    clock = asyncio.get_running_loop().time
+    with simulated_at(utc):
+        async with stage() as patient:
+            return await examine(patient, means, utc=lambda: utc + clock())
+
+
+def on_paper(make: Callable[[], Case], code: str, broker: Broker | None = None) -> OnPaper:
+    """What cannot be staged on one machine: the facts as they would be."""
+    return OnPaper(lambda: judged(make(), broker, code))

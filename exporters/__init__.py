@@ -1,1 +1,1 @@
-"""Measurements for other systems: the Prometheus exporter will live here. Nothing is built here yet."""
+"""What others read of a monitor: metrics, probes, a status page. `run.exporting` serves all of it."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import checks, core, pings, polling
+from tests.bench import blackbox, checks, core, exporter, pings, polling
 
 BENCHES = (
     core.one_tick,
@@ -12,6 +12,8 @@ BENCHES = (
     checks.checks_wss,
     pings.pings,
     polling.polling,
+    blackbox.blackbox,
+    exporter.exporter,
 )
 
 for bench in BENCHES:

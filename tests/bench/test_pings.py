@@ -13,19 +13,20 @@ HEAD, TEXT = b"...\r\n\r\n", b"\x81\x7e\x01\x00" + b"." * 256
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("sessions", "seconds"),
-    [(8, 1.8), pytest.param(60, 42.0, marks=[pytest.mark.long, pytest.mark.alone])],
+    ("sessions", "seconds", "within"),
+    # Beside other tests a process waits for its turn, and the kernel's stamp does not. A figure is `make bench`'s to give.
+    [(8, 1.8, 0.1), pytest.param(60, 42.0, 0.005, marks=[pytest.mark.long, pytest.mark.alone])],
     ids=["short", "long"],
 )
-def test_reported_ping_round_trips_agree_with_a_capture(name: str, sessions: int, seconds: float) -> None:
+def test_reported_ping_round_trips_agree_with_a_capture(
+    name: str, sessions: int, seconds: float, within: float
+) -> None:
     try:
         pairs = compare(name, sessions, seconds)
     except PermissionError as problem:
         pytest.skip(str(problem))
     assert len(pairs) >= sessions
-    assert (
-        statistics.median(abs(told - true) for told, true in pairs) < 0.005
-    )  # a figure is `make bench`'s to give
+    assert statistics.median(abs(told - true) for told, true in pairs) < within
     assert all(told > 0 and true > 0 for told, true in pairs)
 
 

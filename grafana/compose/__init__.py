@@ -1,0 +1,1 @@
+"""What the containers of compose.yaml run and read."""

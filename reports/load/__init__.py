@@ -1,0 +1,1 @@
+"""What a load run found, as a page with pictures and as tables."""

@@ -1,0 +1,151 @@
+"""What is done to sessions that work has its effect at the server, is seen in the figures, and passes."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import gevent
+import pytest
+
+from loadtests.session import LoadSession
+from probe.brokers import find_broker
+from probe.brokers.pocketoption.codec import PocketOptionCodec
+from probe.drivers import aio
+from probe.load.plan import Upset, UpsetKind
+from probe.model.events import Traffic
+from probe.model.intents import AskBalance, AskHistory, Watch
+from tests.loadtests.commons import Shared, eventually, shared
+from tests.loadtests.simulated import Beside, simulator_beside
+
+BROKER = find_broker("pocketoption")
+SYMBOL = BROKER.default_symbol
+
+
+@pytest.fixture(scope="module")
+def simulator() -> Iterator[Beside]:
+    with simulator_beside("pocketoption") as running:
+        yield running
+
+
+@pytest.fixture
+def there(simulator: Beside) -> Iterator[Shared]:
+    endpoint = simulator.endpoint("pocketoption", "ws")
+    key = BROKER.read_credentials(endpoint.credential.reveal())
+    found = shared(BROKER, endpoint.url, key, account=endpoint.account)
+    yield found
+    assert found.bugs == []
+
+
+@pytest.fixture
+def session(there: Shared) -> Iterator[LoadSession]:
+    opened = LoadSession(there.common)
+    opened.open()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server asks for a sign of life every 0.2 s, and waits two seconds for it."""
+    rules = replace(PocketOptionCodec.rules, ping_interval=0.2, ping_timeout=2.0)
+    monkeypatch.setattr(PocketOptionCodec, "rules", rules)
+
+
+def sessions_open(simulator: Beside) -> int:
+    found: int = simulator.call(lambda: simulator.simulator.counters.sessions_open)
+    return found
+
+
+def traffic(simulator: Beside) -> Traffic:
+    found: Traffic = simulator.call(lambda: simulator.simulator.counters.traffic)
+    return found
+
+
+def test_a_slow_reader_gets_late_what_the_server_said_meanwhile_and_stays(
+    simulator: Beside, there: Shared, session: LoadSession
+) -> None:
+    def ticks() -> int:
+        found = there.figures().ticks.get(SYMBOL)
+        return 0 if found is None else found.arrived
+
+    eventually(lambda: ticks() >= 1)
+    upset = Upset(kind=UpsetKind.SLOW_READER, bytes_per_second=1)
+    there.common.fleet.upset(upset, 1)
+    began, before, said = time.monotonic(), ticks(), traffic(simulator).messages_sent
+    asking = gevent.spawn(session.ask, AskBalance(), "balance")
+    eventually(lambda: traffic(simulator).messages_sent >= said + 4)
+    assert ticks() <= before + 1  # that was read already
+    assert not asking.ready()
+    stood_still = time.monotonic() - began
+    there.common.fleet.calm(upset)
+    asking.get(timeout=10)
+    eventually(lambda: ticks() >= before + 3)
+    figures = there.figures()
+    assert figures.ticks[SYMBOL].gap.largest >= stood_still / 2
+    assert figures.requests["balance"].response.largest >= stood_still / 2
+    assert (figures.sessions.lost, figures.sessions.dropped, session.is_live) == ({}, 0, True)
+
+
+def test_a_slow_reader_for_whom_too_much_waits_is_given_up_by_the_server_and_comes_back(
+    monkeypatch: pytest.MonkeyPatch, simulator: Beside, there: Shared, session: LoadSession
+) -> None:
+    monkeypatch.setattr(aio, "UNSENT_LIMIT", 64 * 1024)
+    upset = Upset(kind=UpsetKind.SLOW_READER, bytes_per_second=1)
+    there.common.fleet.upset(upset, 1)
+
+    def is_given_up() -> bool:
+        """A page of 45 KB for each."""
+        session.put(Watch(symbol=SYMBOL), "subscribe", time.monotonic())
+        return sessions_open(simulator) == 0
+
+    eventually(is_given_up, within=60.0)
+    there.common.fleet.calm(upset)
+    eventually(lambda: there.figures().sessions.reopened == 1)
+    figures = there.figures()
+    asked = figures.requests["subscribe"]
+    assert (figures.sessions.lost, figures.sessions.dropped) == ({"session.tcp-reset": 1}, 0)
+    assert asked.failed["session-lost"] > 0
+    assert asked.due == asked.answered + sum(asked.failed.values())
+
+
+def test_who_answers_no_heartbeat_or_sleeps_is_given_up_by_the_server_and_comes_back(
+    impatient: None, simulator: Beside, there: Shared
+) -> None:
+    silent, sleeping, well = sessions = [LoadSession(there.common) for _ in range(3)]
+    for each in sessions:
+        each.open()
+    silent.upset(Upset(kind=UpsetKind.LOST_PONG))
+    sleeping.upset(Upset(kind=UpsetKind.HALF_OPEN))
+    eventually(lambda: there.figures().sessions.reopened == 1, within=30.0)
+    assert there.figures().sessions.lost == {"session.closed-1005": 1}
+    eventually(lambda: sessions_open(simulator) == 2, within=30.0)
+    assert (silent.is_live, sleeping.is_live) == (True, True)  # nobody has told the one that sleeps
+    sleeping.calm()
+    eventually(lambda: there.figures().sessions.reopened == 2)
+    assert sum(there.figures().sessions.lost.values()) == 2
+    assert well.last_failure == ""
+    for each in sessions:
+        each.close()
+
+
+def test_what_was_asked_and_not_answered_when_its_session_left_is_counted_as_that(
+    simulator: Beside, there: Shared
+) -> None:
+    before = traffic(simulator)
+    fault = simulator.switch_on("history-unanswered")
+    session = LoadSession(there.common)
+    try:
+        session.open()
+        for number in range(5):
+            asked = AskHistory(symbol=SYMBOL, period=60, until=time.time(), span=9000.0, index=number)
+            session.put(asked, "candles", time.monotonic())
+        session.close()
+    finally:
+        simulator.switch_off(fault)
+    eventually(lambda: sessions_open(simulator) == 0)
+    figures, after = there.figures(), traffic(simulator)
+    candles = figures.requests["candles"]
+    assert (candles.due, candles.sent, candles.failed) == (5, 5, {"unfinished": 5})
+    assert figures.frames.messages_sent == after.messages_received - before.messages_received
+    assert figures.frames.messages_received == after.messages_sent - before.messages_sent
+    assert figures.frames.cut_sent == figures.frames.cut_received == 0

@@ -39,25 +39,25 @@ class Sent:
         self.ended.append("quit")
 
 
-class Master(Sent, MasterRunner):
-    __init__ = Sent.__init__  # type: ignore[assignment]
+class Master(Sent, MasterRunner):  # type: ignore[misc]
+    __init__ = Sent.__init__
     __del__ = lambda self: None  # noqa: E731
 
 
-class Worker(Sent, WorkerRunner):
-    __init__ = Sent.__init__  # type: ignore[assignment]
+class Worker(Sent, WorkerRunner):  # type: ignore[misc]
+    __init__ = Sent.__init__
     __del__ = lambda self: None  # noqa: E731
 
 
-class Local(Sent, LocalRunner):
-    __init__ = Sent.__init__  # type: ignore[assignment]
+class Local(Sent, LocalRunner):  # type: ignore[misc]
+    __init__ = Sent.__init__
     __del__ = lambda self: None  # noqa: E731
 
 
 def attached(runner: Any) -> Attached:
     environment = Environment(user_classes=[])
     environment.runner = runner
-    environment.parsed_options = SimpleNamespace(headless=True)  # type: ignore[assignment]
+    environment.parsed_options = SimpleNamespace(headless=True)
     guard().begin_run()
     guard()._share, guard()._sharing = None, 1
     guard()._take_caps()
@@ -91,9 +91,10 @@ def divided() -> dict[str, Any]:
 
 def obeyed() -> dict[str, Any]:
     worker = attached(Worker())
-    limited = lambda **said: worker._limited(  # noqa: E731
-        None, SimpleNamespace(data={"sharing": 1, "begins": True, **said})
-    )
+
+    def limited(**said: Any) -> None:
+        worker._limited(None, SimpleNamespace(data={"sharing": 1, "begins": True, **said}))
+
     limited(share={"connections": 10**9, "rate": 1e9, "seconds": 1e9})
     told: dict[str, Any] = {"huge": [guard()._mine.connections, guard()._mine.rate]}
     guard().claim_connection()
@@ -110,7 +111,7 @@ def obeyed() -> dict[str, Any]:
 
 def ended(runner: Sent, *, headless: bool = True) -> list[str]:
     found = attached(runner)
-    found.environment.parsed_options.headless = headless  # type: ignore[union-attr]
+    found.environment.parsed_options.headless = headless
     guard().take_share(1, 1.0, time.monotonic() - plugin.OVERTIME + 5.0)
     found._end_in_time()
     gevent.sleep(0)

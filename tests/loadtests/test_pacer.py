@@ -120,7 +120,7 @@ def test_a_fault_ends_it_and_is_told() -> None:
         session.put_at.append(("", 0.0))
         raise refusal
 
-    session.put = refuse  # type: ignore[method-assign]
+    session.put = refuse  # type: ignore[method-assign,assignment]
     pacer.pace(100.0)
     eventually(lambda: bugs)
     gevent.sleep(0.05)
@@ -145,7 +145,7 @@ def _fleet(count: int, on_bug: Any = None) -> tuple[Fleet, Pacer, list[Live]]:
         fleet,
         [(Operation("ping", lambda: None), 1.0)],
         random.Random(1),
-        pytest.fail if on_bug is None else on_bug,
+        on_bug or (lambda bug: pytest.fail(str(bug))),
     )
     sessions = [Live() for _ in range(count)]
     for each in sessions:

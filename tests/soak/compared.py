@@ -23,7 +23,7 @@ from probe.simulator.apart import SimulatorApart, simulator_apart
 PATIENCE = 60.0  # seconds to begin and to end a run
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     same: int = 21  # runs; each is held against the one before
     slower: int = 3

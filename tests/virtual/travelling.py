@@ -36,6 +36,7 @@ class _Fence:
 
 class _Selector(selectors.DefaultSelector):
     now = 0.0
+    at_work = 0  # threads of the executor, whose work takes real time
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +46,7 @@ class _Selector(selectors.DefaultSelector):
         ready = super().select(0)
         if ready or (timeout is not None and timeout <= 0):
             return ready
-        if timeout is None:
+        if timeout is None or self.at_work:
             return super().select(0.002)
         if timeout > SHORT_JUMP_SECONDS:
             for _ in range(FENCES):
@@ -67,6 +68,15 @@ class TravellingLoop(asyncio.SelectorEventLoop):
 
     def time(self) -> float:
         return self._clock.now
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
+        working = super().run_in_executor(executor, func, *args)
+        self._clock.at_work += 1
+        working.add_done_callback(self._worked)
+        return working
+
+    def _worked(self, _: asyncio.Future[Any]) -> None:
+        self._clock.at_work -= 1
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:

@@ -3,7 +3,7 @@
 import asyncio
 import selectors
 import socket
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -69,8 +69,8 @@ class TravellingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
-    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> asyncio.Future[Any]:
-        working = super().run_in_executor(executor, func, *args)
+    def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
+        working: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
         self._clock.at_work += 1
         working.add_done_callback(self._worked)
         return working

@@ -350,9 +350,8 @@ def _aliases(name: str) -> list[str]:
         UnsafeTarget: there are more of them than anybody follows.
     """
     names = [name]
-    with contextlib.suppress(
-        dns.exception.DNSException
-    ):  # a name that only this machine knows, or no resolver
+    # It may be a name that only this machine knows, or there is no resolver.
+    with contextlib.suppress(dns.exception.DNSException):
         resolver = dns.resolver.Resolver()
         for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
             with contextlib.suppress(dns.exception.DNSException):

@@ -169,8 +169,9 @@ class LoadSession:
         self._asked: dict[int, _Asked] = {}
         self._pings: deque[_Asked] | None = None
         self._told: list[Meaning] | None = None
-        self._expecting: list[tuple[Callable[[Meaning], bool], Parked]] = []
-        self._waiting: list[Parked] = []  # for this to be live, or over, or to owe nothing
+        # Tuples, because most sessions have nobody in them, and an empty one weighs nothing.
+        self._expecting: tuple[tuple[Callable[[Meaning], bool], Parked], ...] = ()
+        self._waiting: tuple[Parked, ...] = ()  # for this to be live, or over, or to owe nothing
         self.last_failure = ""
 
     @property
@@ -300,10 +301,8 @@ class LoadSession:
             if len(self._pings) == 1:
                 connection.act(_ping)
         else:
-            session, kind = self._session, NOT_LIVE
-            if (
-                session is not None and session.phase is Phase.LIVE
-            ):  # else we are about to hear that it is over
+            session, kind = self._session, NOT_LIVE  # until we hear that it is over, it may be
+            if session is not None and session.phase is Phase.LIVE:
                 try:
                     number = session.ask(intent, now)
                 except UnsafeTarget:  # an order, and the server has not said yet that this is a demo account
@@ -328,7 +327,7 @@ class LoadSession:
         self._stop_timer()
         if self._connection is not None:
             self._connection.thaw()
-        if self._connection is not None:
+        if self._connection is not None:  # thawed, it may have heard that it is over
             self._connection.act(_leave)
         self._wake_all()
 
@@ -419,7 +418,7 @@ class LoadSession:
         self._asked.clear()
         for asked in owed:
             self._settle(asked, at, self._why_lost)
-        for _, parked in self._expecting[:]:
+        for _, parked in self._expecting:
             parked.wake()
         self._wake_all()
 
@@ -533,23 +532,24 @@ class LoadSession:
                 pass
 
     def _hear(self, meaning: Meaning) -> None:
-        for place in self._expecting[:]:
+        for place in self._expecting:
             try:
                 fits: object = place[0](meaning)
             except Exception as mistake:  # noqa: BLE001 - of who expects it, and raised there
                 fits = mistake
             if fits:
-                self._expecting.remove(place)
+                self._expecting = tuple(each for each in self._expecting if each is not place)
                 place[1].wake(fits if isinstance(fits, Exception) else meaning)
             if fits and not isinstance(fits, Exception):
                 return
         if self._common.remembered:
-            told = self._told = (
-                self._told or []
-            )  # an empty deque weighs more than all that is told to most sessions
-            told.append(meaning)
-            if len(told) > self._common.remembered:
-                del told[0]
+            if (
+                self._told is None
+            ):  # no deque: an empty one weighs more than all that is told to most sessions
+                self._told = []
+            self._told.append(meaning)
+            if len(self._told) > self._common.remembered:
+                del self._told[0]
 
     def _pinged(self, sent_at: float, at: float, kind: str) -> None:
         """The socket has one ping out at a time: who asked while it was gets one of its own after it."""
@@ -609,27 +609,25 @@ class LoadSession:
 
     def _wait(self, within: float | None = None) -> None:
         parked = Parked()
-        self._waiting.append(parked)
+        self._waiting += (parked,)
         try:
             parked.wait(within)
         finally:
-            if parked in self._waiting:
-                self._waiting.remove(parked)
+            self._waiting = tuple(each for each in self._waiting if each is not parked)
 
     def _wait_for(self, fits: Callable[[Meaning], bool], within: float) -> Meaning | None:
         place = (fits, Parked())
-        self._expecting.append(place)
+        self._expecting += (place,)
         try:
             found = place[1].wait(within)
         finally:
-            if place in self._expecting:
-                self._expecting.remove(place)
+            self._expecting = tuple(each for each in self._expecting if each is not place)
         if isinstance(found, Exception):
             raise found
         return None if found is LATE else found
 
     def _wake_all(self) -> None:
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         for parked in waiting:
             parked.wake()
 

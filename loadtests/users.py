@@ -36,15 +36,16 @@ class BrokerUser(User):
     abstract = True
     broker: ClassVar[str] = ""
 
+    def __init_subclass__(cls) -> None:
+        """Who has tasks of his own does not inherit ours."""
+        cls.tasks = [each for each in cls.tasks if each is not BrokerUser.operate] or [BrokerUser.operate]
+
     def __init__(self, environment: Any) -> None:
         super().__init__(environment)
         self.running = plugin.running(environment)
         self._broker = self.running.broker(self.broker)
-        own = [each for each in self.tasks if each is not BrokerUser.operate]
-        self._has_tasks = bool(own)
-        self.tasks = own or [BrokerUser.operate]
         self._playback = self.running.playback()
-        self._operations = [] if own else self.running.operations(self._broker)
+        self._operations = () if self._has_tasks else self.running.operations(self._broker)
         self._session: LoadSession | None = None
         self._was_opened = False
         self._began = monotonic()  # the present task
@@ -133,6 +134,10 @@ class BrokerUser(User):
     tasks = [operate]  # noqa: RUF012 - as Locust declares it; of a class that has none
 
     # -- small things --------------------------------------------------------------------------------------------------
+
+    @property
+    def _has_tasks(self) -> bool:
+        return BrokerUser.operate not in self.tasks
 
     @property
     def _is_parked(self) -> bool:

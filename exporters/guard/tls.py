@@ -49,9 +49,8 @@ def context_of(tls: Tls, where: Path) -> ssl.SSLContext:
                 "cipher_suites", "they are all of TLS 1.3, and max_version is below", "Add one of TLS 1.2."
             )
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-    with (
-        tempfile.TemporaryDirectory() as folder
-    ):  # load_cert_chain reads files only; nobody else may open this folder
+    # load_cert_chain reads files only; nobody else may open this folder.
+    with tempfile.TemporaryDirectory() as folder:
         for key, file in (
             ("cert_file", tls.certificate),
             ("key_file", tls.key),

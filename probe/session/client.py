@@ -2,6 +2,8 @@
 
 import random
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from sys import intern
 from urllib.parse import quote
 
 from probe.model.credentials import Credentials, Redactor
@@ -107,7 +109,6 @@ class ClientSession(SessionCore[ClientSocket]):
     __slots__ = (
         "_asked_data_at",
         "_beat_number",
-        "_beats",
         "_credentials",
         "_messages_at_beat",
         "_proof",
@@ -138,7 +139,6 @@ class ClientSession(SessionCore[ClientSocket]):
         self._credentials = credentials
         self.plan = plan
         self._requests = Requests()
-        self._beats: dict[str, BeatRule] = {}
         self._beat_number = 0
         self._unanswered: dict[
             str, tuple[bytes, float, float, int]
@@ -214,7 +214,7 @@ class ClientSession(SessionCore[ClientSocket]):
     def ping(self, now: float) -> None:
         """Ask for a sign of life now and not at the next beat."""
         if self._phase is Phase.LIVE:
-            self._beat(self._beats[WEBSOCKET], now, now)
+            self._beat(WEBSOCKET_BEAT, now, now)
 
     def give_up(self, now: float) -> None:
         """Whoever runs this has no more time: end as the present phase's deadline would."""
@@ -285,10 +285,9 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _go_live(self, now: float) -> None:
         rules = self._codec.rules
-        self._beats = {rule.name: rule for rule in (WEBSOCKET_BEAT, *rules.beats)}
         for rule in rules.beats:
-            self._timers.set(BEAT + rule.name, now + self._interval(rule))
-        self._timers.set(BEAT + WEBSOCKET, now + FIRST_PING_AFTER)
+            self._timers.set(intern(BEAT + rule.name), now + self._interval(rule))
+        self._timers.set(intern(BEAT + WEBSOCKET), now + FIRST_PING_AFTER)
         for watch in self.plan.watch:
             self.ask(watch, now)
 
@@ -374,7 +373,7 @@ class ClientSession(SessionCore[ClientSocket]):
 
     def _on_timer(self, name: str, due_at: float, now: float) -> None:
         if name.startswith(BEAT):
-            self._beat(self._beats[name[len(BEAT) :]], due_at, now)
+            self._beat(_beats(self._codec.rules.beats)[name[len(BEAT) :]], due_at, now)
         elif name.startswith(ANSWER):
             self._beat_missed(name[len(ANSWER) :], now)
         elif name == REQUEST:
@@ -399,7 +398,7 @@ class ClientSession(SessionCore[ClientSocket]):
     def _beat(self, rule: BeatRule, due_at: float, now: float) -> None:
         interval = self._interval(rule)
         missed = int((now - due_at) / interval)  # this machine slept: do not send the missed ones in a burst
-        self._timers.set(BEAT + rule.name, due_at + (missed + 1) * interval)
+        self._timers.set(intern(BEAT + rule.name), due_at + (missed + 1) * interval)
         due_at += missed * interval
         if rule.name in self._unanswered:
             return
@@ -412,7 +411,7 @@ class ClientSession(SessionCore[ClientSocket]):
         self._events.append(HeartbeatSent(at=now, name=rule.name, due_at=due_at))
         if rule.answered_within is not None:
             self._unanswered[rule.name] = (payload, due_at, now, self._messages_in)
-            self._timers.set(ANSWER + rule.name, now + rule.answered_within)
+            self._timers.set(intern(ANSWER + rule.name), now + rule.answered_within)
 
     def _on_pong(self, payload: bytes, now: float) -> None:
         waiting = self._unanswered.get(WEBSOCKET)
@@ -509,6 +508,11 @@ class ClientSession(SessionCore[ClientSocket]):
     def _expired(self, pending: Pending, now: float) -> None:
         number, intent, _, sent_at, _ = pending
         self._events.append(RequestExpired(at=now, request=number, intent=intent, sent_at=sent_at))
+
+
+@lru_cache
+def _beats(of_the_dialect: tuple[BeatRule, ...]) -> dict[str, BeatRule]:
+    return {rule.name: rule for rule in (WEBSOCKET_BEAT, *of_the_dialect)}
 
 
 def _entered_by(path: str, name: str | None, credentials: Credentials | None) -> str:

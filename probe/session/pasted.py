@@ -38,6 +38,7 @@ _PLAIN: dict[int, str | None] = {ord(sign): '"' for sign in "“”„‟"}
 _PLAIN |= {ord(sign): "'" for sign in "‘’‚‛"} | {0xA0: " "} | {ord(sign): None for sign in INVISIBLE}
 _LINE_BREAK = re.compile(r"(?:\r\n?|\n)[ \t]*+")
 _SURPLUS_ESCAPES = re.compile(r'(?<!\\)\\++(?:(?P<sign>["/])|u(?P<code>[0-9A-Fa-f]{4}))|""')
+_LETTER_CODE = re.compile(r"(?<!\\)\\u([0-9A-Fa-f]{4})")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,6 +235,9 @@ def _single_escapes(text: str) -> Iterator[tuple[str, str]]:
     single = _without_escapes(text)
     if single != text:
         yield single, "quotes or backslashes in it were doubled or left over: undone"
+    letters = _LETTER_CODE.sub(lambda found: chr(int(found[1], 16)), text)  # and two quotes may be two quotes
+    if letters not in (text, single):
+        yield letters, "letters in it were written as \\u and a number: put back"
 
 
 def _without_escapes(text: str) -> str:

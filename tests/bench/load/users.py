@@ -8,10 +8,12 @@ from locust import task
 from loadtests import PocketOptionUser
 from probe.model.intents import AskBalance
 
+ASKS = os.environ["WORK"] == "echo"
+
 
 class Ours(PocketOptionUser):
     @task
     def work(self) -> None:
-        while os.environ["WORK"] == "echo":
+        while ASKS:
             self.ask(AskBalance(), name="balance")
         gevent.sleep(3600)

@@ -545,6 +545,15 @@ def test_damage_that_loses_nothing_is_undone(login: dict[str, object], damage: s
     assert json.loads(read.frame.reveal()[2:]) == ["auth", login]
 
 
+def test_quotes_at_the_edge_of_a_text_are_not_taken_for_doubled_ones() -> None:
+    fields = f's:10:"session_id";s:32:"{"0" * 32}";s:10:"user_agent";s:3:""é";s:13:"last_activity";i:1;'
+    login = {"session": f"a:3:{{{fields}}}", "isDemo": 0, "uid": 1, "platform": 1}
+
+    read = read_ssid(LOSSLESS["with its inner quotes not escaped"](write(login)))
+
+    assert read.token.reveal() == login["session"]
+
+
 @given(login=logins(), at=st.integers(12, 80), sign=st.sampled_from(["\n", "\r\n", "\n  "]))
 def test_a_line_break_anywhere_changes_nothing(login: dict[str, object], at: int, sign: str) -> None:
     frame = write(login)

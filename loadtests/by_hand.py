@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from loadtests.settings import RunSettings, by_hand
+from probe.disk import write_result
 from probe.load.plan import Stage
 from probe.load.record import RunRecord
 from probe.load.wishes import Wishes
@@ -22,9 +23,8 @@ _LOG = logging.getLogger(__name__)
 
 
 def add_options(parser: Any, **_: object) -> None:
-    parser.set_defaults(
-        web_host="127.0.0.1", master_bind_host="127.0.0.1"
-    )  # whoever comes in says what is loaded
+    # Whoever comes in says what is loaded.
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     add = partial(parser.add_argument, include_in_web_ui=False)
     add("--target", metavar="TARGET", help="what to load: sim:BROKER, a URL, or a name from probe.toml")
     add("--ssid", metavar="REF", help="its credential: env:NAME, file:PATH, keyring:NAME or -")
@@ -42,6 +42,7 @@ def add_options(parser: Any, **_: object) -> None:
         action="append",
         help="this host, which probe.toml declares owned, is yours",
     )
+    add("--ca", metavar="FILE", help="authorities to trust for TLS, instead of the usual ones")
     add("--load-json", metavar="FILE", help="where to write the record of the run")
 
 
@@ -71,6 +72,7 @@ def learn(environment: Any, stack: ExitStack, *, is_alone: bool) -> tuple[RunSet
         ssid=options.ssid,
         broker=broker,
         owned=options.i_own or (),
+        ca=options.ca,
         wishes=Wishes(users=options.num_users, rate=options.rate, scenario=options.scenario or "steady"),
     )
     if simulator is not None:
@@ -100,7 +102,7 @@ def conclude(record: RunRecord, path: str | None) -> int:
         code = code or BROKEN_CODE
     if path:
         try:
-            Path(path).write_text(json.dumps(record.to_json()), "utf-8")
+            write_result(Path(path), json.dumps(record.to_json()).encode())
         except OSError as problem:
             _LOG.error("the record of the run could not be written to %s: %s", path, problem.strerror)
             code = code or REFUSED_CODE

@@ -121,6 +121,7 @@ def by_hand(
     ssid: str | None = None,
     broker: str | None = None,
     owned: Iterable[str] = (),
+    ca: str | None = None,
     config: str | None = None,
     wishes: Wishes = Wishes(),  # noqa: B008 - it is frozen
 ) -> RunSettings:
@@ -129,6 +130,7 @@ def by_hand(
     Args:
         target: As every command takes it, but for `sim`: who starts a simulator for it?
         host: Where to go instead, from Locust's own option or its web page.
+        ca: A file of authorities; without it the one that the target's settings name, if they do.
         wishes: What the run is to be like.
 
     Raises:
@@ -146,9 +148,9 @@ def by_hand(
     config_read = load_settings(config)
     options = TargetOptions(broker=broker, ssid=ssid, endpoints=(host,) if host and target else ())
     (found,) = resolve(text, options, config_read)
-    endpoint = pick_region(found.endpoints, found.settings.region if found.settings else None)[0]
-    named = found.settings.dialect if found.settings else {}
-    dialect = tuple(f"{name}={value}" for name, value in named.items())
+    named = found.settings
+    endpoint = pick_region(found.endpoints, named.region if named else None)[0]
+    dialect = tuple(f"{name}={value}" for name, value in (named.dialect if named else {}).items())
     return RunSettings(
         plan=plan_of(
             wishes, run=secrets.token_hex(4), broker=found.broker.name, url=endpoint.url, dialect=dialect
@@ -158,7 +160,8 @@ def by_hand(
         limits=config_read.safety.limits,
         declared=config_read.owned_hosts,
         owned=frozenset(owned),
-        symbols=found.settings.symbols if found.settings else (),
+        ca_file=ca or (str(named.ca) if named and named.ca else None),
+        symbols=named.symbols if named else (),
     )
 
 

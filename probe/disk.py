@@ -55,14 +55,14 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
             os.close(entry)
 
 
-def write_result(path: Path, data: bytes) -> None:
+def write_result(path: Path, data: bytes, *, mode: int = 0o644) -> None:
     """To where a person wants it: a pipe or a device is written to, and a link followed; neither becomes a file."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         # Behind /dev/stdout may be a file in which something stands already.
         with path.open("ab" if path.is_relative_to("/dev") else "wb") as there:
             there.write(data)
     else:
-        replace_file(path, data, mode=0o644)
+        replace_file(path, data, mode=mode)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from probe.disk import replace_file
+from probe.disk import write_result
 from probe.measure.plain import iso
 from probe.measure.records import Attempt, Disconnected, Period, Record, ping_in
 from probe.model.errors import ConfigError
@@ -87,7 +87,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     for row in rows:
         writer.writerow([_cell(row.get(name)) for name in COLUMNS])
     try:
-        replace_file(path, text.getvalue().encode("utf-8"), mode=0o600)
+        write_result(path, text.getvalue().encode("utf-8"), mode=0o600)
     except OSError as problem:
         raise ConfigError(
             f"the file {str(path)!r} cannot be written ({problem.strerror})",

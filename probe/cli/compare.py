@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from probe.load.compare import Comparison, Distance, Shift
     from probe.load.record import RunRecord
 
+LARGEST = 128 << 20  # bytes of a record, which has 600 moments at most, however long the run was
 SEED = 1  # the same files give the same answer
 NAME_CELLS, CELLS = 28, 12
 CANNOT_JUDGE = 4
@@ -79,7 +80,11 @@ def _read(file: str) -> "RunRecord":
     from probe.load.record import RunRecord
 
     try:
-        return RunRecord.from_json(json.loads(Path(file).read_bytes()))
+        with Path(file).open("rb") as there:
+            written = there.read(LARGEST + 1)
+        if len(written) > LARGEST:
+            raise ValueError(f"it is larger than {LARGEST >> 20} MiB")
+        return RunRecord.from_json(json.loads(written))
     except FileNotFoundError:
         raise ConfigError(
             "there is no such file",

@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from probe.cli.doctor_report import Page, as_data
-from probe.disk import replace_file
+from probe.disk import write_result
 from probe.doctor.examine import Examination, Patient
 from probe.model.errors import ConfigError
 
@@ -125,7 +125,7 @@ def write(path: Path, examination: Examination, redact: Callable[[str], str]) ->
         ConfigError: it cannot be written.
     """
     try:
-        replace_file(path, shared(examination, redact).encode("utf-8", "replace"), mode=0o600)
+        write_result(path, shared(examination, redact).encode("utf-8", "replace"), mode=0o600)
     except OSError as problem:
         raise _unwritable(path, problem) from None
 

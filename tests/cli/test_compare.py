@@ -89,6 +89,11 @@ def test_what_cannot_be_judged_says_why(capsys: pytest.CaptureFixture[str], file
         ("other", "not the JSON of a load run, but of kind 'check'"),
         ("broken", "it is empty, cut short or no JSON"),
         (".", "it cannot be read"),
+        pytest.param(
+            "/dev/zero",
+            "it is larger than 128 MiB",
+            marks=pytest.mark.skipif(not Path("/dev/zero").exists(), reason="there is no such device"),
+        ),
     ],
 )
 def test_what_is_no_load_run_is_refused(

@@ -152,12 +152,15 @@ def test_by_hand_a_target_of_the_configuration_is_meant_with_what_it_declares(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "probe.toml").write_text(
-        '[targets.mine]\nbroker = "bingx"\nendpoints = ["ws://load.example:8000/market"]\nowned = true\nsymbols = ["BTC-USDT"]\n'
+        '[targets.mine]\nbroker = "bingx"\nendpoints = ["ws://load.example:8000/market"]\nowned = true\nca = "own.pem"\nsymbols = ["BTC-USDT"]\n'
         '[targets.theirs]\nbroker = "bingx"\nendpoints = ["ws://other.example/market"]\n'
     )
     made = by_hand(target="mine")
     assert (made.plan.broker, made.plan.url) == ("bingx", "ws://load.example:8000/market")
     assert (sorted(made.declared), made.symbols) == (["load.example"], ("BTC-USDT",))
+    assert made.ca_file is not None
+    assert Path(made.ca_file).name == "own.pem"
+    assert by_hand(target="mine", ca="other.pem").ca_file == "other.pem"
 
 
 def test_by_hand_the_host_of_the_web_page_goes_before_the_targets(

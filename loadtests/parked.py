@@ -45,6 +45,9 @@ class Parked:
         else:
             get_hub().loop.run_callback(self.wake, told)
 
+    def wake_with(self, *told: object) -> None:
+        self.wake(told)
+
     def _switched(self, hub: Any) -> Any:
         try:
             return hub.switch()

@@ -208,16 +208,15 @@ class LoadSession:
             StepFailed: there is none; that is recorded.
             UnsafeTarget: it is an order, and this is not a simulator that proved itself.
         """
-        parked, outcome = Parked(), []
-
-        def done(answer: Meaning | None, failure: str) -> None:
-            outcome.append((answer, failure))
-            parked.wake()
-
+        parked = Parked()
+        done = parked.wake_with
         self.put(intent, name, monotonic(), done)
-        if not outcome and parked.wait(within) is LATE:
+        outcome = parked.wait(within)
+        if outcome is LATE:
             self._give_up(done)
-        answer, failure = outcome[0]
+            outcome = parked.wait()
+        answer: Meaning | None = outcome[0]
+        failure: str = outcome[1]
         if failure == NOT_LIVE:
             self._wait(NOT_LIVE_PAUSE)
         if failure:

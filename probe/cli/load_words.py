@@ -275,7 +275,12 @@ def _wrapped(label: str, text: str) -> Iterator[str]:
     indent = " " * LABEL if label else "  "
     first = f"{label:<{LABEL}}" if label else "  "
     yield from textwrap.wrap(
-        text, WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False
+        text,
+        WIDTH,
+        initial_indent=first,
+        subsequent_indent=indent,
+        break_long_words=False,  # it may be a path
+        break_on_hyphens=False,
     )
 
 

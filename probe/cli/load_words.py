@@ -12,7 +12,6 @@ from probe.cli.load_run import How, Run
 from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import SearchEnd
 from probe.load.figures import Connects, Figures, Generator, Sessions, Ticks
-from probe.load.plan import SearchBy
 from probe.load.record import RunRecord
 from probe.measure.histogram import Histogram
 from probe.model.endpoint import read_url
@@ -88,21 +87,9 @@ def result(record: RunRecord, run: Run) -> Iterator[str]:
 
 def _asked(record: RunRecord) -> str:
     plan = record.plan
-    how = "each waiting for its answer (closed model)"
-    if plan.replay is not None:
-        how = f"playing {safe(plan.replay)} by its own clock"
-        how += f", {plan.replay_speed:g} times as fast" if plan.replay_speed != 1 else ""
-    elif plan.rate is not None:
-        how = f"{plan.rate:,g} messages a second by the clock (open model)"
     where = f"sim:{plan.broker}" if record.simulated else f"{plan.broker} at {read_url(plan.url).host_header}"
-    users = counted(plan.users, "user")
-    if plan.search is not None:
-        searched = "users" if plan.search.by is SearchBy.USERS else "messages a second"
-        users = f"up to {plan.search.most:,g} {searched} tried"
     workers = f", {plan.workers} workers" if plan.workers > 1 else ""
-    return (
-        f"{safe(plan.scenario.name)} against {safe(where)}: {users}, {how}{workers}, {span(record.seconds)}"
-    )
+    return f"{safe(plan.scenario.name)} against {safe(where)}: {plan.how_many}, {safe(plan.how_asked)}{workers}, {span(record.seconds)}"
 
 
 def _thresholds(record: RunRecord) -> Iterator[str]:

@@ -134,3 +134,20 @@ class LoadPlan:
     workers: int = 1
     seed: int = 0
     dialect: tuple[str, ...] = ()
+
+    @property
+    def how_many(self) -> str:
+        """In words, for people."""
+        if self.search is not None:
+            unit = "users" if self.search.by is SearchBy.USERS else "messages a second"
+            return f"up to {self.search.most:,g} {unit} tried"
+        return f"{self.users:,} user{'' if self.users == 1 else 's'}"
+
+    @property
+    def how_asked(self) -> str:
+        if self.replay is not None:
+            faster = f", {self.replay_speed:g} times as fast" if self.replay_speed != 1 else ""
+            return f"playing {self.replay} by its own clock{faster}"
+        if self.rate is not None:
+            return f"{self.rate:,g} messages a second by the clock (open model)"
+        return "each waiting for its answer (closed model)"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import probe
 from probe.cli.lines import span
 from probe.disk import write_result
-from probe.load.bottleneck import bottleneck
+from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import CapacityResult
 from probe.load.figures import Figures, Generator, Requests
 from probe.load.mergeable import Level
@@ -108,13 +108,8 @@ class _Page:
 
     def _what_ran(self) -> Iterator[str]:
         plan, asked = self.plan, self.total.all_requests()
-        model = (
-            f"{plan.rate:g} messages a second by the clock"
-            if plan.rate
-            else "each asking when it has its answer"
-        )
         yield (
-            f"{said(plan.broker)} at {said(urlsplit(plan.url).netloc.rpartition('@')[2])}: {plan.users:,} users, {escape(model)}, "
+            f"{said(plan.broker)} at {said(urlsplit(plan.url).netloc.rpartition('@')[2])}: {plan.how_many}, {said(plan.how_asked)}, "
             f"for {span(self.record.seconds)}."
         )
         told = [f"{asked.answered:,} of {asked.due:,} answered" if asked.due else ""]
@@ -185,6 +180,8 @@ class _Page:
         yield "</section>\n"
 
     def _where(self) -> Iterator[str]:
+        if self.record.search is not None and self.found.where is Where.NOTHING:
+            return  # a search ends where something breaks, and what did stands above
         yield f"<section>\n<h2>Where the time went</h2>\n<p><strong>{escape(words.where(self.found))}</strong></p>\n"
         told = {each.sentence for each in self.verdict.reasons}
         yield _list(said(each) for each in self.found.evidence if each not in told)
@@ -233,7 +230,7 @@ class _Page:
         yield "<section>\n<h2>The stream</h2>\n<div class='pictures'>\n"
         yield self.pictures.over_time(
             "Ticks a second",
-            f"{ticks.arrived:,} ticks of {len(busiest):,} symbols over all sessions; {ticks.duplicates:,} came twice, "
+            f"{ticks.arrived:,} ticks of {len(busiest):,} symbol{'' if len(busiest) == 1 else 's'} over all sessions; {ticks.duplicates:,} came twice, "
             f"{ticks.out_of_order:,} out of order.",
             lines=[
                 Line(

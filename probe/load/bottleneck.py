@@ -16,10 +16,7 @@ from probe.model.findings import Certainty
 FEWEST_MOMENTS = 6
 FEW_SLOW = 3  # so few slow moments may be chance, or a neighbour on the machine
 SLOW_SHARE, QUICK_SHARE = 0.1, 0.25  # of the moments in which there was something
-GREW, GREW_SECONDS = (
-    2.0,
-    0.02,
-)  # so many times as long as in the quick moments and so much longer is more than noise
+GREW, GREW_SECONDS = 2.0, 0.02  # so many times as long as in quick moments, and so much longer, is no noise
 # Verdicts that say that the generator was at its limit; others say that something is missing.
 SATURATED = frozenset(
     (
@@ -35,7 +32,9 @@ SATURATED = frozenset(
 )
 FAILED_CONNECTS = 0.02
 FAR_SECONDS = 0.02
-ON_THE_WAY = ("resolving", "connecting", "tunnelling")  # phases in which the server's program has no part
+ON_THE_WAY = frozenset(
+    ("resolving", "connecting", "tunnelling")
+)  # phases in which the server's program has no part
 
 
 class Where(Enum):
@@ -90,8 +89,12 @@ class _Grown:
     slow: float
 
     @property
+    def more(self) -> float:
+        return self.slow - self.quick
+
+    @property
     def is_more(self) -> bool:
-        return self.slow >= GREW * self.quick and self.slow - self.quick >= GREW_SECONDS
+        return self.slow >= GREW * self.quick and self.more >= GREW_SECONDS
 
     def __str__(self) -> str:
         return f"p90 {_ms(self.quick)} in quick moments, {_ms(self.slow)} in slow ones"
@@ -188,10 +191,16 @@ def _of_connects(halves: _Halves, growth: _Grown) -> Bottleneck:
     evidence = [f"It took longer until a session was live: {growth}."]
     if not phases:
         return _found(Where.ACCEPT, Certainty.POSSIBLE, evidence)
-    name = max(phases, key=lambda each: phases[each].slow - phases[each].quick)
-    evidence.append(f"Most of it was in {name}: {phases[name]}.")
+    most = max(phases, key=lambda each: phases[each].more)
+    evidence.append(f"Most of it was in {most}: {phases[most]}.")
+    # A long way is in every phase, and a slow server in its own ones alone.
+    where = Where.ACCEPT
+    for name in sorted(ON_THE_WAY & phases.keys()):
+        if phases[name].is_more and phases[name].more >= phases[most].more / 2:
+            where = Where.NETWORK
+            evidence.append(f"In {name}, in which the server's program has no part: {phases[name]}.")
     evidence.extend(_cleared(halves))
-    return _found(Where.NETWORK if name in ON_THE_WAY else Where.ACCEPT, Certainty.LIKELY, evidence)
+    return _found(where, Certainty.LIKELY, evidence)
 
 
 def _cleared(halves: _Halves) -> Iterator[str]:

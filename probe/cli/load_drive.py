@@ -14,16 +14,10 @@ from typing import Any
 import click
 
 from probe.cli.bridges import bridge
+from probe.cli.files import Written, try_all, write_all
 from probe.cli.lines import counted, safe
 from probe.cli.load_child import Child
-from probe.cli.load_files import (
-    STANDARD_OUTPUT,
-    Written,
-    saved_elsewhere,
-    try_all,
-    wanted_files,
-    write_all,
-)
+from probe.cli.load_files import STANDARD_OUTPUT, saved_elsewhere, wanted_files
 from probe.cli.load_progress import Progress, aside, to_nowhere
 from probe.cli.load_run import How, Run, signals_noted
 from probe.cli.load_words import EXIT_CODES, LABEL, exit_code, result
@@ -108,7 +102,7 @@ def drive(typed: Typed, asked: Mapping[str, Any]) -> int:
     return tell(run, record, written, as_json=asked["json_path"] == STANDARD_OUTPUT)
 
 
-def tell(run: Run, record: RunRecord, written: Sequence[Written], *, as_json: bool) -> int:
+def tell(run: Run, record: RunRecord, written: Sequence[Written[RunRecord]], *, as_json: bool) -> int:
     """What is printed comes last: whoever reads it may have gone, and nothing is lost by that."""
     code, lost = exit_code(run.how, record), [file for file, problem in written if problem is not None]
     named = [f"{file.option[2:]:<{LABEL}}{safe(file.path)}" for file, problem in written if problem is None]

@@ -24,9 +24,10 @@ import pytest
 
 from probe.brokers import find_broker
 from probe.cli import main
+from probe.cli.files import write_all
 from probe.cli.load_child import Child
 from probe.cli.load_drive import tell
-from probe.cli.load_files import saved_elsewhere, wanted_files, write_all, write_json
+from probe.cli.load_files import saved_elsewhere, wanted_files, write_json
 from probe.cli.load_progress import Progress
 from probe.cli.load_run import How, Run, signals_noted
 from probe.cli.load_words import result

@@ -35,7 +35,7 @@ class Options(TypedDict, total=False):
     proxy: str | None
 
 
-def _target_options(chosen: Options) -> TargetOptions:
+def target_options(chosen: Options) -> TargetOptions:
     endpoint = chosen.get("endpoint") or ()
     return TargetOptions(
         broker=chosen.get("broker"),
@@ -44,6 +44,19 @@ def _target_options(chosen: Options) -> TargetOptions:
         region=chosen.get("region"),
         dialect=tuple(chosen.get("dialect") or ()),
     )
+
+
+def chosen_of(options: Options) -> Chosen:
+    """
+    Raises:
+        TypeError: there is no such option.
+    """
+    for name in options:
+        if name not in Options.__annotations__:
+            meant = near_miss(name, Options.__annotations__)
+            raise TypeError(f"there is no option {name!r}" + (f"; did you mean {meant!r}?" if meant else ""))
+    said = {name: value for name, value in options.items() if name in Chosen.__slots__ and value is not None}
+    return Chosen(**said, says_login="login=True")  # type: ignore[arg-type]
 
 
 def settings_of(config: Path | str | None) -> Settings:
@@ -69,15 +82,10 @@ async def wanted_of(
     Raises:
         ConfigError, CredentialInvalid, CredentialMissing, UnknownBroker: in words for whoever wrote the program.
     """
-    for name in chosen:
-        if name not in Options.__annotations__:
-            meant = near_miss(name, Options.__annotations__)
-            raise TypeError(f"there is no option {name!r}" + (f"; did you mean {meant!r}?" if meant else ""))
-    said = {name: value for name, value in chosen.items() if name in Chosen.__slots__ and value is not None}
-    about = Chosen(**said, says_login="login=True")  # type: ignore[arg-type]
+    about = chosen_of(chosen)
     found: list[Wanted] = []
     for text in texts:
-        for target in resolve(text, _target_options(chosen), settings):
+        for target in resolve(text, target_options(chosen), settings):
             # That a value is no reference matters on a command line, which others can read.
             for warning in target.warnings[is_secret_itself(text) :]:
                 get_logger().warning("credential", target=target.name, words=warning)

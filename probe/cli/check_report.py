@@ -1,4 +1,4 @@
-"""One knock, shown: to people as phases with bars and a verdict in words, to programs as one object with the same content."""
+"""One check, shown: to people as phases with bars and a verdict in words, to programs as one object with the same content."""
 
 import textwrap
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import click
 
+from probe.api.checking import Checked
 from probe.cli.output import bar, milliseconds, plain, stated
 from probe.model.events import Phase
 from probe.model.findings import State
@@ -49,9 +50,10 @@ def _logs_in(knock: Knock) -> bool:
     return knock.asked.account is not None or not knock.broker.is_public(knock.endpoint)
 
 
-def as_text(knock: Knock, target: str) -> Iterator[str]:
+def as_text(checked: Checked) -> Iterator[str]:
+    knock = checked.knock
     endpoint = knock.endpoint
-    yield click.style(f"{target}", bold=True) + f"  {endpoint.region}  {endpoint.address.host_header}"
+    yield click.style(f"{checked.target}", bold=True) + f"  {endpoint.region}  {endpoint.address.host_header}"
     if knock.proxy is not None:
         yield f"  via proxy {knock.proxy}"
     rows = steps(knock)
@@ -67,14 +69,23 @@ def as_text(knock: Knock, target: str) -> Iterator[str]:
         yield f"  {line}"
     verdict = knock.verdict
     yield ""
-    is_well = all(finding.state is State.HEALTHY for finding in verdict.findings)
-    if is_well:
-        yield _wrapped(stated(verdict.state.value) + "  ", healthy_words(knock))
-    for at, finding in enumerate(verdict.findings):
-        lead = "also  " if at or is_well else stated(verdict.state.value) + "  "
-        sentence = f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code})."
+    sentences = [(plain(remark), "") for remark in checked.remarks]
+    found = [
+        (f"{plain(finding.cause)} ({finding.certainty.value}: {finding.code}).", finding.next_step)
+        for finding in verdict.findings
+    ]
+    if all(finding.state is State.HEALTHY for finding in verdict.findings):
+        found.insert(0, (healthy_words(knock), ""))
+    first, last = (found, sentences) if verdict.state is State.FAILED else (sentences, found)
+    lead = stated(checked.verdict) + "  "
+    for sentence, next_step in (*first, *last):
         yield _wrapped(lead, sentence)
-        yield _wrapped("next  ", finding.next_step)
+        if next_step:
+            yield _wrapped("next  ", next_step)
+        lead = "also  "
+    for limit in checked.limits:
+        if limit.holds:
+            yield _wrapped("within  ", f"{limit.sentence} (--{limit.name}).")
     if verdict.not_checked:
         yield _wrapped("not checked  ", ", ".join(verdict.not_checked))
     if unconfirmed := unconfirmed_kinds(knock):
@@ -162,8 +173,32 @@ def unconfirmed_kinds(knock: Knock) -> list[str]:
     )
 
 
-def as_data(knock: Knock, target: str) -> dict[str, object]:
+def checked_data(checked: Checked, exit_code: int) -> dict[str, object]:
     """The same as `as_text`, for programs. Key names are a promise; see docs/check.md."""
+    return as_data(checked.knock, checked.target) | {
+        "verdict": checked.verdict,
+        "exit_code": exit_code,
+        "cause": checked.cause and checked.cause.value,
+        "thresholds": [
+            {
+                "name": each.name,
+                "limit": each.limit,
+                "value": each.value,
+                "holds": each.holds,
+                "sentence": each.sentence,
+            }
+            for each in checked.limits
+        ],
+        "tries": checked.tries,
+        "flaky": checked.flaky,
+        "earlier_tries": list(checked.earlier),
+        "connect_seconds": checked.connect_seconds,
+        "tick_age_seconds": checked.tick_age_seconds,
+    }
+
+
+def as_data(knock: Knock, target: str) -> dict[str, object]:
+    """What one knock showed."""
     facts, verdict, dialled = knock.facts, knock.verdict, knock.facts.dialled
     tls = dialled.tls if dialled else None
     traffic = facts.ended.traffic if facts.ended else None

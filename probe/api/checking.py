@@ -22,7 +22,6 @@ from probe.model.endpoint import Address
 from probe.model.errors import ConfigError
 from probe.model.findings import State
 from probe.monitor.knock import Knock, knock
-from probe.monitor.monitor import Monitor
 from probe.monitor.understanding import Chosen, Key
 from probe.monitor.wanted import Wanted
 from probe.session.reconnect import decide
@@ -127,10 +126,11 @@ class Checked:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What is to be said besides the verdict of the last try."""
+        failed = self.knock.verdict.state is State.FAILED
         said = [
             f"{'Not judged' if each.holds is None else 'Threshold broken'}: {each.sentence} (--{each.name})."
             for each in self.limits
-            if not each.holds
+            if each.holds is False or (each.holds is None and not failed)
         ]
         if self.earlier:
             tried = "; ".join(f"try {number}: {words}" for number, words in enumerate(self.earlier, 1))
@@ -278,6 +278,8 @@ def _in_short(checked: Checked) -> str:
 
 async def _score(wanted: Wanted) -> HealthScore:
     """Watched until there is a score, or it is clear that there is none: one look has not seen enough for it."""
+    from probe.monitor.monitor import Monitor  # noqa: PLC0415 - takes a while, and most checks need none
+
     monitor = Monitor([replace(wanted, knock_every=None)])
     running, loop = asyncio.create_task(monitor.run()), asyncio.get_running_loop()
     until = loop.time() + SCORE_WITHIN

@@ -1,5 +1,6 @@
 """`probe check` in a pipeline: thresholds, tries, several targets, files and exit codes."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,10 +17,12 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from probe.cli.check_notes import without_commands
+from probe.api.checking import Plan, check_target
+from probe.cli.check_notes import annotation, without_commands, write_junit
 from probe.cli.main import run as probe_command
+from probe.monitor.understanding import Chosen
+from probe.targets import TargetOptions, resolve
 from tests.bench.simulated import simulator
-from tests.cli import bad_servers
 from tests.cli.bad_servers import serving
 from tests.pretending import POCKETOPTION, SSID
 
@@ -248,28 +252,19 @@ def test_a_file_that_cannot_be_written_at_the_end_fails_the_command(
     assert "a.xml could not be written: No space left on device." in err
 
 
-def test_a_server_that_repeats_the_credential_gets_it_into_no_file_and_no_annotation(
-    check: Check, tmp_path: Path
-) -> None:
+def test_a_server_that_repeats_the_credential_gets_it_into_no_file_and_no_annotation(tmp_path: Path) -> None:
     path, junit = tmp_path / "ssid", tmp_path / "junit.xml"
     path.write_text(POCKETOPTION.ssid)
     path.chmod(0o600)
-    with serving(bad_servers.echoing, POCKETOPTION) as url:
-        code, out, err = check(
-            url,
-            "--ssid",
-            f"file:{path}",
-            "--retries",
-            "1",
-            "--timeout",
-            "5s",
-            "--github",
-            "--junit",
-            str(junit),
-        )
-    assert code != 0
+    (target,) = resolve(f"file:{path}", TargetOptions(endpoints=(NOBODY,)))
+    looked = asyncio.run(check_target(target, Chosen(), target.credentials, lambda _: None, Plan(timeout=5)))
     secret = json.loads(POCKETOPTION.ssid[2:])[1]["session"]
-    assert [where for where in (out, err, junit.read_text()) if secret[:12] in where] == []
+    repeated = replace(looked, earlier=(f"the server said {secret} \x1b[2J",))
+    write_junit([repeated], junit)
+    for text in (junit.read_text(), annotation(repeated) or "", f"{repeated}"):
+        assert "the server said" in text
+        assert secret not in text
+        assert "\x1b" not in text
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a closed pipe is another error there")

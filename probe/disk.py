@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 if sys.platform == "win32":
     import msvcrt
@@ -35,16 +36,23 @@ def make_private_folder(folder: Path) -> None:
 
 def replace_file(path: Path, data: bytes, *, mode: int) -> None:
     """All of it or nothing, also when the power fails. Who calls it holds the folder's lock."""
+    with replacing(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, *, mode: int) -> Iterator[BinaryIO]:
+    """The same, for what is written bit by bit. An error of the caller's leaves what was there."""
     unfinished = path.with_name(f"{path.name}.new")
     unfinished.unlink(missing_ok=True)
     # It never has other rights than these, and is never somebody else's file.
     try:
         with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         unfinished.replace(path)
-    except OSError:
+    except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
     if sys.platform != "win32":
@@ -56,13 +64,20 @@ def replace_file(path: Path, data: bytes, *, mode: int) -> None:
 
 
 def write_result(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    with writing_result(path, mode=mode) as file:
+        file.write(data)
+
+
+@contextmanager
+def writing_result(path: Path, *, mode: int = 0o644) -> Iterator[BinaryIO]:
     """To where a person wants it: a pipe or a device is written to, and a link followed; neither becomes a file."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         # Behind /dev/stdout may be a file in which something stands already.
         with path.open("ab" if path.is_relative_to("/dev") else "wb") as there:
-            there.write(data)
+            yield there
     else:
-        replace_file(path, data, mode=mode)
+        with replacing(path, mode=mode) as file:
+            yield file
 
 
 @contextmanager

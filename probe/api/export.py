@@ -19,12 +19,34 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 Row = Mapping[str, object]
 
 
+class Rows:
+    """Rows of records as they come; each minute has the region that its target then used."""
+
+    def __init__(self) -> None:
+        self._regions: dict[str, str] = {}
+
+    def of(self, record: Record) -> Row | None:
+        """None: it has no row."""
+        endpoint, target = getattr(record, "endpoint", None), getattr(record, "target", None)
+        is_aside = isinstance(record, Attempt) and record.purpose != "hold"
+        if endpoint is not None and target is not None and not is_aside:
+            self._regions[target] = endpoint
+        return row_of(record, self._regions.get(target) if target is not None else None)
+
+
 def row_of(record: Record, region: str | None) -> Row | None:
-    """None: it has no row. Seconds, and UTC. What was not measured is empty, never 0.
+    """None: it has no row. Seconds to the microsecond, and UTC. What was not measured is empty, never 0.
 
     Args:
         region: In use by the record's target.
     """
+    row = _row(record, region)
+    return row and {
+        name: round(value, 6) if isinstance(value, float) else value for name, value in row.items()
+    }
+
+
+def _row(record: Record, region: str | None) -> Row | None:
     match record:
         case Attempt(purpose="hold"):
             failure = record.failure
@@ -85,7 +107,7 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(COLUMNS)
     for row in rows:
-        writer.writerow([_cell(row.get(name)) for name in COLUMNS])
+        writer.writerow([cell(row.get(name)) for name in COLUMNS])
     try:
         write_result(path, text.getvalue().encode("utf-8"), mode=0o600)
     except OSError as problem:
@@ -96,10 +118,8 @@ def write_csv(path: Path, rows: Iterable[Row]) -> None:
         ) from None
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A text that a spreadsheet would run as a formula is written as text."""
-    if isinstance(value, float):
-        return round(value, 6)
     if isinstance(value, str) and value.lstrip(" ").startswith(_FORMULA):
         return f"'{value}"
     return "" if value is None else value

@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, Unpack
 
-from probe.api.export import Row, row_of, write_csv
+from probe.api.export import Row, Rows, write_csv
 from probe.api.opening import Options, settings_of, wanted_of
 from probe.api.report import HISTORY_HOURS, report_of
 from probe.api.streams import QUEUE_SIZE, Queue, Stream
-from probe.measure.records import Attempt, Incident, Period, Record
+from probe.measure.records import Incident, Period, Record
 from probe.measure.snapshot import Snapshot
 from probe.model.errors import ConfigError
 from probe.monitor import monitor as engine
@@ -57,7 +57,7 @@ class Monitor:
         self._rows_seen = 0
         self._periods: deque[Period] = deque()
         self._incidents: dict[str, Incident] = {}
-        self._regions: dict[str, str] = {}
+        self._rows_made = Rows()
         self._callbacks: list[Callable[[Record], object]] = []
         self._queues: list[Queue[Record]] = []
 
@@ -200,12 +200,7 @@ class Monitor:
                     del self._incidents[next(iter(self._incidents))]
             case _:
                 pass
-        endpoint = getattr(record, "endpoint", None)
-        target = getattr(record, "target", None)
-        is_aside = isinstance(record, Attempt) and record.purpose != "hold"
-        if endpoint is not None and target is not None and not is_aside:
-            self._regions[target] = endpoint
-        row = row_of(record, self._regions.get(target) if target is not None else None)
+        row = self._rows_made.of(record)
         if row is not None:
             self._rows_seen += 1
             self._rows.append(row)

@@ -2,6 +2,7 @@
 
 import math
 import re
+from datetime import UTC, datetime
 
 from probe.model.errors import ConfigError
 
@@ -48,6 +49,27 @@ def format_duration(seconds: float) -> str:
         count, rest = divmod(rest, round(_SECONDS_PER_UNIT[unit] * 1e6))
         text += f"{count}{unit}" if count else ""
     return text + (f"{rest / 1e6:.9g}s" if rest or not text else "")
+
+
+def parse_moment(text: str, now_utc: float, *, where: str = "") -> float:
+    """UTC seconds: ``2026-11-01``, ``2026-11-01T12:30:00Z``, or how long ago (``7d``). Without a zone it is UTC.
+
+    Raises:
+        ConfigError: it shows how a moment is written.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
+        pass
+    try:
+        return now_utc - parse_duration(text, where=where)
+    except ConfigError:
+        raise ConfigError(
+            f"{text!r} is not a moment",
+            where=where,
+            next_step="Write it like 2026-11-01, 2026-11-01T12:30:00Z, or 7d for seven days ago.",
+        ) from None
 
 
 def parse_size(text: str, *, where: str = "") -> int:

@@ -4,6 +4,12 @@ from importlib import import_module
 from typing import Any
 
 BRIDGES = {
+    "export_asked": "reports.export.run:Asked",
+    "export_csv": "reports.export.formats:CSV",
+    "export_folder": "reports.export.run:export_folder",
+    "export_jobs": "reports.export.run:jobs",
+    "export_lines": "reports.export.run:export_lines",
+    "export_parquet": "reports.export.formats:parquet",
     "exporting": "exporters.run:exporting",
     "load_csv": "reports.load.csv:write_csv",
     "load_engine": "loadtests.settings:Engine",

@@ -46,7 +46,7 @@ class StoreReader:
                 "Let `probe monitor` make one, or name it with --store.",
             ) from None
         except (sqlite3.DatabaseError, UnicodeDecodeError) as problem:
-            raise self._unreadable(problem) from None
+            raise self.damaged(problem) from None
         except OSError as problem:
             raise StoreError(
                 f"the store {str(path)!r} cannot be read ({problem.strerror})", "Check its rights."
@@ -167,9 +167,9 @@ class StoreReader:
         try:
             return self._connection.execute(query, values).fetchall()
         except sqlite3.DatabaseError as problem:
-            raise self._unreadable(problem) from None
+            raise self.damaged(problem) from None
 
-    def _unreadable(self, problem: Exception) -> StoreError:
+    def damaged(self, problem: Exception) -> StoreError:
         return StoreError(
             f"the store {str(self._path)!r} cannot be read ({problem})",
             "If it is damaged, `sqlite3 FILE .recover` may save what is in it.",
@@ -180,7 +180,7 @@ class StoreReader:
         try:
             return list(records)
         except (LookupError, TypeError, ValueError, struct.error) as problem:
-            raise self._unreadable(problem) from None
+            raise self.damaged(problem) from None
 
     def _periods(self, table: str, target: str, since_utc: float, until_utc: float) -> list[Period]:
         words = dict[int | None, str | None](self._rows("SELECT id, word FROM words"))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.disk import data_folder, replace_file
+from probe.disk import data_folder, replace_file, replacing
 
 
 @pytest.mark.parametrize(
@@ -39,5 +39,15 @@ def test_a_file_that_could_not_be_written_leaves_what_was_there_and_nothing_else
     monkeypatch.setattr("os.fsync", full)
     with pytest.raises(OSError, match="No space left"):
         replace_file(tmp_path / "kept", b"after", mode=0o600)
+    assert [each.name for each in tmp_path.iterdir()] == ["kept"]
+    assert (tmp_path / "kept").read_text() == "before"
+
+
+def test_who_is_interrupted_while_writing_leaves_what_was_there_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text("before")
+    writing = replacing(tmp_path / "kept", mode=0o600)
+    writing.__enter__().write(b"half")
+    interrupt = KeyboardInterrupt()
+    assert not writing.__exit__(KeyboardInterrupt, interrupt, None)
     assert [each.name for each in tmp_path.iterdir()] == ["kept"]
     assert (tmp_path / "kept").read_text() == "before"

@@ -138,13 +138,14 @@ def _store(named: str | None, config: str | None) -> Path:
 def _told(place: Path) -> Iterator[None]:
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as problem:
+        if isinstance(problem, BrokenPipeError) and place.is_relative_to("/dev"):
+            raise  # `probe ... | head`
+        goes_on = "Files that were finished are whole and stay; run it again, and it goes on."
         raise ConfigError(
             f"it cannot be written ({problem.strerror or type(problem).__name__})",
             where=str(place),
-            next_step="What was finished before is whole and stays. Make room or name another place, and run it again: it goes on.",
+            next_step="Make room, or name another place." + (f" {goes_on}" if place.is_dir() else ""),
         ) from None
 
 

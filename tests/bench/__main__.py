@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import blackbox, checks, core, exporter, pings, polling
+from tests.bench import blackbox, checks, core, exporter, exports, pings, polling
 
 BENCHES = (
     core.one_tick,
@@ -14,6 +14,7 @@ BENCHES = (
     polling.polling,
     blackbox.blackbox,
     exporter.exporter,
+    exports.exports,
 )
 
 for bench in BENCHES:

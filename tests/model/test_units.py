@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from probe.model.errors import ConfigError
-from probe.model.units import format_duration, parse_duration, parse_rate, parse_size
+from probe.model.units import format_duration, parse_duration, parse_moment, parse_rate, parse_size
 
 
 @pytest.mark.parametrize(
@@ -90,3 +90,24 @@ def test_rates_are_read_per_second(text: str, rate: float) -> None:
 def test_what_is_not_a_rate_is_refused(text: str) -> None:
     with pytest.raises(ConfigError, match="is not a rate"):
         parse_rate(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2023-11-15", 1_700_006_400.0),
+        ("2023-11-15T12:00", 1_700_049_600.0),
+        ("2023-11-15T12:00:00Z", 1_700_049_600.0),
+        ("2023-11-15T14:00:00+02:00", 1_700_049_600.0),
+        ("2h", 1_700_049_600.0 - 7200),
+        ("1d12h", 1_700_049_600.0 - 129_600),
+    ],
+)
+def test_moments_are_utc_or_so_long_ago(text: str, utc: float) -> None:
+    assert parse_moment(text, 1_700_049_600.0) == utc
+
+
+@pytest.mark.parametrize("text", ["", "yesterday", "2023-13-01", "-2h", "2023-11-15T25:00"])
+def test_what_is_no_moment_is_refused(text: str) -> None:
+    with pytest.raises(ConfigError, match="is not a moment"):
+        parse_moment(text, 0.0)

@@ -29,12 +29,12 @@ def _text(value: str | None) -> object:
     return None if value is None else cell(safe(value))
 
 
-def _time(value: float | None) -> str | None:
+def time_cell(value: float | None) -> str | None:
     """As `iso`, which takes three times as long."""
     if value is None:
         return None
-    minute, milliseconds = divmod(int(value * 1000), 60_000)
-    return f"{_minute(minute)}{milliseconds // 1000:02}.{milliseconds % 1000:03}Z"
+    minute, micros = divmod(int(value * 1e6 + 0.5), 60_000_000)
+    return f"{_minute(minute)}{micros // 1_000_000:02}.{micros // 1000 % 1000:03}Z"
 
 
 @lru_cache(10_000)
@@ -47,7 +47,7 @@ def _flag(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value
 
 
 _CELLS: Mapping[Kind, Callable[[Any], object] | None] = {
-    Kind.TIME: _time, Kind.TEXT: _text, Kind.REAL: None, Kind.COUNT: None, Kind.FLAG: _flag,
+    Kind.TIME: time_cell, Kind.TEXT: _text, Kind.REAL: None, Kind.COUNT: None, Kind.FLAG: _flag,
 }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def json_lines(table: str, columns: Columns) -> Iterator[bytes]:
             None if isinstance(each, float) and not math.isfinite(each) else each for each in row
         ]
         for place in times:
-            values[place] = _time(values[place])
+            values[place] = time_cell(values[place])
         at, *rest = zip(names, values, strict=True)
         line = {"schema_version": SCHEMA_VERSION, "kind": table, "at": at[1]} | dict(rest)
         yield json.dumps(line).encode() + b"\n"

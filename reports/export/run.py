@@ -155,8 +155,8 @@ def _written(
         if first is None:
             return None
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        before = stack.enter_context(path.open("rb")) if older else None
         file = stack.enter_context(replacing(path, mode=0o600))
+        before = stack.enter_context(path.open("rb")) if older else None  # closed first: Windows asks for it
         form.write(job.table, itertools.chain([first], read), file, before)
         if known and seen.rows < known.rows:
             raise _Fewer

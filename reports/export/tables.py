@@ -109,12 +109,12 @@ def _event(target: str | None, at: float, kind: str, code: str | None, details: 
     about: dict[str, Any] = data.get("condition") or data
     duration = data.get("lasted_seconds")
     if kind == Attempt.kind:
-        duration = sum(phase["seconds"] for phase in data.get("phases", ()))
+        duration = sum((phase["seconds"] for phase in data.get("phases", ())), 0.0)
     planned = data.get("planned") if kind == Disconnected.kind else None
     return (
         at, target, data.get("endpoint"), kind, code, about.get("state"), data.get("trigger"), data.get("purpose"),
         data.get("initiator"), data.get("close_code"), data.get("http_status"), planned, duration,
-        about.get("sentence"), details,
+        _said(about), details,
     )  # fmt: skip
 
 
@@ -125,5 +125,11 @@ def _incident(
     return (
         began, target, data.get("endpoint"), id_, ended, None if ended is None else ended - began, cause, code,
         data.get("blame"), data.get("blind_seconds", 0.0), data.get("candles_missed", 0), data.get("planned", False),
-        data.get("sentence"), data.get("advice"), details,
+        _said(data), data.get("advice"), details,
     )  # fmt: skip
+
+
+def _said(data: Mapping[str, Any]) -> str | None:
+    """It may quote a server: JSON can hold halves of characters, and no file can."""
+    sentence: str | None = data.get("sentence")
+    return sentence and sentence.encode("utf-8", "replace").decode()

@@ -7,15 +7,17 @@ import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from probe.api.export import COLUMNS, SEEDS, Rows, write_csv
+from probe.measure.plain import iso
 from probe.measure.records import Metric, Sample, Tick
 from probe.model.errors import ConfigError
 from probe.store.pages import StorePages
 from probe.store.place import StoreError
-from reports.export.formats import CSV, Format, parquet
+from reports.export.formats import CSV, Format, parquet, time_cell
 from reports.export.run import Asked, export_lines, jobs
 from reports.export.tables import DAY, TABLES
 from tests.reports.export.exporting import LATER, Exporting
@@ -65,7 +67,7 @@ def test_every_record_is_a_row_of_its_table(exporting: Exporting) -> None:
         ("demo", "disconnect", "", ""),
     ]
     durations = [each["duration_seconds"] for each in exporting.rows("events")]
-    assert durations == ["", "", "0.75", "0", "60.0"]
+    assert durations == ["", "", "0.75", "0.0", "60.0"]
     (incident,) = exporting.rows("incidents")
     assert (incident["timestamp"], incident["ended"], incident["cause"]) == (
         "2023-11-15T12:00:05.000Z", "", "stalled",
@@ -173,6 +175,20 @@ def test_all_of_it_is_of_one_moment_beside_a_writer(exporting: Exporting) -> Non
     first, _ = map(json.loads, path.read_text().splitlines())
     assert list(first)[:3] == ["schema_version", "kind", "at"]
     assert (first["at"], first["value"]) == ("2023-11-15T12:00:00.000Z", 0.5)
+
+
+def test_half_a_character_of_a_server_stops_no_export(exporting: Exporting) -> None:
+    exporting.keep(replace(NOTICE, sentence="\ud800!"), replace(INCIDENT, sentence="\ud800"))
+    for form in (CSV, parquet()):
+        exporting.run("events", "incidents", form=form)
+    assert [each["sentence"] for each in exporting.rows("events")] == ["?!"]
+
+
+def test_a_time_is_written_as_everywhere() -> None:
+    times = [NOON + Random(each).random() * 1e8 for each in range(1000)] + [
+        NOON + each / 1000 for each in range(1000)
+    ]
+    assert [*map(time_cell, times)] == [*map(iso, times)]
 
 
 def test_numbers_that_json_lacks_are_null(exporting: Exporting) -> None:

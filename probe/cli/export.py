@@ -156,7 +156,7 @@ def _progress(jobs: int) -> Iterator[Any]:
     with click.progressbar(
         length=jobs, label="export", file=sys.stderr, hidden=not is_seen, show_pos=True
     ) as bar:
-        yield lambda _: bar.update(1)
+        yield lambda: bar.update(1)
 
 
 def _summary(done: Any, place: Path) -> str:

@@ -17,10 +17,7 @@ from reports.export.manifest import Entry, Manifest
 from reports.export.tables import DAY, TABLES, Columns, first_from, pages
 
 SETTLED_AFTER = 3600.0  # of a day's end: what waited for the store's disk is in it by then
-LOSES = (
-    "samples",
-    "ticks",
-)  # kept for less long than somebody may take to come again, and lost from the beginning
+NO_TIME_BEFORE, NO_TIME_FROM = 0.0, 253_402_300_800.0  # the years 1970 and 10000: what lies outside is damage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +49,6 @@ class Job:
 
 @dataclass(slots=True)
 class Done:
-    """So far."""
-
     rows: dict[str, int] = field(default_factory=dict)  # written, by table
     files: int = 0  # written
     kept: int = 0  # that were there, and whole
@@ -62,12 +57,13 @@ class Done:
 def jobs(store: StorePages, asked: Asked) -> list[Job]:
     """Of days of which there is something."""
     found = []
+    earliest, latest = max(asked.since_utc, NO_TIME_BEFORE), min(asked.until_utc, NO_TIME_FROM)
     for table, target in itertools.product(asked.tables, asked.targets):
-        kept_since = first_from(store, table, target, -math.inf)
-        at = first_from(store, table, target, asked.since_utc)
-        while kept_since is not None and at is not None and at < asked.until_utc:
+        kept_since = first_from(store, table, target, NO_TIME_BEFORE)
+        at = first_from(store, table, target, earliest)
+        while kept_since is not None and at is not None and at < latest:
             day = at // DAY * DAY
-            since, until = max(day, asked.since_utc), min(day + DAY, asked.until_utc)
+            since, until = max(day, earliest), min(day + DAY, latest)
             found.append(Job(table, target, since, until, kept_since))
             at = first_from(store, table, target, day + DAY)
     return found
@@ -75,7 +71,7 @@ def jobs(store: StorePages, asked: Asked) -> list[Job]:
 
 def export_folder(
     store: StorePages, path: Path, wanted: Sequence[Job], folder: Path, form: Format, *,
-    now_utc: float, step: Callable[[Done], object],
+    now_utc: float, step: Callable[[], object],
 ) -> Done:  # fmt: skip
     """Each file is written whole or not at all; those of days that are over are kept.
 
@@ -103,15 +99,13 @@ def export_folder(
                     manifest.note(name, entry)
                     done.files += 1
                     done.rows[job.table] = done.rows.get(job.table, 0) + entry.rows
-                step(done)
+                step()
         finally:
             manifest.save()
     return done
 
 
-def export_lines(
-    store: StorePages, wanted: Sequence[Job], path: Path, *, step: Callable[[Done], object]
-) -> Done:
+def export_lines(store: StorePages, wanted: Sequence[Job], path: Path, *, step: Callable[[], object]) -> Done:
     """
     Raises:
         StoreError, OSError: as above; what stood there before stays.
@@ -122,7 +116,7 @@ def export_lines(
             for columns in pages(store, job.table, job.target, job.since_utc, job.until_utc):
                 file.writelines(json_lines(job.table, columns))
                 done.rows[job.table] = done.rows.get(job.table, 0) + len(columns[0])
-            step(done)
+            step()
     done.files = 1
     return done
 
@@ -145,8 +139,10 @@ def _written(
             since_utc=min(job.since_utc, known.since_utc),
             until_utc=max(job.until_utc, known.until_utc),
         )
-        if job.table in LOSES and known.first_utc < job.kept_since_utc:
-            older = known  # the store has these rows no more
+        if job.table != "connections" and known.first_utc < job.kept_since_utc:
+            older = known  # the store has its first rows no more; a minute has no time to go on after
+    day = job.day_utc
+    is_over = job.since_utc == day and job.until_utc == day + DAY and now_utc >= day + DAY + SETTLED_AFTER
     seen = _Seen(job.table, older)
     begins = math.nextafter(older.last_utc, math.inf) if older else job.since_utc
     read = seen.looking(pages(store, job.table, job.target, begins, job.until_utc))
@@ -160,8 +156,6 @@ def _written(
         form.write(job.table, itertools.chain([first], read), file, before)
         if known and seen.rows < known.rows:
             raise _Fewer
-        day = job.day_utc
-        is_all = job.since_utc == day and job.until_utc == day + DAY
         return Entry(
             rows=seen.rows,
             bytes=file.tell(),
@@ -169,9 +163,9 @@ def _written(
             until_utc=job.until_utc,
             first_utc=seen.first_utc,
             last_utc=seen.last_utc,
-            whole=is_all and now_utc >= day + DAY + SETTLED_AFTER and not seen.is_open,
+            whole=is_over and not seen.is_open,
         )
-    return known and replace(known, whole=True)
+    return known and replace(known, whole=is_over)
 
 
 class _Fewer(Exception):

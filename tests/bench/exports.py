@@ -44,7 +44,5 @@ def _once(store: Path, folder: Path, form: Format) -> float:
     began = time.process_time()
     with closing(StorePages(store)) as pages:
         asked = Asked(tables=["samples"], targets=TARGETS, since_utc=0.0, until_utc=DAYS * DAY)
-        export_folder(
-            pages, store, jobs(pages, asked), folder, form, now_utc=time.time(), step=lambda _: None
-        )
+        export_folder(pages, store, jobs(pages, asked), folder, form, now_utc=time.time(), step=lambda: None)
     return time.process_time() - began

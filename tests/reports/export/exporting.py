@@ -44,7 +44,7 @@ class Exporting:
             )
             wanted = jobs(pages, asked)
             return export_folder(
-                pages, self.store, wanted, self.folder, form, now_utc=now_utc, step=lambda _: None
+                pages, self.store, wanted, self.folder, form, now_utc=now_utc, step=lambda: None
             )
 
     def rows(self, table: str) -> list[dict[str, str]]:

@@ -99,6 +99,12 @@ def test_each_day_is_a_file_and_days_of_nothing_have_none(exporting: Exporting) 
     }
 
 
+def test_a_time_that_is_none_is_passed_over(exporting: Exporting) -> None:
+    exporting.keep(sample(NOON), sample(1e300), sample(-1e300), sample(float("inf")))
+    exporting.run("samples")
+    assert exporting.files == {f"samples/{OF_THE_DAY}"}
+
+
 def test_a_name_of_a_target_cannot_leave_the_folder(exporting: Exporting) -> None:
     exporting.keep(SAMPLE._replace(target="../../sim:x"))
     exporting.run("samples")
@@ -146,7 +152,7 @@ def test_what_the_store_has_lost_meanwhile_stays_in_its_file(exporting: Exportin
 
 
 def test_no_file_is_replaced_by_one_with_fewer_rows(exporting: Exporting) -> None:
-    exporting.keep(STATE, ATTEMPT)
+    exporting.keep(ATTEMPT, SUCCESS)
     exporting.run("events", now_utc=NOON + 60)
     with closing(sqlite3.connect(exporting.store, isolation_level=None)) as store:
         store.execute("DELETE FROM events WHERE routine = 1")
@@ -170,7 +176,7 @@ def test_all_of_it_is_of_one_moment_beside_a_writer(exporting: Exporting) -> Non
         exporting.keep(sample(NOON + 1), Tick(NOON + 9, "demo", "NEW", NOON, 1.0))
         asked = Asked(tables=["samples", "ticks"], targets=["demo"], since_utc=0, until_utc=LATER)
         path = exporting.store.with_suffix(".jsonl")
-        done = export_lines(pages, jobs(pages, asked), path, step=lambda _: None)
+        done = export_lines(pages, jobs(pages, asked), path, step=lambda: None)
     assert done.rows == {"samples": 1, "ticks": 1}
     first, _ = map(json.loads, path.read_text().splitlines())
     assert list(first)[:3] == ["schema_version", "kind", "at"]
@@ -195,7 +201,7 @@ def test_numbers_that_json_lacks_are_null(exporting: Exporting) -> None:
     exporting.keep(TICK._replace(price=float("inf")))
     with closing(StorePages(exporting.store)) as pages:
         asked = Asked(tables=["ticks"], targets=["demo"], since_utc=0, until_utc=LATER)
-        export_lines(pages, jobs(pages, asked), exporting.folder, step=lambda _: None)
+        export_lines(pages, jobs(pages, asked), exporting.folder, step=lambda: None)
     assert json.loads(exporting.folder.read_text())["price"] is None
 
 

@@ -14,6 +14,7 @@ from probe.model.errors import ConfigError, near_miss
 
 if TYPE_CHECKING:
     from probe.store.pages import StorePages
+
 TABLES = ("connections", "samples", "events", "incidents", "ticks")
 NO_DATA = 4
 

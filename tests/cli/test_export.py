@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 import time
 from contextlib import closing
 from dataclasses import replace
@@ -112,4 +113,15 @@ def test_a_store_that_cannot_be_read_is_told(here: Path, capsys: pytest.CaptureF
     ):
         assert run(["export", "--store", name, "--csv", "a"]) == 2
         assert told in capsys.readouterr().err
+    assert not (here / "a").exists()
+
+
+def test_without_what_writes_parquet_it_is_told_how_to_get_it(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert run(["export", "--store", "demo.db", "--parquet", "a"]) == 2
+    assert (
+        "--parquet: what writes Parquet is not installed. Install it: pip install" in capsys.readouterr().err
+    )
     assert not (here / "a").exists()

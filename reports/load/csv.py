@@ -5,6 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from probe.api.export import cell
 from probe.cli.lines import safe
 from probe.disk import write_result
 from probe.load.figures import Figures, Requests
@@ -14,7 +15,6 @@ from probe.logs import redact
 from probe.measure.histogram import Histogram
 
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99, "max": 1.0}
-FORMULAS = ("=", "+", "-", "@")  # with which a spreadsheet would begin to reckon
 Cell = str | int | float | None
 Row = Mapping[str, Cell]
 
@@ -54,8 +54,7 @@ def _written(rows: list[Row]) -> str:
 def _cell(value: Cell) -> Cell:
     if not isinstance(value, str):
         return round(value, 9) if isinstance(value, float) else value
-    text = safe(redact(value))
-    return f"'{text}" if text.startswith(FORMULAS) else text
+    return f"{cell(safe(redact(value)))}"
 
 
 def _spread(name: str, histogram: Histogram) -> dict[str, Cell]:

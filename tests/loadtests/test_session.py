@@ -1,7 +1,6 @@
 """One user's session against the simulator: what its verbs do, and that whatever happens to it is counted."""
 
 import time
-from collections.abc import Iterator
 
 import gevent
 import pytest
@@ -16,35 +15,12 @@ from probe.model.events import Traffic
 from probe.model.intents import AskBalance, AskHistory, AskOrders, PlaceOrder, Unwatch
 from probe.model.meanings import Assets, Balance, Direction, History, OrderList
 from tests.loadtests.commons import PATIENCE, Shared, eventually, shared
-from tests.loadtests.simulated import Beside, simulator_beside
+from tests.loadtests.simulated import Beside
 
 BROKER = find_broker("pocketoption")
 ORDER = PlaceOrder(
     symbol=BROKER.default_symbol, direction=Direction.CALL, amount=1.0, duration=60, request_id=1
 )
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Beside]:
-    with simulator_beside("pocketoption", "bingx") as running:
-        yield running
-
-
-@pytest.fixture
-def there(simulator: Beside) -> Iterator[Shared]:
-    endpoint = simulator.endpoint("pocketoption", "ws")
-    key = BROKER.read_credentials(endpoint.credential.reveal())
-    found = shared(BROKER, endpoint.url, key, account=endpoint.account)
-    yield found
-    assert found.bugs == []
-
-
-@pytest.fixture
-def session(there: Shared) -> Iterator[LoadSession]:
-    opened = LoadSession(there.common)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 def _history(index: int) -> AskHistory:

@@ -1,7 +1,6 @@
 """What is done to sessions that work has its effect at the server, is seen in the figures, and passes."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 
 import gevent
@@ -14,34 +13,11 @@ from probe.drivers import aio
 from probe.load.plan import Upset, UpsetKind
 from probe.model.events import Traffic
 from probe.model.intents import AskBalance, AskHistory, Watch
-from tests.loadtests.commons import Shared, eventually, shared
-from tests.loadtests.simulated import Beside, simulator_beside
+from tests.loadtests.commons import Shared, eventually
+from tests.loadtests.simulated import Beside
 
 BROKER = find_broker("pocketoption")
 SYMBOL = BROKER.default_symbol
-
-
-@pytest.fixture(scope="module")
-def simulator() -> Iterator[Beside]:
-    with simulator_beside("pocketoption") as running:
-        yield running
-
-
-@pytest.fixture
-def there(simulator: Beside) -> Iterator[Shared]:
-    endpoint = simulator.endpoint("pocketoption", "ws")
-    key = BROKER.read_credentials(endpoint.credential.reveal())
-    found = shared(BROKER, endpoint.url, key, account=endpoint.account)
-    yield found
-    assert found.bugs == []
-
-
-@pytest.fixture
-def session(there: Shared) -> Iterator[LoadSession]:
-    opened = LoadSession(there.common)
-    opened.open()
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

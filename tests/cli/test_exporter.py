@@ -88,7 +88,7 @@ def file(path: Path, text: str) -> Path:
 
 @pytest.mark.parametrize("name", BRIDGES)
 def test_every_bridge_leads_somewhere(name: str) -> None:
-    assert callable(bridge(name))
+    assert bridge(name) is not None
 
 
 def test_it_serves_until_ctrl_c_and_ends_in_time(home: Path) -> None:

@@ -92,6 +92,11 @@ class Ears:
         return [after - before for before, after in itertools.pairwise(times)]
 
 
+def utc_of(simulator: Simulator, broker: Broker) -> Callable[[], float]:
+    """The simulated broker's own clock: where the loop's is pretended, no other one agrees with it."""
+    return lambda: simulator.worlds[broker.name].floor.at(asyncio.get_running_loop().time())
+
+
 class Place:
     """One simulator and who watches it."""
 
@@ -103,7 +108,7 @@ class Place:
         self.tls = TlsProfile()
 
     def utc(self) -> float:
-        return self.simulator.worlds[self.broker.name].floor.at(asyncio.get_running_loop().time())
+        return utc_of(self.simulator, self.broker)()
 
     def wanted(self, **changes: Any) -> Wanted:
         wanted = Wanted(

@@ -18,6 +18,7 @@ from probe.monitor.knock import Knock, knock
 from probe.monitor.sign_in import SignIn
 from probe.session.broker import Broker, Region
 from probe.simulator.run import Simulator
+from tests.monitor.linked import utc_of
 from tests.monitor.matrix_coins import REST, SPOT, SWAP
 from tests.virtual.travelling import run
 
@@ -28,7 +29,8 @@ LONG = 60.0
 async def look(broker: Broker, at: tuple[Region, ...] | None, *faults: str) -> Knock:
     async with Simulator([broker], faults=faults, regions=at) as simulator:
         endpoint = simulator.plain_endpoints()[0]
-        return await knock(broker, endpoint, simulator.key(endpoint), tls=TlsProfile(), timeout=LONG)
+        utc = utc_of(simulator, broker)
+        return await knock(broker, endpoint, simulator.key(endpoint), tls=TlsProfile(), timeout=LONG, utc=utc)
 
 
 def codes(result: Knock) -> list[str]:

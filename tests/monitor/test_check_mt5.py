@@ -11,6 +11,7 @@ from probe.faults.catalogue import FAULTS
 from probe.model.findings import State
 from probe.monitor.knock import Knock, knock
 from probe.simulator.run import Simulator
+from tests.monitor.linked import utc_of
 from tests.virtual.travelling import run
 
 MT5 = find_broker("mt5")
@@ -30,6 +31,7 @@ async def look(*faults: str, timeout: float = 30.0, says_whose: bool = False) ->
             tls=TlsProfile(),
             timeout=timeout,
             symbol=MT5.house.symbol,
+            utc=utc_of(simulator, MT5),
         )
 
 

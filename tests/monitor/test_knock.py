@@ -17,6 +17,7 @@ from probe.monitor.knock import Knock, knock
 from probe.session.broker import REGIONS, Region
 from probe.simulator.run import Simulator
 from tests.cli.bad_servers import serving, silent
+from tests.monitor.linked import utc_of
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
 
@@ -30,7 +31,8 @@ async def look(*faults: str, timeout: float = 10, known_as: Sureness | None = No
         credentials = BROKER.read_credentials(simulator.credential(endpoint).reveal())
         if known_as is not None:
             endpoint = replace(endpoint, sureness=known_as, named_by_user=False)
-        result = await knock(BROKER, endpoint, credentials, tls=TlsProfile(), timeout=timeout)
+        utc = utc_of(simulator, BROKER)
+        result = await knock(BROKER, endpoint, credentials, tls=TlsProfile(), timeout=timeout, utc=utc)
         if known_as is not None:
             heard = [line.text for record in simulator.sessions.records() for line in record.frames()]
             assert [text for text in heard if '["auth"' in text] == []

@@ -57,6 +57,8 @@ bench: .venv/.dev
 	$(python) -m tests.bench $(ARGS)
 
 bench-load: .venv/.dev .venv-clients/peers/.ready
+	$(python) -m tests.bench.load.truth
+	$(python) -m tests.bench.load.workers
 	$(python) -m tests.bench.load.beside $(ARGS)
 
 simulate: .venv/.dev

@@ -116,10 +116,6 @@ class _Halves:
         quick, slow = take(self.quick).quantile(0.9), take(self.slow).quantile(0.9)
         return None if quick is None or slow is None else _Grown(quick, slow)
 
-    def has_grown(self, take: Take) -> bool:
-        grown = self.grown(take)
-        return grown is not None and grown.is_more
-
 
 def bottleneck(record: RunRecord) -> Bottleneck:
     moments, whole = [each.figures for each in record.timeline], record.total

@@ -28,7 +28,7 @@ from tests.load.made import STAGES, plan, record
         ("busy-generator", Where.GENERATOR, Certainty.CERTAIN, "of a core"),
     ],
 )
-@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in range(2, 6))])
+@pytest.mark.parametrize("seed", [2, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 3, 4, 5))])
 def test_the_place_that_was_slow_is_found(
     fault: str, where: Where, certainty: Certainty | None, says: str, seed: int
 ) -> None:

@@ -71,6 +71,15 @@ class HealthScore:
     window_seconds: float
     observed_seconds: float
 
+    @property
+    def lost(self) -> dict[str, float]:
+        """What is missing from 100, by what took it; empty too if nothing was judged."""
+        if self.value is None:
+            return {}
+        lost = {each.name: each.weight - each.points for each in self.components}
+        lost[CAP] = 100.0 - self.value - math.fsum(lost.values())
+        return {name: points for name, points in lost.items() if points > 1e-9}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
@@ -252,6 +261,7 @@ _DOWN = {
     SessionState.AUTHENTICATING,
 }
 # They hold at once, however short or good the window was: what is dead now never reads above POOR. The lowest counts.
+CAP = "cap"  # what it takes, among what the parts do not give
 CAPS = (
     Cap(
         at_most=0,

@@ -361,7 +361,7 @@ class Judge:
     # -- small things ------------------------------------------------------------------------------------------------
 
     def _close_minute(self, now: float) -> None:
-        self.measurements.close_minute(self._utc(now), self.score(now).value)
+        self.measurements.close_minute(self._utc(now), self.score(now))
         self._gathering = self.measurements.gathering
 
     def _age_ratios(self, now: float) -> list[float]:

@@ -11,6 +11,7 @@ class Ledger:
         "_until",
         "bad",
         "blind",
+        "blind_peak",
         "longest_blind",
         "observed",
         "open",
@@ -23,6 +24,7 @@ class Ledger:
         self._open_good_since = now  # and the market was open
         self.observed = self.unobserved = self.open = self.blind = self.longest_blind = 0.0
         self._blind_now = 0.0
+        self.blind_peak = 0.0  # how long a stretch has grown since whoever asks for it set this to 0
         self.bad = dict.fromkeys(Cause, 0.0)
 
     @property
@@ -74,4 +76,5 @@ class Ledger:
     def _book_blind(self, seconds: float) -> None:
         self.blind += seconds
         self._blind_now += seconds
+        self.blind_peak = max(self.blind_peak, self._blind_now)
         self.longest_blind = max(self.longest_blind, self._blind_now)

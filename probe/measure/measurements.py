@@ -71,7 +71,7 @@ class Measurements:
     def is_minute_over(self, now_utc: float) -> bool:
         return now_utc // MINUTE != self.gathering.began_utc // MINUTE  # clocks are also set back
 
-    def close_minute(self, now_utc: float, score: float | None) -> None:
+    def close_minute(self, now_utc: float, score: HealthScore | None) -> None:
         period = self.gathering.period(self._target, now_utc, self._ledger, score)
         self._counted = self.totals
         self.gathering = Gathering(now_utc, self._ledger)
@@ -92,7 +92,7 @@ class Measurements:
 
     def window(self, now_utc: float) -> Period:
         """The last quarter of an hour, as far as it was watched."""
-        current = without_gaps(self.gathering.period(self._target, now_utc, self._ledger, None))
+        current = without_gaps(self.gathering.period(self._target, now_utc, self._ledger))
         return current if self.lately.past is None else merged([self.lately.past, current])
 
     @property

@@ -7,6 +7,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import Any
 
+from probe.measure.health import HealthScore
 from probe.measure.histogram import Histogram
 from probe.measure.ledger import Ledger
 from probe.measure.records import Cause, Metric, Period
@@ -24,7 +25,7 @@ COUNTED = (
     "requests_expired",
     "surprises",
 )
-BOOKED = ("observed_seconds", "unobserved_seconds", "open_seconds", "blind_seconds")
+BOOKED = ("observed_seconds", "unobserved_seconds", "open_seconds", "blind_seconds", "judged_seconds")
 _SUMMED: dict[str, Callable[[Period], Any]] = {name: attrgetter(name) for name in (*COUNTED, *BOOKED)}
 BLOCK_MINUTES = 5
 BLOCKS = 3  # and the one that is being filled: what "lately" means
@@ -36,17 +37,22 @@ def merged(periods: Sequence[Period]) -> Period:
     """One period instead of several that follow each other, gaps included. Counts are added, histograms merged."""
     histograms = {metric: Histogram() for each in periods for metric in each.histograms}
     bad: dict[Cause, float] = {}
+    lost: dict[str, float] = {}
     for each in periods:
         for metric, histogram in each.histograms.items():
             histograms[metric].merge(histogram)
         for cause, seconds in each.bad_seconds.items():
             bad[cause] = bad.get(cause, 0.0) + seconds
+        for part, points in each.lost.items():
+            lost[part] = lost.get(part, 0.0) + points
     return replace(
         periods[0],
         seconds=periods[-1].at_utc - periods[0].began_utc,
         bad_seconds=bad,
         histograms=histograms,
         score=periods[-1].score,
+        lost=lost,
+        longest_blind_seconds=max(each.longest_blind_seconds for each in periods),
         **{name: sum(map(value, periods)) for name, value in _SUMMED.items()},
     )
 
@@ -61,6 +67,7 @@ class Gathering:
         self.counts = dict.fromkeys(COUNTED, 0)
         self.histograms: dict[Metric, Histogram] = {}
         self._before = _booked(ledger)
+        ledger.blind_peak = 0.0
 
     def add(self, metric: Metric, value: float) -> None:
         histogram = self.histograms.get(metric)
@@ -68,7 +75,9 @@ class Gathering:
             histogram = self.histograms[metric] = Histogram.of(())
         histogram.add(value)
 
-    def period(self, target: str, until_utc: float, ledger: Ledger, score: float | None) -> Period:
+    def period(
+        self, target: str, until_utc: float, ledger: Ledger, score: HealthScore | None = None
+    ) -> Period:
         booked = {name: value - self._before[name] for name, value in _booked(ledger).items()}
         return Period(
             began_utc=self.began_utc,
@@ -80,7 +89,10 @@ class Gathering:
             blind_seconds=booked["blind"],
             bad_seconds={cause: booked[cause.value] for cause in Cause if booked[cause.value] > 0},
             histograms=self.histograms,
-            score=score,
+            score=score.value if score else None,
+            judged_seconds=booked["observed"] if score and score.value is not None else 0.0,
+            lost={part: points * booked["observed"] for part, points in score.lost.items()} if score else {},
+            longest_blind_seconds=ledger.blind_peak,
             **self.counts,
         )
 

@@ -283,6 +283,9 @@ class Period:
     surprises: int = 0
     histograms: Mapping[Metric, Histogram] = field(default_factory=dict)  # untainted samples only
     score: float | None = None  # at its end
+    judged_seconds: float = 0.0  # observed, with a score
+    lost: Mapping[str, float] = field(default_factory=dict)  # points × judged seconds, by what took them
+    longest_blind_seconds: float = 0.0  # of the blind stretches that went on in it, from where each began
 
     @property
     def at_utc(self) -> float:

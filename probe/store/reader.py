@@ -19,8 +19,8 @@ from probe.measure.records import (
     Tick,
 )
 from probe.store.place import StoreError, beside, refuse_what_is_no_file
-from probe.store.rows import HOUR, PERIOD_COLUMNS, as_period, from_json
-from probe.store.schema import MIGRATIONS, connect, version_of
+from probe.store.rows import HOUR, PERIOD_COLUMNS, SUMS, as_period, from_json
+from probe.store.schema import connect, version_of
 
 Step = Literal["minute", "hour"]
 _Record = TypeVar("_Record")
@@ -152,11 +152,9 @@ class StoreReader:
     def _checked(self, mode: str) -> sqlite3.Connection:
         connection = connect(self._path, mode)
         try:
-            version = version_of(connection, self._path)
-            if version < len(MIGRATIONS):
+            if version_of(connection, self._path) == 0:
                 raise StoreError(
-                    f"the store {str(self._path)!r} is empty or of an older version (schema {version})",
-                    "Let `probe monitor` write to it once.",
+                    f"the store {str(self._path)!r} is empty", "Let `probe monitor` write to it once."
                 )
             return connection
         except BaseException:
@@ -185,11 +183,17 @@ class StoreReader:
     def _periods(self, table: str, target: str, since_utc: float, until_utc: float) -> list[Period]:
         words = dict[int | None, str | None](self._rows("SELECT id, word FROM words"))
         rows: Iterable[Any] = self._rows(
-            f"SELECT {PERIOD_COLUMNS} FROM {table} WHERE target = (SELECT id FROM targets WHERE name = ?)"  # noqa: S608
+            f"SELECT {self._period_columns()} FROM {table} WHERE target = (SELECT id FROM targets WHERE name = ?)"  # noqa: S608
             " AND began_utc >= ? AND began_utc < ? ORDER BY began_utc",
             (target, since_utc, until_utc),
         )
         return self._made(as_period(row, target, words) for row in rows)
+
+    def _period_columns(self) -> str:
+        """A file that an older version wrote lacks some."""
+        there = {name for _, name, *_ in self._rows("PRAGMA table_info(minutes)")}
+        every = PERIOD_COLUMNS.split(", ")
+        return ", ".join(name if name in there else "0" if name in SUMS else "NULL" for name in every)
 
     def _first_whole_hour(self, target: str) -> float:
         """From where on there are minutes. Those of the first hour may be on their way out, if hours lie before it."""

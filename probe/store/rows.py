@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, replace
 from enum import Enum
 from functools import cache
-from itertools import count
+from itertools import count, islice
 from types import NoneType, UnionType
 from typing import Any, NamedTuple, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
 
+from probe.measure.health import CAP, PARTS
 from probe.measure.histogram import Histogram
 from probe.measure.periods import merged
 from probe.measure.records import (
@@ -47,10 +48,12 @@ SUMS = (
     "requests_expired",
     "surprises",
     "score",
+    "judged_seconds",
+    "longest_blind_seconds",
 )
-PERIOD_COLUMNS = ", ".join(
-    ("target", "began_utc", *SUMS, *(f"bad_{cause.value}" for cause in Cause), "histograms")
-)
+_LOST = (*(part.name for part in PARTS), CAP)
+_NULLABLE = (*(f"bad_{cause.value}" for cause in Cause), *(f"lost_{part}" for part in _LOST))
+PERIOD_COLUMNS = ", ".join(("target", "began_utc", *SUMS, *_NULLABLE, "histograms"))
 PERIOD_ANEW = ", ".join(f"{name} = excluded.{name}" for name in PERIOD_COLUMNS.split(", "))
 PERIOD_PLACES = ", ".join("?" for _ in PERIOD_COLUMNS.split(","))
 PACKED = struct.Struct("<HI")  # before each histogram: the metric's word, the number of bytes
@@ -137,11 +140,12 @@ class Inserter:
         )
         sums = (getattr(total, name) for name in SUMS)
         bad = (total.bad_seconds.get(cause) for cause in Cause)
+        lost = (total.lost.get(part) for part in _LOST)
         packed = b"".join(self._packed(*each) for each in total.histograms.items())
         self._run(
             f"INSERT INTO {table} ({PERIOD_COLUMNS}) VALUES ({PERIOD_PLACES})"  # noqa: S608
             f" ON CONFLICT (target, began_utc) DO UPDATE SET {PERIOD_ANEW}",
-            (target, began_utc, *sums, *bad, packed),
+            (target, began_utc, *sums, *bad, *lost, packed),
         )
         if table == "hours":
             self._hours[period.target] = total
@@ -189,7 +193,9 @@ def code_of(event: Event) -> str | None:
 
 def as_period(row: Iterable[Any], target: str, words: Mapping[int | None, str | None]) -> Period:
     _, began_utc, *numbers, packed = row
-    bad = zip(Cause, numbers[len(SUMS) :], strict=True)
+    parts = iter(numbers[len(SUMS) :])
+    bad = zip(Cause, islice(parts, len(Cause)), strict=True)
+    lost = zip(_LOST, parts, strict=True)
     histograms, at = {}, 0
     while at < len(packed):
         word, size = PACKED.unpack_from(packed, at)
@@ -200,6 +206,7 @@ def as_period(row: Iterable[Any], target: str, words: Mapping[int | None, str | 
         target=target,
         began_utc=began_utc,
         bad_seconds={cause: seconds for cause, seconds in bad if seconds is not None},
+        lost={part: points for part, points in lost if points is not None},
         histograms=histograms,
         **dict(zip(SUMS, numbers, strict=False)),
     )

@@ -54,6 +54,22 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"CREATE TABLE hours ({_PERIODS})",
         "CREATE TABLE learned (key TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
     ),
+    # What the score lost in each stretch, and how long it was blind without a pause.
+    tuple(
+        f"ALTER TABLE {table} ADD COLUMN {column}"
+        for table in ("minutes", "hours")
+        for column in (
+            "judged_seconds REAL NOT NULL DEFAULT 0",
+            "longest_blind_seconds REAL NOT NULL DEFAULT 0",
+            "lost_availability REAL",
+            "lost_freshness REAL",
+            "lost_latency REAL",
+            "lost_stability REAL",
+            "lost_errors REAL",
+            "lost_credential REAL",
+            "lost_cap REAL",
+        )
+    ),
 )
 
 

@@ -3,10 +3,12 @@ from typing import Any
 
 import pytest
 
+from probe.measure.health import health_score
 from probe.measure.histogram import Histogram
 from probe.measure.ledger import Ledger
 from probe.measure.periods import BLOCK_MINUTES, BLOCKS, COUNTED, MINUTE, WINDOWS, Gathering, Lately, merged
-from probe.measure.records import Cause, Metric, Period
+from probe.measure.records import Cause, Metric, Period, SessionState
+from tests.measure.test_health import FINE
 
 
 def counts(each: int) -> dict[str, Any]:
@@ -57,8 +59,8 @@ def test_gathering_tells_what_was_booked_since_it_began() -> None:
     gathering.counts["ticks"] += 4
     gathering.add(Metric.WS_RTT, 0.1)
     gathering.add(Metric.WS_RTT, 0.2)
-    period = gathering.period("one", 90.0, ledger, 77.0)
-    assert (period.began_utc, period.seconds, period.ticks, period.score) == (30.0, 60.0, 4, 77.0)
+    period = gathering.period("one", 90.0, ledger)
+    assert (period.began_utc, period.seconds, period.ticks, period.score) == (30.0, 60.0, 4, None)
     assert (period.observed_seconds, period.unobserved_seconds) == (50.0, 10.0)
     assert (period.open_seconds, period.blind_seconds) == (20.0, 20.0)
     assert period.bad_seconds == {Cause.STALLED: 20.0}
@@ -66,7 +68,37 @@ def test_gathering_tells_what_was_booked_since_it_began() -> None:
 
 
 def test_a_clock_that_was_set_back_makes_no_negative_period() -> None:
-    assert Gathering(100.0, Ledger(0.0)).period("one", 40.0, Ledger(0.0), None).seconds == 0.0
+    assert Gathering(100.0, Ledger(0.0)).period("one", 40.0, Ledger(0.0)).seconds == 0.0
+
+
+def test_what_a_score_lost_is_told_with_the_seconds_that_were_judged_and_adds_up_to_100() -> None:
+    ledger = Ledger(0.0)
+    gathering = Gathering(0.0, ledger)
+    ledger.advance(50.0, None, is_open=True)
+    assert gathering.period("one", 60.0, ledger, health_score(replace(FINE, observed_seconds=10))).lost == {}
+    score = health_score(replace(FINE, bad_seconds=30, beats_missed=3, state=SessionState.STALLED))
+    period = gathering.period("one", 60.0, ledger, score)
+    assert (period.score, period.judged_seconds) == (score.value, 50.0)
+    assert set(period.lost) == {"availability", "errors", "cap"}
+    assert score.value is not None
+    assert sum(period.lost.values()) / 50 == pytest.approx(100 - score.value)
+    twice = merged([period, replace(period, began_utc=60.0)])
+    assert (twice.judged_seconds, twice.lost["errors"]) == (100.0, 2 * period.lost["errors"])
+
+
+def test_a_blind_stretch_over_several_minutes_is_as_long_in_each_as_it_has_become() -> None:
+    ledger = Ledger(0.0)
+
+    def told(until: float, *stretches: tuple[float, Cause | None]) -> float:
+        gathering = Gathering(until - MINUTE, ledger)
+        for end, cause in stretches:
+            ledger.advance(end, cause, is_open=True)
+        return gathering.period("one", until, ledger).longest_blind_seconds
+
+    assert told(60.0, (50.0, None), (60.0, Cause.STALLED)) == 10.0
+    assert told(120.0, (100.0, Cause.STALLED), (110.0, None), (120.0, Cause.AUTH)) == 50.0
+    assert told(180.0, (140.0, Cause.AUTH), (180.0, None)) == 30.0
+    assert told(240.0, (240.0, None)) == 0.0
 
 
 def test_lately_is_a_quarter_of_an_hour_in_blocks_and_what_is_being_filled() -> None:

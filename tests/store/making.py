@@ -146,6 +146,9 @@ def minute(began_utc: float, *, target: str = "demo", values: tuple[float, ...] 
         surprises=10,
         histograms={Metric.WS_RTT: Histogram.of(values), Metric.TICK_GAP: Histogram.of(values[:1])},
         score=87.5,
+        judged_seconds=55.0,
+        lost={"availability": 110.0, "cap": 577.5},
+        longest_blind_seconds=25.0,
     )
 
 

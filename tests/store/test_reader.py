@@ -18,9 +18,10 @@ from probe.measure.records import (
     StateChanged,
     Tick,
 )
-from probe.store.place import StoreError
+from probe.store.place import StoreError, make_private_file
 from probe.store.reader import StoreReader
 from probe.store.rows import SUMS
+from probe.store.schema import MIGRATIONS
 from tests.store.making import (
     ALERT,
     ATTEMPT,
@@ -67,7 +68,7 @@ def test_what_was_written_is_what_is_read(full: StoreReader) -> None:
 
 
 def test_every_field_of_a_period_has_its_column() -> None:
-    elsewhere = {"target", "began_utc", "bad_seconds", "histograms"}
+    elsewhere = {"target", "began_utc", "bad_seconds", "lost", "histograms"}
     assert {each.name for each in fields(Period)} == {*SUMS} | elsewhere
 
 
@@ -193,8 +194,34 @@ def test_no_store_is_no_store(tmp_path: Path) -> None:
 
 def test_an_empty_file_is_no_store_yet(tmp_path: Path) -> None:
     (tmp_path / "empty.db").touch()
-    with pytest.raises(StoreError, match="is empty or of an older version"):
+    with pytest.raises(StoreError, match="is empty"):
         StoreReader(tmp_path / "empty.db")
+
+
+def test_a_store_of_the_first_version_is_read_and_brought_up_to_date_when_it_is_written(kept: Kept) -> None:
+    make_private_file(kept.path)
+    columns = "target, began_utc, seconds, observed_seconds, bad_stalled, score, histograms"
+    with closing(sqlite3.connect(kept.path)) as other, other:
+        for statement in (*MIGRATIONS[0], "PRAGMA user_version = 1"):
+            other.execute(statement)
+        others = [name for _, name, _, _, default, _ in other.execute("PRAGMA table_info(minutes)")]
+        zeros = [name for name in others if name in SUMS and name not in columns]
+        for table in ("minutes", "hours"):
+            other.execute(
+                f"INSERT INTO {table} ({columns}, {', '.join(zeros)}) VALUES (1, ?, 60, 55, 5, 80, x''{', 0' * len(zeros)})",
+                (NOON,),
+            )
+        other.execute("INSERT INTO targets VALUES (1, 'demo')")
+    with closing(StoreReader(kept.path)) as reader:
+        [old] = reader.periods("demo", *DAY)
+    kept.keep(minute(NOON + 60))
+    with closing(StoreReader(kept.path)) as reader:
+        before, after = reader.periods("demo", *DAY, "minute")
+        [hour] = reader.periods("demo", *DAY, "hour")
+    assert old == before
+    assert (old.observed_seconds, old.bad_seconds, old.score) == (55.0, {Cause.STALLED: 5.0}, 80.0)
+    assert (old.judged_seconds, old.lost, old.longest_blind_seconds) == (0.0, {}, 0.0)
+    assert after.lost == hour.lost == minute(NOON).lost
 
 
 def test_a_newer_store_is_refused_by_readers(kept: Kept) -> None:

@@ -266,20 +266,21 @@ def test_a_newer_store_is_refused_and_left_as_it_is(kept: Kept, told: Told) -> N
             other.execute(f"PRAGMA user_version = {number}")
 
     version(99)
-    trouble = resumes(kept, told, "store.newer", lambda: version(1))
+    trouble = resumes(kept, told, "store.newer", lambda: version(2))
     assert (
-        "was written by a newer tradeprobe (schema 99, this one knows 1). Update tradeprobe"
+        "was written by a newer tradeprobe (schema 99, this one knows 2). Update tradeprobe"
         in trouble.sentence
     )
 
 
 def test_a_migration_is_made_whole_or_not_at_all(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     kept.keep(TICK)
+    known = schema.MIGRATIONS
     for second, version, table in (
-        (("CREATE TABLE more (a)", "no statement"), 1, []),
-        (("CREATE TABLE more (a)",), 2, [("more",)]),
+        (("CREATE TABLE more (a)", "no statement"), 2, []),
+        (("CREATE TABLE more (a)",), 3, [("more",)]),
     ):
-        monkeypatch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0], second))
+        monkeypatch.setattr(schema, "MIGRATIONS", (*known, second))
         writer = kept.writer()
         writer.start()
         assert writer.close(10)

@@ -292,7 +292,7 @@ def health_score(figures: Figures) -> HealthScore:
     cap = min((each for each in CAPS if each.holds(figures)), key=lambda each: each.at_most, default=None)
     capped = points if cap is None else min(points, cap.at_most)
     value: float | None = capped
-    grade = _grade(capped)
+    grade = grade_of(capped)
     if figures.state is SessionState.IDLE:
         cap, value, grade, sentence = None, None, Grade.UNKNOWN, "Not judged: the session is not started."
     elif cap is not None:
@@ -358,7 +358,7 @@ def _lacking_seconds(figures: Figures) -> float:
     return max(FEWEST_SECONDS, FEWEST_SHARE * figures.window_seconds) - figures.observed_seconds
 
 
-def _grade(value: float) -> Grade:
+def grade_of(value: float) -> Grade:
     for grade, above in ((Grade.EXCELLENT, 90), (Grade.GOOD, 70), (Grade.FAIR, 50)):
         if value > above:
             return grade

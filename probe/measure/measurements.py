@@ -51,8 +51,14 @@ class Measurements:
         """Lately, and not only while everything started."""
         return now - self._stood_still_until < within < self._stood_still_until - self._watched_since
 
-    def judge_samples(self, since: float) -> None:
-        """Now it is known until when we were late: those from `since` until then are not used."""
+    def judge_samples(self, since: float, late: float | None) -> None:
+        """Now it is known until when we were late: those from `since` until then are not used.
+
+        Args:
+            late: How late this call comes.
+        """
+        if self._unsettled and late is not None:
+            self.gathering.add(Metric.LOOP_LAG, late)
         for at, sample in self._unsettled:
             if since <= at <= self.late_until:
                 self.tainted += 1

@@ -161,9 +161,12 @@ class Lately:
 
 
 def without_gaps(period: Period) -> Period:
-    """Those between prices are many, and looked at minute by minute: what happened lately is told without them."""
+    """Those between prices are many, and looked at minute by minute: what happened lately is told without them. How late this
+    machine is lately its own loop knows better."""
     few: dict[Metric, Histogram] = {
-        metric: each for metric, each in period.histograms.items() if metric is not Metric.TICK_GAP
+        metric: each
+        for metric, each in period.histograms.items()
+        if metric not in (Metric.TICK_GAP, Metric.LOOP_LAG)
     }
     return replace(period, histograms=few)
 

@@ -94,7 +94,7 @@ class Metric(Enum):
     POLL_RTT = "poll_rtt_seconds"  # of the lightest question, where questions are asked one by one
     BEAT_RTT = "beat_rtt_seconds"  # of the broker's own keep-alive, where it is answered
     TCP_RTT = "tcp_rtt_seconds"  # the kernel's
-    LOOP_LAG = "event_loop_lag_seconds"
+    LOOP_LAG = "event_loop_lag_seconds"  # of this process; in periods: when samples were taken
     UPLINK_RTT = "uplink_rtt_seconds"
     CONNECT = "connect_duration_seconds"  # first dial to data flowing
     TICK_GAP = "tick_interarrival_seconds"

@@ -171,7 +171,7 @@ class Watch(Judge):
         """
         if now - due_at > LATE_SECONDS:
             self.measurements.late(now, now - due_at)
-        self.measurements.judge_samples(self._woken_at)
+        self.measurements.judge_samples(self._woken_at, max(now - due_at, 0.0))
         if traffic is not None:
             self.traffic = traffic
             messages = max(traffic.messages_received - self._messages_seen, 0)
@@ -208,7 +208,7 @@ class Watch(Judge):
     def close(self, now: float) -> None:
         """Nothing more will come: what is open is told."""
         self._settle(now)
-        self.measurements.judge_samples(self._woken_at)
+        self.measurements.judge_samples(self._woken_at, None)
         self._close_minute(now)
 
     # -- for whoever asks --------------------------------------------------------------------------------------------

@@ -1,7 +1,9 @@
 """A store in one view that does not change while it is read, in pages: memory does not grow with what is read."""
 
 import sqlite3
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +66,39 @@ class StorePages(StoreReader):
                 yield page
         except sqlite3.DatabaseError as problem:
             raise self.damaged(problem) from None
+
+    @contextmanager
+    def telling_damage(self) -> Iterator[None]:
+        """SQLite notices damage of its pages only, and not of what stands in them."""
+        try:
+            yield
+        except (LookupError, TypeError, ValueError, OverflowError, struct.error) as problem:
+            raise self.damaged(problem) from problem
+
+    def newest_ticks(self, target: str, since_utc: float, until_utc: float, most: int) -> Page:
+        """Symbols by their numbers, newest first."""
+        return self._rows(
+            "SELECT at_utc, symbol, price, broker_time FROM ticks WHERE target = ? AND at_utc >= ? AND at_utc < ?"
+            " ORDER BY at_utc DESC, n DESC LIMIT ?",
+            (self._targets.get(target), since_utc, until_utc, most),
+        )
+
+    def samples_and_tainted(self, target: str, since_utc: float, until_utc: float) -> tuple[int, int]:
+        [(samples, tainted)] = self._rows(
+            "SELECT count(*), ifnull(sum(tainted), 0) FROM samples WHERE target = ? AND at_utc >= ? AND at_utc < ?",
+            (self._targets.get(target), since_utc, until_utc),
+        )
+        return samples, tainted
+
+    def runs(self, since_utc: float, until_utc: float) -> list[bool]:
+        """Of each run of a monitor that went on then: whether it ended without a word. The last one may still go on."""
+        every = self._rows("SELECT began_utc, ended_utc FROM runs ORDER BY began_utc, id")
+        nexts = [*(began for began, _ in every[1:]), None]
+        return [
+            ended is None and following is not None
+            for (began, ended), following in zip(every, nexts, strict=True)
+            if began < until_utc and (ended or following or until_utc) >= since_utc
+        ]
 
     def last_state(self, target: str, before_utc: float) -> list[StateChanged]:
         """None of it, or one: how a target stood then."""

@@ -11,6 +11,7 @@ from probe.measure.health import Grade
 from probe.measure.histogram import Histogram
 from probe.measure.records import Alert, Cause, Incident, Metric
 from probe.model.events import Phase
+from probe.model.failures import Blame
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,7 @@ class PhaseFigures:
 
     phase: Phase
     seconds: Histogram
-    failures: int  # attempts that ended in it
+    ended: int  # attempts that failed and came no further
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slot:
-    """A piece of the timeline. All are equally long, but for the last."""
+    """A piece of the timeline. All are equally long, but for the first and the last."""
 
     began_utc: float
     seconds: float
@@ -172,6 +173,9 @@ class TargetReport:
     budget: Budget
     health: Health
     incidents: tuple[Incident, ...]  # that went on in the period, oldest first
+    blamed: Mapping[
+        Blame, float
+    ]  # seconds of those in the period, by whose fault they likely were; the most first
     latency: tuple[Latency, ...]  # own, network, broker
     regions: tuple[Region, ...]  # the most used first
     symbols: tuple[Symbol, ...]  # the busiest first
@@ -181,6 +185,7 @@ class TargetReport:
     advice: tuple[str, ...]  # what to do, in order
     trust: Trust
     timeline: tuple[Slot, ...]
+    counts: Mapping[str, int]  # of the whole period: messages, ticks, beats_missed …
     state: str | None  # at the end of the period, in the monitor's word
 
 

@@ -2,9 +2,8 @@
 
 import itertools
 import math
-import struct
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
@@ -111,7 +110,7 @@ def export_lines(store: StorePages, wanted: Sequence[Job], path: Path, *, step: 
         StoreError, OSError: as above; what stood there before stays.
     """
     done = Done()
-    with _in_words(store), writing_result(path, mode=0o600) as file:
+    with store.telling_damage(), writing_result(path, mode=0o600) as file:
         for job in wanted:
             for columns in pages(store, job.table, job.target, job.since_utc, job.until_utc):
                 file.writelines(json_lines(job.table, columns))
@@ -146,7 +145,7 @@ def _written(
     seen = _Seen(job.table, older)
     begins = math.nextafter(older.last_utc, math.inf) if older else job.since_utc
     read = seen.looking(pages(store, job.table, job.target, begins, job.until_utc))
-    with _in_words(store), suppress(_Fewer), ExitStack() as stack:
+    with store.telling_damage(), suppress(_Fewer), ExitStack() as stack:
         first = next(read, None)
         if first is None:
             return None
@@ -189,12 +188,3 @@ class _Seen:
             self.first_utc, self.last_utc = min(self.first_utc, times[0]), times[-1]
             self.is_open |= self._ended is not None and None in columns[self._ended]
             yield columns
-
-
-@contextmanager
-def _in_words(store: StorePages) -> Iterator[None]:
-    """SQLite notices damage of its pages only, and not of what stands in them."""
-    try:
-        yield
-    except (LookupError, TypeError, ValueError, OverflowError, struct.error) as problem:
-        raise store.damaged(problem) from problem

@@ -1,0 +1,230 @@
+"""What the figures of a report are: everything here is computed from a history, and from nothing else."""
+
+import math
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
+
+from probe.measure.health import Grade, grade_of
+from probe.measure.histogram import Histogram
+from probe.measure.periods import merged
+from probe.measure.records import Cause, Incident, Metric, Period, Trigger, ping_in
+from probe.model.events import Phase
+from probe.model.failures import Blame
+from reports.diagnostics.facts import (
+    Budget,
+    Connecting,
+    Health,
+    Latency,
+    PhaseFigures,
+    Region,
+    Side,
+    Slot,
+    Sums,
+)
+from reports.diagnostics.history import SHORT_SECONDS, History, Stay, Try
+
+T = TypeVar("T")
+MOST_SLOTS = 400  # of a timeline: more are not told apart on a screen
+STALE_SECONDS = 180.0  # what ended earlier than so long before the end says nothing about the end
+SIDES: Mapping[Metric, Side] = {
+    Metric.LOOP_LAG: Side.OWN,
+    Metric.UPLINK_RTT: Side.NETWORK,
+    Metric.TCP_RTT: Side.NETWORK,
+    Metric.WS_RTT: Side.NETWORK,
+    Metric.ACCESS_RTT: Side.NETWORK,
+    Metric.BEAT_RTT: Side.BROKER,
+    Metric.POLL_RTT: Side.BROKER,
+    Metric.APP_RTT: Side.BROKER,
+    Metric.SERVER_PROCESS: Side.BROKER,
+    Metric.TERMINAL_PING: Side.BROKER,
+    Metric.ORDER_RTT: Side.BROKER,
+    Metric.FEED_LAG: Side.BROKER,
+}  # and in this order
+_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720)
+_DAYS = (1, 7, 30, 365)
+_STEPS = (*(60.0 * each for each in _MINUTES), *(86_400.0 * each for each in _DAYS))
+
+
+def whole_of(periods: Sequence[Period]) -> Period:
+    return merged(periods) if periods else Period(began_utc=0.0, seconds=0.0, target="")
+
+
+def sums_of(whole: Period, asked: float) -> Sums:
+    return Sums(
+        asked=asked,
+        observed=whole.observed_seconds,
+        unobserved=whole.unobserved_seconds,
+        bad={cause: whole.bad_seconds[cause] for cause in Cause if whole.bad_seconds.get(cause)},
+        open=whole.open_seconds,
+        blind=whole.blind_seconds,
+        longest_blind=whole.longest_blind_seconds,
+    )
+
+
+def budget_of(sums: Sums, objective: float, *, is_configured: bool) -> Budget:
+    return Budget(
+        objective=objective,
+        is_configured=is_configured,
+        allowed_seconds=(1 - objective) * sums.observed,
+        spent_seconds=sums.bad_seconds,
+    )
+
+
+def health_of(whole: Period, periods: Sequence[Period], timeline: Sequence[Slot], until_utc: float) -> Health:
+    judged = whole.judged_seconds
+    mean = 100 - math.fsum(whole.lost.values()) / judged if judged > 0 else None
+    score = periods[-1].score if is_up_to_date(periods, until_utc) else None
+    return Health(
+        score=score,
+        grade=Grade.UNKNOWN if score is None else grade_of(score),
+        mean=mean,
+        mean_grade=Grade.UNKNOWN if mean is None else grade_of(mean),
+        lowest=min((each.score for each in timeline if each.score is not None), default=None),
+        judged_seconds=judged,
+        lost=_most_first({part: points / judged for part, points in whole.lost.items()}),
+    )
+
+
+def is_up_to_date(periods: Sequence[Period], until_utc: float) -> bool:
+    return bool(periods) and until_utc - periods[-1].at_utc <= STALE_SECONDS
+
+
+def latencies(total: Mapping[Metric, Histogram]) -> tuple[Latency, ...]:
+    return tuple(
+        Latency(metric=metric, side=side, histogram=total[metric])
+        for metric, side in SIDES.items()
+        if metric in total and total[metric].count
+    )
+
+
+def connecting_of(history: History, whole: Period) -> Connecting:
+    held = [each for each in history.tries if each.is_held]
+    failures = Counter(each.failure for each in held if each.failure is not None)
+    return Connecting(
+        attempts=whole.connects + whole.connect_failures,
+        failures=dict(failures.most_common()),
+        disconnects=whole.disconnects,
+        planned_disconnects=history.planned_disconnects,
+        reconnects=sum(each.failure is None and each.trigger is not Trigger.START for each in held),
+        phases=tuple(_phases(held)),
+        whole=whole.histograms.get(Metric.CONNECT, Histogram()),
+    )
+
+
+def _phases(tries: Iterable[Try]) -> Iterator[PhaseFigures]:
+    seconds: dict[Phase, list[float]] = {}
+    ended: Counter[Phase] = Counter()
+    for each in tries:
+        for phase, lasted in each.phases:
+            seconds.setdefault(phase, []).append(lasted)
+        if each.failure is not None and each.phases:
+            ended[each.phases[-1][0]] += 1
+    for phase in Phase:
+        if phase in seconds:
+            yield PhaseFigures(phase=phase, seconds=_histogram(seconds[phase]), ended=ended[phase])
+
+
+def regions_of(history: History) -> tuple[Region, ...]:
+    used: dict[str, float] = {}
+    bad: dict[str, float] = {}
+    round_trips: dict[str, Histogram] = {}
+    for period in history.of_one_region:
+        region, is_one = _region_in(history.stays, period)
+        if region is None:
+            continue
+        used[region] = used.get(region, 0.0) + period.observed_seconds
+        bad[region] = bad.get(region, 0.0) + sum(period.bad_seconds.values())
+        pings = ping_in(period.histograms)
+        if is_one and pings is not None:
+            round_trips.setdefault(region, Histogram()).merge(pings)
+    tried: dict[str, list[Try]] = {}
+    for each in history.tries:
+        tried.setdefault(each.region, []).append(each)
+    found = [
+        Region(
+            name=name,
+            used_seconds=used.get(name, 0.0),
+            bad_seconds=bad.get(name, 0.0),
+            round_trips=round_trips.get(name, Histogram()),
+            attempts=len(tried.get(name, ())),
+            failures=sum(each.failure is not None for each in tried.get(name, ())),
+            connect=_histogram(
+                [sum(lasted for _, lasted in each.phases) for each in tried.get(name, ()) if not each.failure]
+            ),
+        )
+        for name in {*used, *tried}
+    ]
+    return tuple(sorted(found, key=lambda each: (-each.used_seconds, each.name)))
+
+
+def _region_in(stays: Sequence[Stay], period: Period) -> tuple[str | None, bool]:
+    """Where the session was held at its end, and whether all of it was there."""
+    at_begin = bisect_right(stays, period.began_utc, key=lambda each: each.since_utc)
+    at_end = bisect_right(stays, period.at_utc, key=lambda each: each.since_utc)
+    return (stays[at_end - 1].region if at_end else None), at_begin == at_end
+
+
+def blamed_in(incidents: Iterable[Incident], since_utc: float, until_utc: float) -> dict[Blame, float]:
+    found: dict[Blame, float] = {}
+    for each in incidents:
+        found[each.blame] = found.get(each.blame, 0.0) + seconds_in(each, since_utc, until_utc)
+    return _most_first(found)
+
+
+def seconds_in(incident: Incident, since_utc: float, until_utc: float) -> float:
+    """How much of it lies in the period; what has no end goes on until the end of it."""
+    ended = until_utc if incident.ended_utc is None else min(incident.ended_utc, until_utc)
+    return max(ended - max(incident.began_utc, since_utc), 0.0)
+
+
+def timeline_of(periods: Sequence[Period], since_utc: float, until_utc: float) -> tuple[Slot, ...]:
+    """The whole period in pieces that begin where a clock of UTC would have them, those without anything included."""
+    finest = 60.0 if until_utc - since_utc <= SHORT_SECONDS else 3600.0
+    step = next(
+        (each for each in _STEPS if each >= finest and (until_utc - since_utc) / each <= MOST_SLOTS),
+        _STEPS[-1],
+    )
+    of_slot: dict[float, list[Period]] = {}
+    for each in periods:
+        of_slot.setdefault(each.began_utc // step * step, []).append(each)
+    slots = []
+    at = since_utc // step * step
+    while at < until_utc:
+        slots.append(_slot(max(at, since_utc), min(at + step, until_utc), of_slot.get(at, [])))
+        at += step
+    return tuple(slots)
+
+
+def _slot(began_utc: float, ended_utc: float, periods: Sequence[Period]) -> Slot:
+    whole = whole_of(periods)
+    pings = ping_in(whole.histograms)
+    return Slot(
+        began_utc=began_utc,
+        seconds=ended_utc - began_utc,
+        observed=whole.observed_seconds,
+        bad=whole.bad_seconds,
+        blind=whole.blind_seconds,
+        score=whole.score,
+        disconnects=whole.disconnects,
+        ping=_pair(pings),
+        answer=_pair(whole.histograms.get(Metric.APP_RTT)),
+    )
+
+
+def _pair(histogram: Histogram | None) -> tuple[float, float] | None:
+    if histogram is None:
+        return None
+    low, high = histogram.quantile(0.5), histogram.quantile(0.95)
+    return None if low is None or high is None else (low, high)
+
+
+def _most_first(shares: Mapping[T, float]) -> dict[T, float]:
+    return dict(sorted(shares.items(), key=lambda each: -each[1]))
+
+
+def _histogram(values: Sequence[float]) -> Histogram:
+    made = Histogram()
+    made.add_all(values)
+    return made

@@ -17,6 +17,12 @@ BRIDGES = {
     "load_html": "reports.load.html:write_html",
     "load_settings": "loadtests.settings:RunSettings",
     "load_token": "loadtests.settings:token_of",
+    "report_forms": "reports.diagnostics.views:FORMS",
+    "report_html": "reports.diagnostics.views:write_html",
+    "report_json": "reports.diagnostics.views:write_json",
+    "report_markdown": "reports.diagnostics.views:write_markdown",
+    "report_of": "reports.diagnostics.report:report_of",
+    "report_shared": "reports.diagnostics.views:write_shared",
     "load_where": "reports.load.words:where",
     "load_written": "loadtests.settings:written",
 }

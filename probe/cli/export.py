@@ -2,18 +2,16 @@
 
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from probe.cli.bridges import bridge
+from probe.cli.stored import named_targets, settings_with
 from probe.model.errors import ConfigError, near_miss
-
-if TYPE_CHECKING:
-    from probe.store.pages import StorePages
 
 TABLES = ("connections", "samples", "events", "incidents", "ticks")
 NO_DATA = 4
@@ -69,10 +67,13 @@ def export(
         )
     tables = _tables(what)
     form = bridge("export_csv") if csv else bridge("export_parquet")() if parquet else None
-    path = _store(store, config)
+    _, path = settings_with(store, config)
     with closing(StorePages(path)) as pages:
         asked = bridge("export_asked")(
-            tables=tables, targets=_targets(targets, pages), since_utc=since_utc, until_utc=until_utc
+            tables=tables,
+            targets=named_targets(targets, pages) if targets else [*pages.targets(), None],
+            since_utc=since_utc,
+            until_utc=until_utc,
         )
         jobs = bridge("export_jobs")(pages, asked)
         if not jobs:
@@ -101,38 +102,6 @@ def _tables(what: str) -> list[str]:
                 next_step=f"The tables are: {', '.join(TABLES)}.",
             )
     return list(dict.fromkeys(tables))
-
-
-def _targets(named: Sequence[str], store: "StorePages") -> list[str | None]:
-    from probe.cli.lines import safe
-    from probe.targets import is_secret_itself
-
-    there = store.targets()
-    for each in named:
-        if each not in there:
-            shown = "a credential" if is_secret_itself(each) else repr(each)
-            raise ConfigError(
-                f"{shown} is not the name of a target in this store",
-                where="TARGET",
-                suggestion=near_miss(each, there) or "",
-                next_step=f"It has: {safe(', '.join(there)) or 'none'}.",
-            )
-    return [*dict.fromkeys(named)] if named else [*there, None]
-
-
-def _store(named: str | None, config: str | None) -> Path:
-    from probe.config import load_settings
-    from probe.store.place import default_path
-
-    options: dict[str, tuple[str, object]] = {}
-    if named is not None:
-        options["store.enabled"] = ("--store", named != "none")
-    if named not in (None, "none"):
-        options["store.path"] = ("--store", named)
-    settings = load_settings(config, options=options).store
-    if not settings.enabled:
-        raise ConfigError("no history is kept", where="store", next_step="Name a file with --store.")
-    return settings.path or default_path()
 
 
 @contextmanager

@@ -25,6 +25,7 @@ COMMANDS = {
         "probe.cli.compare:compare",
         "Whether one load run was slower than another, or that is noise.",
     ),
+    "report": ("probe.cli.report:report", "What the monitor saw, as a page, JSON or Markdown."),
     "export": ("probe.cli.export:export", "What the monitor has kept, as CSV, Parquet or lines of JSON."),
     "endpoints": ("probe.cli.endpoints:endpoints", "Every endpoint of the broker, measured by phase."),
     "load": ("probe.cli.load:load", "Put a server of your own under load, and say what it took."),

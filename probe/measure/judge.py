@@ -75,7 +75,7 @@ class Judge:
 
     __slots__ = (
         "_assumes_open", "_calm_until", "_complaint", "_dialled_at", "_down_for", "_emit", "_ever_failed", "_ever_streamed",
-        "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_keeps_ticks", "_kinds", "_left",
+        "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_keeps_ticks", "_kinds", "_left", "_left_with",
         "_login_follows", "_lost_since", "_messages_seen", "_next_remedy", "_proven", "_stage", "_stall_began",
         "_stall_reconnect", "_trigger", "_utc_at_zero", "_was_doubted", "_woken_at", "account", "broker", "condition",
         "down_since", "endpoint", "freshness", "incidents", "ledger", "measurements", "objective", "overdue", "reference",
@@ -137,6 +137,7 @@ class Judge:
         self._trigger: Trigger | None = None
         self._dialled_at = now
         self._left = False
+        self._left_with: HealthScore | None = None  # that we leave is no fault of what was left
         self._habits: Mapping[str, bytes] = {}
         self._proven = False  # this session has shown that it works
         self._ever_streamed = self._ever_failed = False
@@ -361,7 +362,7 @@ class Judge:
     # -- small things ------------------------------------------------------------------------------------------------
 
     def _close_minute(self, now: float) -> None:
-        self.measurements.close_minute(self._utc(now), self.score(now))
+        self.measurements.close_minute(self._utc(now), self._left_with or self.score(now))
         self._gathering = self.measurements.gathering
 
     def _age_ratios(self, now: float) -> list[float]:

@@ -83,7 +83,7 @@ class Watch(Judge):
     def leave(self, at: float) -> None:
         """We are about to end the session ourselves: what follows is no incident."""
         self._settle(at)
-        self._left = True
+        self._left, self._left_with = True, self.score(at)
         if (incident := self.incidents.end(self._utc(at), self.ledger.blind)) is not None:
             self._emit(incident)
 

@@ -23,7 +23,12 @@ def report_data(report: Report) -> dict[str, object]:
         default=None,
     )
     incidents = [incident for each in targets for incident in each.incidents]
-    slots = [{"target": each.target, **_fields(slot)} for each in targets for slot in each.timeline]
+    slots = [
+        {"target": each.target, **_fields(slot)}
+        for each in targets
+        for slot in each.timeline
+        if slot.observed
+    ]
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": KIND,

@@ -362,6 +362,28 @@ def test_what_we_leave_is_no_incident_and_no_bad_second() -> None:
     assert [each.initiator for each in played.of(Disconnected)] == ["local"]
 
 
+def test_the_score_of_what_we_left_is_the_one_before_we_left() -> None:
+    played = Played()
+    played.stream(100.0)
+    before = played.watch.score(played.now).value
+    played.watch.leave(played.now)
+    played.end(None)
+    played.watch.stopped(played.now, None)
+    played.watch.close(played.now)
+    assert (played.of(Period)[-1].score, before) == (before, pytest.approx(100.0, abs=1.0))
+
+
+def test_how_late_we_were_is_told_of_the_moments_at_which_samples_were_taken() -> None:
+    played = Played()
+    played.stream(20.0)
+    played.beat()
+    played.watch.wake(played.now, due_at=played.now - 0.25)
+    played.watch.wake(played.now, due_at=played.now - 0.4)
+    played.watch.close(played.now)
+    lags = [each.histograms[Metric.LOOP_LAG] for each in played.of(Period) if each.histograms]
+    assert max(each.largest for each in lags) == pytest.approx(0.25)
+
+
 # -- time that nobody watched ----------------------------------------------------------------------------------------
 
 

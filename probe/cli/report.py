@@ -1,0 +1,161 @@
+"""`probe report`: what the monitor has kept of its targets, as something people read, send and keep."""
+
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from probe.cli.bridges import bridge
+from probe.cli.files import Wanted, try_all, write_all
+from probe.cli.stored import named_targets, settings_with
+from probe.model.errors import ConfigError
+
+if TYPE_CHECKING:
+    from probe.store.pages import StorePages
+    from reports.diagnostics.facts import Report, TargetReport
+
+NO_DATA = 4
+MOST_ADVICE = 3  # of each target, on the terminal
+
+
+@click.command(
+    epilog="Exit codes: 0 done; 2 usage, or a store or place that cannot be used; 4 nothing was kept in this period. "
+    "Try: probe monitor sim:pocketoption --store demo.db --for 60s, and: probe report --store demo.db --html report.html"
+)
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@click.option("--html", metavar="FILE", help="A page that stands alone, with pictures.")
+@click.option("--json", "as_json", metavar="FILE", help="For programs; docs/report.schema.json describes it.")
+@click.option("--md", metavar="FILE", help="Markdown, for a wiki or a chat.")
+@click.option(
+    "--share",
+    metavar="FILE",
+    help="A copy that can be shown to strangers, as .html, .json or .md: without credentials, ids, addresses, balances and names.",
+)
+@click.option(
+    "--since",
+    metavar="WHEN",
+    default="7d",
+    show_default=True,
+    help="2026-11-01, 2026-11-01T12:30:00Z, or 7d for seven days ago.",
+)
+@click.option("--until", metavar="WHEN", help="Up to then.", show_default="now")
+@click.option("--store", metavar="FILE", help="Where the monitor has kept its history.")
+@click.option(
+    "--config", metavar="FILE", help="The configuration with the objectives, instead of probe.toml."
+)
+def report(
+    targets: tuple[str, ...],
+    html: str | None,
+    as_json: str | None,
+    md: str | None,
+    share: str | None,
+    since: str,
+    until: str | None,
+    store: str | None,
+    config: str | None,
+) -> int:
+    """Say what the monitor saw: could you have traded, since when not, why, whose fault it was, and what to do.
+
+    TARGET is a name as the monitor shows it; without one all are told of.
+    """
+    from probe.model.units import parse_moment
+    from probe.store.pages import StorePages
+
+    wanted = [
+        Wanted["Report"](option=option, path=path, write=bridge(writer))
+        for option, path, writer in (
+            ("--html", html, "report_html"),
+            ("--json", as_json, "report_json"),
+            ("--md", md, "report_markdown"),
+            ("--share", share, "report_shared"),
+        )
+        if path is not None
+    ]
+    if share is not None and Path(share).suffix not in bridge("report_forms"):
+        raise ConfigError(
+            "its form is told by its end, and this has none that is known",
+            where=f"--share {share}",
+            next_step=f"Let the name end with {', '.join(bridge('report_forms'))}.",
+        )
+    now_utc = time.time()
+    since_utc = parse_moment(since, now_utc, where="--since")
+    until_utc = min(parse_moment(until, now_utc, where="--until") if until else now_utc, now_utc)
+    if since_utc >= until_utc:
+        raise ConfigError(
+            "that is not before --until, or lies ahead", where="--since", next_step="Name an earlier moment."
+        )
+    settings, path = settings_with(store, config)
+    try_all(wanted)
+    with closing(StorePages(path)) as pages:
+        names = named_targets(targets, pages) if targets else pages.targets()
+        if not any(pages.first_from("hours", each, since_utc - 3600.0) is not None for each in names):
+            click.echo(_nothing(pages), err=True)
+            return NO_DATA
+        made: Report = bridge("report_of")(
+            pages,
+            names,
+            since_utc,
+            until_utc,
+            now_utc=now_utc,
+            objectives={name: each.objective for name, each in settings.targets.items()},
+        )
+    click.echo("\n".join(_told(made)), err=any(each.path.startswith("/dev/") for each in wanted))
+    code = 0
+    for each, problem in write_all(made, wanted):
+        if problem is not None:
+            click.echo(f"{each.option}: {each.path} was not written: {problem.strerror}", err=True)
+            code = 2
+        elif not each.path.startswith("/dev/"):
+            click.echo(f"written: {each.path}", err=True)
+    return code
+
+
+def _nothing(pages: "StorePages") -> str:
+    kept = pages.kept()
+    if kept is None:
+        return "nothing was kept yet: let `probe monitor TARGET` run."
+    first, last = (f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in kept)
+    return f"nothing was kept in this period; there is something from {first} to {last} UTC: name it with --since and --until."
+
+
+def _told(report: "Report") -> Iterator[str]:
+    from probe.cli.lines import safe
+
+    began, ended = (
+        f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in (report.since_utc, report.until_utc)
+    )
+    yield f"{began} to {ended} UTC"
+    yield click.style(safe(report.verdict), bold=True)
+    for each in report.targets:
+        yield ""
+        yield from map(safe, _target(each, is_alone=len(report.targets) == 1))
+
+
+def _target(target: "TargetReport", *, is_alone: bool) -> Iterator[str]:
+    from probe.cli.lines import counted, percent, span
+
+    sums, budget, health = target.sums, target.budget, target.health
+    yield target.target if is_alone else f"{target.target}: {target.verdict}"
+    if sums.availability is not None:
+        left = "none" if budget.left is None else f"{budget.left * 100:.0f} %"
+        yield (
+            f"  available    {percent(sums.availability)} of {span(sums.observed)} watched; error budget of {budget.objective * 100:g} %: "
+            f"{left} left"
+        )
+        yield (
+            f"  blind        {span(sums.blind)} of {span(sums.open)} of open market, at longest {span(sums.longest_blind)}"
+        )
+        mean = (
+            "not judged" if health.mean is None else f"{health.mean:.1f} of 100 ({health.mean_grade.value})"
+        )
+        lost = ", ".join(f"{part} {points:.1f}" for part, points in health.lost.items() if points >= 0.05)
+        yield f"  health       {mean}{f'; lost by {lost}' if lost else ''}"
+        yield f"  incidents    {len(target.incidents)}; {counted(target.connecting.disconnects, 'disconnect')}"
+    for place, each in enumerate(target.advice[:MOST_ADVICE]):
+        yield f"  {'' if place else 'to do':<12} {each}"
+    for place, each in enumerate(target.trust.remarks):
+        yield f"  {'' if place else 'but':<12} {each}"

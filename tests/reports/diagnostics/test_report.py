@@ -1,0 +1,211 @@
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from probe.measure.health import Grade
+from probe.measure.histogram import Histogram
+from probe.measure.records import (
+    Attempt,
+    Cause,
+    Condition,
+    Incident,
+    Metric,
+    Notice,
+    Period,
+    Record,
+    SessionState,
+    StateChanged,
+    Trigger,
+)
+from probe.model.failures import Blame
+from probe.store.opened import OpenStore
+from probe.store.pages import StorePages
+from reports.diagnostics.facts import TargetReport
+from reports.diagnostics.figures import MOST_SLOTS, timeline_of
+from reports.diagnostics.report import report_of
+from reports.diagnostics.words import NOTHING, UNKNOWN
+
+MIDNIGHT = 1_764_547_200.0  # 2025-12-01, UTC
+HOUR, DAY = 3600.0, 86_400.0
+Told = Callable[..., TargetReport]
+
+
+def minute(began_utc: float, *, bad: float = 0.0, **more: object) -> Period:
+    fields: dict[str, object] = {
+        "began_utc": began_utc,
+        "seconds": 60.0,
+        "target": "one",
+        "observed_seconds": 60.0,
+        "bad_seconds": {Cause.STALLED: bad} if bad else {},
+        "score": 95.0,
+        "judged_seconds": 60.0,
+        "lost": {"errors": 300.0},
+    }
+    return Period(**(fields | more))  # type: ignore[arg-type]
+
+
+def minutes(began_utc: float, count: int) -> list[Period]:
+    return [minute(began_utc + 60.0 * number) for number in range(count)]
+
+
+def incident(began_utc: float, ended_utc: float | None, **more: object) -> Incident:
+    fields: dict[str, object] = {
+        "id": f"one-{began_utc}",
+        "target": "one",
+        "began_utc": began_utc,
+        "ended_utc": ended_utc,
+        "cause": Cause.STALLED,
+        "code": "session.silent-stall",
+        "sentence": "prices stopped",
+        "advice": "Look at the broker's page.",
+        "blame": Blame.BROKER,
+        "endpoint": "eu",
+    }
+    return Incident(**(fields | more))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def told(tmp_path: Path) -> Told:
+    def told(
+        records: Sequence[Record], since: float, until: float, objective: float | None = None
+    ) -> TargetReport:
+        path = tmp_path / "store.db"
+        with closing(OpenStore(path, MIDNIGHT - DAY)) as store:
+            assert store.save([*records, minute(MIDNIGHT - 400 * DAY)]) == []
+        objectives = {} if objective is None else {"one": objective}
+        with closing(StorePages(path)) as pages:
+            [target] = report_of(pages, ["one"], since, until, now_utc=until, objectives=objectives).targets
+        return target
+
+    return told
+
+
+def test_of_what_nobody_watched_nothing_good_is_said(told: Told) -> None:
+    target = told([], MIDNIGHT, MIDNIGHT + HOUR)
+    assert (target.verdict, target.sums.availability, target.budget.left) == (UNKNOWN, None, None)
+    assert (target.health.grade, target.health.score, target.health.mean) == (Grade.UNKNOWN, None, None)
+    assert target.trust.remarks == ("Nothing was observed.",)
+    assert NOTHING not in target.advice
+
+
+def test_a_single_minute_is_judged_as_what_it_is(told: Told) -> None:
+    target = told([minute(MIDNIGHT, bad=6.0)], MIDNIGHT, MIDNIGHT + 60)
+    assert target.verdict == (
+        "The session was usable for 90.00 % of the 1 min that were watched, less than the objective of 99 %: 6 s were bad, "
+        "because prices stopped."
+    )
+    assert (target.health.score, target.health.mean, target.health.lost) == (95.0, 95.0, {"errors": 5.0})
+
+
+def test_all_is_well_only_if_all_was_watched(told: Told) -> None:
+    whole = told(minutes(MIDNIGHT, 60), MIDNIGHT, MIDNIGHT + HOUR)
+    assert (whole.verdict, whole.advice) == (
+        "The session was usable for all of the 1 h that were watched.",
+        (NOTHING,),
+    )
+    assert whole.trust.remarks == ()
+    little = told([], MIDNIGHT, MIDNIGHT + 10 * HOUR)
+    assert "that were watched (10.00 % of the period)" in little.verdict
+    assert little.advice[0].startswith("Let the monitor run all the time")
+
+
+def test_an_incident_over_midnight_and_over_the_edges_counts_with_what_lies_inside(told: Told) -> None:
+    over_all = incident(MIDNIGHT - 2 * DAY, None, blame=Blame.NETWORK)
+    over_midnight = incident(MIDNIGHT - 60, MIDNIGHT + 30)
+    before = incident(MIDNIGHT - 3 * HOUR, MIDNIGHT - 2 * HOUR)
+    target = told([over_all, over_midnight, before], MIDNIGHT - 20, MIDNIGHT + 10)
+    assert {each.id for each in target.incidents} == {over_all.id, over_midnight.id}
+    assert target.blamed == {Blame.NETWORK: 30.0, Blame.BROKER: 30.0}
+    target = told([], MIDNIGHT - HOUR, MIDNIGHT + HOUR)
+    assert target.blamed == {Blame.NETWORK: 2 * HOUR, Blame.BROKER: 90.0}
+
+
+def test_days_that_begin_and_end_within_an_hour_are_the_sum_of_exactly_their_minutes(told: Told) -> None:
+    records = [*minutes(MIDNIGHT, 120), *minutes(MIDNIGHT + 2 * DAY, 120)]
+    target = told(records, MIDNIGHT + 25 * 60, MIDNIGHT + 2 * DAY + 95 * 60)
+    assert target.sums.observed == (95 + 95) * 60
+    target = told([], MIDNIGHT, MIDNIGHT + 2 * DAY)
+    assert target.sums.observed == 120 * 60
+
+
+def test_what_costs_most_is_to_be_done_first(told: Told) -> None:
+    often = [incident(MIDNIGHT + 60 * each, MIDNIGHT + 60 * each + 5) for each in range(3)]
+    long = incident(MIDNIGHT + 600, MIDNIGHT + 700, code="auth.expired", advice="Log in again.")
+    target = told([*minutes(MIDNIGHT, 60), *often, long], MIDNIGHT, MIDNIGHT + HOUR)
+    assert target.advice == (
+        "1 time, 1 min 40 s in all: Log in again. [auth.expired]",
+        "3 times, 15 s in all: Look at the broker's page. [session.silent-stall]",
+    )
+
+
+def test_a_clock_that_was_set_back_makes_no_coverage_above_all(told: Told) -> None:
+    stepped = Notice(at_utc=MIDNIGHT + 600, code="clock.stepped", sentence="the clock went back by 300 s")
+    target = told([*minutes(MIDNIGHT, 10), *minutes(MIDNIGHT + 301, 10), stepped], MIDNIGHT, MIDNIGHT + 901)
+    assert (target.sums.observed, target.trust.coverage, target.trust.clock_steps) == (1200.0, 1.0, 1)
+    assert any("was set 1 time" in each for each in target.trust.remarks)
+
+
+def test_what_was_seen_long_before_the_end_says_nothing_about_the_end(told: Told) -> None:
+    target = told(minutes(MIDNIGHT, 60), MIDNIGHT, MIDNIGHT + 2 * HOUR)
+    assert (target.health.score, target.health.grade, target.state) == (None, Grade.UNKNOWN, None)
+    assert target.health.mean == 95.0
+
+
+def test_an_objective_of_the_configuration_counts(told: Told) -> None:
+    records = [minute(MIDNIGHT, bad=6.0)]
+    assert "less than the objective of 99 %" in told(records, MIDNIGHT, MIDNIGHT + 60).verdict
+    target = told([], MIDNIGHT, MIDNIGHT + 60, objective=0.8)
+    assert "as the objective of 80 % allows" in target.verdict
+    assert (target.budget.is_configured, target.budget.left) == (True, pytest.approx(0.5))
+
+
+def test_round_trips_belong_to_the_region_in_which_the_session_was(told: Told) -> None:
+    def at(began_utc: float, seconds: float) -> Period:
+        return minute(began_utc, histograms={Metric.WS_RTT: Histogram.of([seconds])})
+
+    def moved(at_utc: float, region: str) -> StateChanged:
+        condition = Condition(state=SessionState.STREAMING)
+        return StateChanged(
+            at_utc=at_utc, target="one", endpoint=region, before=SessionState.IDLE, condition=condition
+        )
+
+    records: list[Record] = [
+        moved(MIDNIGHT, "eu"),
+        *(at(MIDNIGHT + 60.0 * each, 0.1 if each < 30 else 0.3) for each in range(60)),
+        moved(MIDNIGHT + 1830, "us"),
+        Attempt(at_utc=MIDNIGHT + 1825, target="one", endpoint="us", purpose="hold", trigger=Trigger.STALL),
+    ]
+    for until in (MIDNIGHT + HOUR, MIDNIGHT + 2 * DAY):  # by the minute, and by the hour
+        eu, us = sorted(told(records, MIDNIGHT, until).regions, key=lambda each: each.name)
+        records = []
+        assert (eu.used_seconds, us.used_seconds) == (1800.0, 1800.0)
+        assert (eu.round_trips.count, eu.round_trips.largest) == (30, 0.1)
+        assert (us.round_trips.count, us.round_trips.smallest) == (
+            29,
+            0.3,
+        )  # the minute of the move is nobody's
+
+
+@given(st.floats(MIDNIGHT, MIDNIGHT + DAY), st.floats(1, 800 * DAY))
+def test_a_timeline_is_the_whole_period_without_a_gap_and_not_too_fine(since: float, lasts: float) -> None:
+    slots = timeline_of([], since, since + lasts)
+    assert (slots[0].began_utc, slots[-1].began_utc + slots[-1].seconds) == (
+        since,
+        pytest.approx(since + lasts),
+    )
+    for one, other in zip(slots, slots[1:], strict=False):
+        assert one.began_utc + one.seconds == pytest.approx(other.began_utc)
+        assert other.began_utc % 60 == 0
+    assert len(slots) <= MOST_SLOTS + 2
+
+
+def test_every_minute_lies_in_one_slot_of_the_timeline(told: Told) -> None:
+    records = [replace(each, bad_seconds={Cause.AUTH: 1.0}) for each in minutes(MIDNIGHT - HOUR, 120)]
+    target = told(records, MIDNIGHT - HOUR, MIDNIGHT + HOUR)
+    assert sum(each.observed for each in target.timeline) == target.sums.observed == 7200.0
+    assert sum(each.bad[Cause.AUTH] for each in target.timeline) == target.sums.bad_seconds == 120.0

@@ -5,12 +5,14 @@ Names, failures and addresses in it were said by others: everything is escaped, 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from html import escape
-from importlib.resources import files
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
+
 import probe
-from probe.cli.lines import span
+from probe.cli.lines import safe, span
 from probe.disk import write_result
 from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import CapacityResult
@@ -21,8 +23,11 @@ from probe.load.plan import SearchBy
 from probe.load.record import RunRecord
 from probe.measure.histogram import Histogram
 from reports.load import words
-from reports.load.charts import SERIES, Backdrop, Band, Bars, Line, Pictures
-from reports.load.words import NONE, count, duration, quantile, said, share
+from reports.page.axes import Elapsed
+from reports.page.pictures import SERIES, Backdrop, Band, Bars, Line, Pictures
+from reports.page.templating import style, templates
+from reports.tables import Cell, Table
+from reports.words import NONE, count, duration, quantile, said, share
 
 WATERMARK = "INVALID: not the server's figures"
 MOST_SYMBOLS = 20  # in the table; the rest is in the CSV
@@ -51,7 +56,7 @@ class _Page:
         self.stages = sorted(record.stages.values(), key=lambda each: each.began)
         self.pictures = Pictures(
             backdrop=Backdrop(
-                seconds=record.seconds,
+                time=Elapsed(max(record.seconds, 1.0)),
                 stages=[(each.began, each.name) for each in self.stages],
                 watermark="" if self.verdict.is_valid else WATERMARK,
             )
@@ -59,15 +64,8 @@ class _Page:
 
     def parts(self) -> Iterator[str]:
         scenario = self.plan.scenario
-        title = f"Load test {said(scenario.name)}: {self.verdict.word}"
-        style = files(__package__).joinpath("report.css").read_text("utf-8")
-        yield (
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            '<meta name="color-scheme" content="light dark">\n<meta name="referrer" content="no-referrer">\n'
-            f'<meta http-equiv="Content-Security-Policy" content="{_CONTENT}">\n'
-            f'<link rel="icon" href="data:,">\n<title>{title}</title>\n<style>\n{style}</style>\n</head>\n'
-        )
+        title = f"Load test {safe(scenario.name)}: {self.verdict.word}"
+        yield _parts().opening(title, style(__package__), _CONTENT)
         unsure = not self.verdict.is_valid or any(each.holds is None for each in self.thresholds)
         answer = "unsure" if unsure else "no" if self.broken else "yes"
         yield f'<body data-answer="{answer}">\n<header>\n<h1>tradeprobe load test <span>{said(scenario.title)}</span></h1>\n'
@@ -511,13 +509,11 @@ def _list(items: Iterable[str], *, ordered: bool = False) -> str:
     return f"<{tag}>{''.join(f'<li>{each}</li>' for each in items)}</{tag}>\n"
 
 
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    head = "".join(f'<th scope="col">{escape(each)}</th>' for each in heads)
-    body = "".join(
-        f'<tr><th scope="row">{first}</th>{"".join(f"<td>{each}</td>" for each in rest)}</tr>'
-        for first, *rest in rows
-    )
-    return (
-        f'<div class="wide {kind}" role="region" aria-label="{escape(caption)}" tabindex="0"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>\n"
-    )
+def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> Markup:
+    cells = [[Cell(Markup(each)) for each in row] for row in rows]  # noqa: S704 - escaped where they were made
+    drawn: Markup = _parts().table(Table(caption=caption, heads=heads, rows=cells, kind=kind))
+    return drawn
+
+
+def _parts() -> Any:
+    return templates().get_template("parts.html").module

@@ -1,49 +1,11 @@
 """Figures and findings of a load run as a person is told them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from html import escape
 
-from probe.cli.lines import safe
 from probe.load.bottleneck import Bottleneck, Where
 from probe.load.figures import Figures
-from probe.logs import redact
-from probe.measure.histogram import Histogram
 from probe.model.findings import Certainty
-
-NONE = "–"  # not measured; never a zero
-
-
-def said(text: str) -> str:
-    """What somebody else wrote, or may have, for a page: no secret, and nothing that moves, hides or runs."""
-    return escape(safe(redact(text)))
-
-
-def duration(seconds: float | None) -> str:
-    """Three significant figures."""
-    if seconds is None:
-        return NONE
-    if seconds < 0.001:
-        return f"{_short(seconds * 1e6)} µs"
-    return f"{_short(seconds * 1000)} ms" if seconds < 1 else f"{_short(seconds)} s"
-
-
-def _short(value: float) -> str:
-    return f"{value:,.0f}" if value >= 99.5 else f"{value:.3g}"
-
-
-def count(value: float | None) -> str:
-    if value is None:
-        return NONE
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"
-
-
-def share(part: float, whole: float) -> str:
-    """Rounded down: what is not all of it never reads as 100 %."""
-    return f"{int(part / whole * 10_000) / 100:g} %" if whole else NONE
-
-
-def quantile(histogram: Histogram, of: float) -> str:
-    return duration(histogram.quantile(of))
+from reports.words import duration, share
 
 
 def kinds(failed: Mapping[str, int]) -> str:

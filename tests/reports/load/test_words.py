@@ -4,7 +4,7 @@ import pytest
 
 from probe.load.bottleneck import Bottleneck, Where, bottleneck
 from probe.model.findings import Certainty
-from reports.load.words import count, duration, recommendations, share, where
+from reports.load.words import recommendations, where
 from tests.load.made import plan, record
 
 
@@ -30,11 +30,3 @@ def test_an_invalid_run_gets_no_advice_about_the_server() -> None:
     made = record(plan(), "busy-generator")
     (only,) = recommendations(made.total, bottleneck(made), broken=["response p99 < 250ms"])
     assert only.startswith("Do not read these figures as the server's.")
-
-
-def test_figures_are_short_and_never_nicer_than_they_are() -> None:
-    assert [duration(each) for each in (None, 0.0000042, 0.00042, 0.0123, 0.5, 1.5, 120.0)] == [
-        "–", "4.2 µs", "420 µs", "12.3 ms", "500 ms", "1.5 s", "120 s",
-    ]  # fmt: skip
-    assert [count(each) for each in (None, 0, 3, 2.5, 1234.0)] == ["–", "0", "3", "2.5", "1,234"]
-    assert [share(*each) for each in ((0, 0), (1, 1), (99_999, 100_000))] == ["–", "100 %", "99.99 %"]

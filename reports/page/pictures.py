@@ -7,20 +7,19 @@ from itertools import pairwise
 from typing import TypeVar
 
 from probe.measure.histogram import Histogram
-from reports.load.words import count, duration, said
+from reports.page.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Log, Plain, Time
+from reports.words import count, duration, said
 
-WIDTH, HEIGHT = 480.0, 230.0
-LEFT, RIGHT, TOP, BOTTOM = 52.0, 8.0, 20.0, 24.0
 LETTER = 6.4  # of the letters that are written in it
 BINS_PER_DECADE = 20
 T = TypeVar("T")
-SERIES = 6  # colours that can be told apart; see report.css
+SERIES = 6  # colours that can be told apart; see page.css
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     name: str
-    points: Sequence[tuple[float, float | None]]  # seconds of the run; None: nothing was measured
+    points: Sequence[tuple[float, float | None]]  # seconds; None: nothing was measured
     series: int = 0  # which colour and which dashes
 
 
@@ -44,15 +43,15 @@ class Bars:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backdrop:
-    """What is the same behind all pictures of a run."""
+    """What is the same behind all pictures over time."""
 
-    seconds: float
+    time: Time
     stages: Sequence[tuple[float, str]] = ()  # when each begins
     watermark: str = ""
 
 
 @dataclass(slots=True)
-class _Numbers:
+class Numbers:
     given: int = 0
 
     def next(self) -> int:
@@ -62,10 +61,10 @@ class _Numbers:
 
 @dataclass(slots=True, kw_only=True)
 class Pictures:
-    """Draws the pictures of one page."""
+    """Draws pictures over the same time."""
 
     backdrop: Backdrop
-    _numbers: _Numbers = field(default_factory=_Numbers)
+    numbers: Numbers = field(default_factory=Numbers)  # the same for all pictures of a page
 
     def over_time(
         self,
@@ -85,15 +84,15 @@ class Pictures:
         ]
         if not drawn:
             return self._nothing(title, about)
-        y = _Log(min(drawn), max(drawn)) if in_seconds else _Plain(max(drawn))
-        across = _Across(max(self.backdrop.seconds, 1.0))
-        parts = [*_grid(y, duration if in_seconds else count), *_clock(across), *self._stages(across)]
+        y = Log(min(drawn), max(drawn)) if in_seconds else Plain(max(drawn))
+        time = self.backdrop.time
+        parts = [*_grid(y, duration if in_seconds else count), *_times(time), *self._stages()]
         for band in bands:
-            parts.extend(_area(band, across, y))
+            parts.extend(_area(band, time, y))
         for each in bars:
-            parts.extend(_sticks(each, across, y))
+            parts.extend(_sticks(each, time, y))
         for line in lines:
-            parts.extend(_path(line, across, y))
+            parts.extend(_path(line, time, y))
         drawn_things: Sequence[Band | Line | Bars] = (*bands, *lines, *bars)
         legend = [(each.name, each.series, type(each).__name__) for each in drawn_things]
         return self._figure(title, about, "".join(parts), legend)
@@ -104,9 +103,9 @@ class Pictures:
         if not known:
             return self._nothing(title, about)
         low = min(each.smallest for each in known.values())
-        x = _Log(low, max(each.largest for each in known.values()), sideways=True)
+        x = Log(low, max(each.largest for each in known.values()), sideways=True)
         heaps = {name: _binned(each) for name, each in known.items()}
-        y = _Plain(max(max(heap.values()) for heap in heaps.values()) * 100)
+        y = Plain(max(max(heap.values()) for heap in heaps.values()) * 100)
         parts = [*_grid(y, lambda value: f"{value:g} %"), *_below(x)]
         for series, (name, heap) in enumerate(heaps.items()):
             steps = []
@@ -158,18 +157,18 @@ class Pictures:
             title, about, "".join(parts), [(name, at % SERIES, "Piece") for at, name in enumerate(names)]
         )
 
-    def _stages(self, across: "_Across") -> Iterator[str]:
-        begins = [*self.backdrop.stages, (across.seconds, "")]
-        for (begin, name), (end, _) in pairwise(begins):
-            at, room = across.at(begin), across.at(end) - across.at(begin)
+    def _stages(self) -> Iterator[str]:
+        time = self.backdrop.time
+        places = [(_across(time, begin), name) for begin, name in self.backdrop.stages]
+        for (at, name), (end, _) in pairwise([*places, (WIDTH - RIGHT, "")]):
             yield f'<path class="stage" d="M{at:.1f} {TOP - 8}V{HEIGHT - BOTTOM}"/>'
-            letters = int(room / LETTER)
+            letters = int((end - at) / LETTER)
             shown = name if len(name) <= letters else name[: max(letters - 1, 0)] + "…"
             if letters > 2:
                 yield _text(at + 3, TOP - 6, shown, small=True)
 
     def _figure(self, title: str, about: str, inner: str, legend: Sequence[tuple[str, int, str]]) -> str:
-        number = self._numbers.next()
+        number = self.numbers.next()
         mark = ""
         if self.backdrop.watermark:
             mark = (
@@ -202,95 +201,55 @@ _KEY = {
 }
 
 
-class _Across:
-    """Seconds of the run."""
-
-    def __init__(self, seconds: float) -> None:
-        self.seconds = seconds
-
-    def at(self, second: float) -> float:
-        return LEFT + second / self.seconds * (WIDTH - LEFT - RIGHT)
-
-
-class _Plain:
-    def __init__(self, most: float) -> None:
-        step = 10 ** math.floor(math.log10(most)) if most > 0 else 1.0
-        self.step = next(step * part for part in (0.2, 0.25, 0.5, 1, 2, 2.5) if most <= step * part * 5)
-        self.top = self.step * max(1, math.ceil(most / self.step))
-
-    def at(self, value: float) -> float:
-        return HEIGHT - BOTTOM - value / self.top * (HEIGHT - TOP - BOTTOM)
-
-    def ticks(self) -> list[float]:
-        return [self.step * place for place in range(round(self.top / self.step) + 1)]
-
-
-class _Log:
-    """Durations, in powers of ten."""
-
-    def __init__(self, low: float, high: float, *, sideways: bool = False) -> None:
-        self.low = math.floor(math.log10(max(low, 1e-6)))
-        self.high = max(math.ceil(math.log10(max(high, 1e-6))), self.low + 1)
-        self.sideways = sideways
-
-    def at(self, value: float) -> float:
-        share = (math.log10(max(value, 1e-6)) - self.low) / (self.high - self.low)
-        if self.sideways:
-            return LEFT + share * (WIDTH - LEFT - RIGHT)
-        return HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM)
-
-    def ticks(self) -> list[float]:
-        return [10.0**power for power in range(self.low, self.high + 1)]
-
-
-def _grid(y: _Plain | _Log, words: Callable[[float], str]) -> Iterator[str]:
+def _grid(y: Plain | Log, words: Callable[[float], str]) -> Iterator[str]:
     for value in y.ticks():
         at = y.at(value)
         yield f'<path class="grid" d="M{LEFT} {at:.1f}H{WIDTH - RIGHT}"/>'
         yield _text(LEFT - 5, at + 4, words(value), anchor="end")
 
 
-def _clock(across: _Across) -> Iterator[str]:
-    steps = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400)
-    step = next((each for each in steps if across.seconds / each <= 7), steps[-1])
-    for second in range(0, int(across.seconds) + 1, step):
-        at = across.at(second)
-        minutes, rest = divmod(second, 60)
+def _across(time: Time, second: float) -> float:
+    return LEFT + time.share(second) * (WIDTH - LEFT - RIGHT)
+
+
+def _times(time: Time) -> Iterator[str]:
+    for second, words in time.ticks():
+        at = _across(time, second)
         yield f'<path class="grid" d="M{at:.1f} {HEIGHT - BOTTOM}v4"/>'
-        yield _text(at, HEIGHT - 6, f"{minutes}:{rest:02}", anchor=_anchor(at, middle="middle"))
+        yield _text(at, HEIGHT - 6, words, anchor=_anchor(at, middle="middle"))
 
 
-def _below(x: _Log) -> Iterator[str]:
+def _below(x: Log) -> Iterator[str]:
     for value in x.ticks():
         at = x.at(value)
         yield f'<path class="grid" d="M{at:.1f} {TOP}V{HEIGHT - BOTTOM}"/>'
         yield _text(at, HEIGHT - 6, duration(value), anchor=_anchor(at, middle="middle"))
 
 
-def _path(line: Line, across: _Across, y: _Plain | _Log) -> Iterator[str]:
+def _path(line: Line, time: Time, y: Plain | Log) -> Iterator[str]:
     for run in _runs([(second, value) for second, value in line.points]):
-        places = [(across.at(second), y.at(value)) for second, value in run]
+        places = [(_across(time, second), y.at(value)) for second, value in run]
         if len(places) == 1:
             yield f'<circle class="dot s{line.series}" cx="{places[0][0]:.1f}" cy="{places[0][1]:.1f}" r="1.6"/>'
         else:
             yield f'<path class="line s{line.series}" d="{_joined(places)}"/>'
 
 
-def _area(band: Band, across: _Across, y: _Plain | _Log) -> Iterator[str]:
+def _area(band: Band, time: Time, y: Plain | Log) -> Iterator[str]:
     pairs = [
         (second, None if low is None or high is None else (low, high)) for second, low, high in band.points
     ]
     for run in _runs(pairs):
-        lows = [(across.at(second), y.at(low)) for second, (low, _) in run]
-        highs = [(across.at(second), y.at(high)) for second, (_, high) in run]
+        lows = [(_across(time, second), y.at(low)) for second, (low, _) in run]
+        highs = [(_across(time, second), y.at(high)) for second, (_, high) in run]
         yield f'<path class="band s{band.series}" d="{_joined([*highs, *reversed(lows)])}Z"/>'
         for edge in (lows, highs):
             yield f'<path class="edge s{band.series}" d="{_joined(edge)}"/>'
 
 
-def _sticks(bars: Bars, across: _Across, y: _Plain | _Log) -> Iterator[str]:
+def _sticks(bars: Bars, time: Time, y: Plain | Log) -> Iterator[str]:
     path = "".join(
-        f"M{across.at(second):.1f} {y.at(0.0):.1f}V{y.at(value):.1f}"
+        f"M{_across(time, second):.1f} {y.at(0.0):.1f}V{y.at(value):.1f}"
         for second, value in bars.points
         if value
     )
@@ -312,7 +271,13 @@ def _runs(points: Sequence[tuple[float, T | None]]) -> Iterator[list[tuple[float
 
 
 def _joined(places: Sequence[tuple[float, float]]) -> str:
-    return "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in places)
+    """From each place to the next by how far it is, in tenths: the shortest way to write it, and no error adds up."""
+    tenths = [(round(10 * x), round(10 * y)) for x, y in places]
+    steps = (
+        f"{(x - before_x) / 10:g} {(y - before_y) / 10:g}"
+        for (before_x, before_y), (x, y) in pairwise(tenths)
+    )
+    return f"M{tenths[0][0] / 10:g} {tenths[0][1] / 10:g}" + "".join(f"l{each}" for each in steps)
 
 
 def _text(x: float, y: float, words: str, *, anchor: str = "start", small: bool = False) -> str:

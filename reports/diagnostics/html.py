@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 import probe
 from probe.disk import write_result
-from reports.diagnostics import telling
+from reports.diagnostics import tables, telling
 from reports.diagnostics.facts import Report, Side, TargetReport
 from reports.diagnostics.timeline import HIGH, LONG, Timeline
 from reports.page.axes import Utc
@@ -50,6 +50,7 @@ def page(report: Report) -> str:
         .get_template("page.html")
         .render(
             report=report,
+            tables=tables,
             telling=telling,
             sections=sections,
             answer="no" if "bad" in tones else "yes" if tones == {"good"} else "unsure",
@@ -116,7 +117,7 @@ class Section:
 
     def connecting(self) -> Table:
         """With a bar for each step, which begins where the one before it ends."""
-        table, bars = telling.connecting(self.of), list(self._waterfall())
+        table, bars = tables.connecting(self.of), list(self._waterfall())
         rows = [(first, bar, *rest) for (first, *rest), bar in zip(table.rows, bars, strict=True)]
         return replace(table, heads=(table.heads[0], "p50, and to p90", *table.heads[1:]), rows=rows)
 
@@ -141,7 +142,7 @@ class Section:
 
 def _overview(sections: list[Section]) -> Table:
     """With the strip of each section again, small."""
-    table = telling.overview([each.of for each in sections])
+    table = tables.overview([each.of for each in sections])
     strips = [
         Cell(
             _drawn(

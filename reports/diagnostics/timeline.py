@@ -15,7 +15,7 @@ from reports.page.axes import LEFT, RIGHT, WIDTH, Utc
 from reports.page.pictures import Backdrop, Band, Line, Numbers, Pictures
 
 LONG, HIGH = 1000.0, 30.0  # of a strip, which is stretched to the page's width
-LEAST = 4.0  # of the height, so that a bad minute of a day can be seen
+LEAST = 6.0  # of the height, so that a bad minute of a day can be seen
 _ROWS = {
     "watched": ("watched", "s"),
     **{cause.value: (words, "s") for cause, words in CAUSES.items()},
@@ -40,6 +40,10 @@ class Timeline:
     @property
     def causes(self) -> list[Cause]:
         return [cause for cause in Cause if any(slot.bad.get(cause) for slot in self.slots)]
+
+    @property
+    def slot_seconds(self) -> float:
+        return max((slot.seconds for slot in self.slots), default=0.0)
 
     def strip(self) -> Markup:
         """From the bottom up: what was bad, then what was good; where nothing is drawn nobody watched."""

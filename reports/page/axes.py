@@ -18,6 +18,8 @@ _MONDAY = 4  # the first one, in days after the epoch
 class Time(Protocol):
     """An axis from the left to the right."""
 
+    name: str  # of what is counted; written beside the axis
+
     def share(self, second: float) -> float:
         """Between 0, the left end, and 1."""
 
@@ -26,6 +28,8 @@ class Time(Protocol):
 
 class Elapsed:
     """Seconds of a run."""
+
+    name = ""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -42,6 +46,8 @@ class Elapsed:
 
 class Utc:
     """Times of day and days, in UTC. A time of day that stands alone is one of the day named before it."""
+
+    name = "UTC"
 
     def __init__(self, since: float, until: float) -> None:
         self.since, self.until = since, max(until, since + 1)

@@ -213,6 +213,8 @@ def _across(time: Time, second: float) -> float:
 
 
 def _times(time: Time) -> Iterator[str]:
+    if time.name:
+        yield _text(LEFT - 5, HEIGHT - 6, time.name, anchor="end")
     for second, words in time.ticks():
         at = _across(time, second)
         yield f'<path class="grid" d="M{at:.1f} {HEIGHT - BOTTOM}v4"/>'

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reports.diagnostics.facts import Report, TargetReport
 
 NO_DATA = 4
+USUAL_PERIOD = "7d"
 MOST_ADVICE = 3  # of each target, on the terminal
 
 
@@ -38,8 +39,7 @@ MOST_ADVICE = 3  # of each target, on the terminal
 @click.option(
     "--since",
     metavar="WHEN",
-    default="7d",
-    show_default=True,
+    show_default="7d, or when the monitor began",
     help="2026-11-01, 2026-11-01T12:30:00Z, or 7d for seven days ago.",
 )
 @click.option("--until", metavar="WHEN", help="Up to then.", show_default="now")
@@ -53,7 +53,7 @@ def report(
     as_json: str | None,
     md: str | None,
     share: str | None,
-    since: str,
+    since: str | None,
     until: str | None,
     store: str | None,
     config: str | None,
@@ -66,7 +66,7 @@ def report(
     from probe.store.pages import StorePages
 
     wanted = [
-        Wanted["Report"](option=option, path=path, write=bridge(writer))
+        Wanted(option=option, path=path, write=bridge(writer))
         for option, path, writer in (
             ("--html", html, "report_html"),
             ("--json", as_json, "report_json"),
@@ -82,7 +82,7 @@ def report(
             next_step=f"Let the name end with {', '.join(bridge('report_forms'))}.",
         )
     now_utc = time.time()
-    since_utc = parse_moment(since, now_utc, where="--since")
+    since_utc = parse_moment(since or USUAL_PERIOD, now_utc, where="--since")
     until_utc = min(parse_moment(until, now_utc, where="--until") if until else now_utc, now_utc)
     if since_utc >= until_utc:
         raise ConfigError(
@@ -92,9 +92,13 @@ def report(
     try_all(wanted)
     with closing(StorePages(path)) as pages:
         names = named_targets(targets, pages) if targets else pages.targets()
-        if not any(pages.first_from("hours", each, since_utc - 3600.0) is not None for each in names):
+        firsts = [pages.first_from("minutes", each, since_utc) for each in names]
+        began = min((each for each in firsts if each is not None and each < until_utc), default=None)
+        if began is None:
             click.echo(_nothing(pages), err=True)
             return NO_DATA
+        if since is None:
+            since_utc = began
         made: Report = bridge("report_of")(
             pages,
             names,
@@ -141,10 +145,9 @@ def _target(target: "TargetReport", *, is_alone: bool) -> Iterator[str]:
     sums, budget, health = target.sums, target.budget, target.health
     yield target.target if is_alone else f"{target.target}: {target.verdict}"
     if sums.availability is not None:
-        left = "none" if budget.left is None else f"{budget.left * 100:.0f} %"
         yield (
-            f"  available    {percent(sums.availability)} of {span(sums.observed)} watched; error budget of {budget.objective * 100:g} %: "
-            f"{left} left"
+            f"  available    {percent(sums.availability)} of {span(sums.observed)} watched; the objective of {budget.objective * 100:g} % "
+            f"allows {span(budget.allowed_seconds)} of bad time, and {span(budget.spent_seconds)} were"
         )
         yield (
             f"  blind        {span(sums.blind)} of {span(sums.open)} of open market, at longest {span(sums.longest_blind)}"

@@ -26,6 +26,7 @@ _QUERIES = {
 }
 _TIMES = {
     "samples": "at_utc", "ticks": "at_utc", "events": "at_utc", "incidents": "began_utc", "hours": "began_utc",
+    "minutes": "began_utc",
 }  # fmt: skip
 _FOUND_BY = {"events": ("AND routine = 0", "AND routine = 1")}
 

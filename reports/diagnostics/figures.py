@@ -160,10 +160,10 @@ def regions_of(history: History) -> tuple[Region, ...]:
 
 
 def _region_in(stays: Sequence[Stay], period: Period) -> tuple[str | None, bool]:
-    """Where the session was held at its end, and whether all of it was there."""
+    """Where the session was held at its end, and whether all of it was there. Before the first place there was none."""
     at_begin = bisect_right(stays, period.began_utc, key=lambda each: each.since_utc)
     at_end = bisect_right(stays, period.at_utc, key=lambda each: each.since_utc)
-    return (stays[at_end - 1].region if at_end else None), at_begin == at_end
+    return (stays[at_end - 1].region if at_end else None), max(at_begin, 1) == at_end
 
 
 def blamed_in(incidents: Iterable[Incident], since_utc: float, until_utc: float) -> dict[Blame, float]:

@@ -183,13 +183,13 @@ def connecting(target: TargetReport) -> Table:
     )
     return Table(
         caption="Steps of connecting",
-        heads=("step", *_QUANTILES, "longest", "failed in it", "times"),
+        heads=("step", *_QUANTILES, "longest", "failed after it", "times"),
         rows=[
             *(
                 (
                     Cell(each.phase.value),
                     *_percentiles(each.seconds),
-                    _number(each.failures),
+                    _number(each.ended),
                     _number(each.seconds.count),
                 )
                 for each in made.phases

@@ -120,21 +120,23 @@ def histories(draw: st.DrawFn) -> Lived:
                 failure=failure,
             )
         )
-    for ended in draw(st.lists(moment, max_size=3)):
-        records.append(
-            Disconnected(
-                at_utc=ended,
-                target="one",
-                endpoint="eu",
-                lasted_seconds=1.0,
-                initiator="remote",
-                close_code=None,
-                planned=draw(st.booleans()),
-                failure=None,
-            )
+    records += [
+        Disconnected(
+            at_utc=ended,
+            target="one",
+            endpoint="eu",
+            lasted_seconds=1.0,
+            initiator="remote",
+            close_code=None,
+            planned=draw(st.booleans()),
+            failure=None,
         )
-    for taken in draw(st.lists(moment, max_size=6)):
-        records.append(Sample(taken, "one", "eu", Metric.WS_RTT, 0.1, draw(st.booleans())))
+        for ended in draw(st.lists(moment, max_size=3))
+    ]
+    records += [
+        Sample(taken, "one", "eu", Metric.WS_RTT, 0.1, draw(st.booleans()))
+        for taken in draw(st.lists(moment, max_size=6))
+    ]
     symbol = st.sampled_from(["EURUSD", "GBPUSD"])
     prices = st.sampled_from([1.0, 1.5])
     for came in draw(st.lists(moment, max_size=12)):

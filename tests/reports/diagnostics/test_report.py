@@ -1,6 +1,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -175,7 +176,7 @@ def test_round_trips_belong_to_the_region_in_which_the_session_was(told: Told) -
         )
 
     records: list[Record] = [
-        moved(MIDNIGHT, "eu"),
+        moved(MIDNIGHT + 1, "eu"),
         *(at(MIDNIGHT + 60.0 * each, 0.1 if each < 30 else 0.3) for each in range(60)),
         moved(MIDNIGHT + 1830, "us"),
         Attempt(at_utc=MIDNIGHT + 1825, target="one", endpoint="us", purpose="hold", trigger=Trigger.STALL),
@@ -198,7 +199,7 @@ def test_a_timeline_is_the_whole_period_without_a_gap_and_not_too_fine(since: fl
         since,
         pytest.approx(since + lasts),
     )
-    for one, other in zip(slots, slots[1:], strict=False):
+    for one, other in pairwise(slots):
         assert one.began_utc + one.seconds == pytest.approx(other.began_utc)
         assert other.began_utc % 60 == 0
     assert len(slots) <= MOST_SLOTS + 2

@@ -370,7 +370,8 @@ def test_the_score_of_what_we_left_is_the_one_before_we_left() -> None:
     played.end(None)
     played.watch.stopped(played.now, None)
     played.watch.close(played.now)
-    assert (played.of(Period)[-1].score, before) == (before, pytest.approx(100.0, abs=1.0))
+    assert before == pytest.approx(100.0, abs=1.0)
+    assert played.of(Period)[-1].score == before
 
 
 def test_how_late_we_were_is_told_of_the_moments_at_which_samples_were_taken() -> None:

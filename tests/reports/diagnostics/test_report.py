@@ -1,5 +1,4 @@
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +13,6 @@ from probe.measure.records import (
     Attempt,
     Cause,
     Condition,
-    Incident,
     Metric,
     Notice,
     Period,
@@ -24,50 +22,12 @@ from probe.measure.records import (
     Trigger,
 )
 from probe.model.failures import Blame
-from probe.store.opened import OpenStore
-from probe.store.pages import StorePages
 from reports.diagnostics.facts import TargetReport
 from reports.diagnostics.figures import MOST_SLOTS, timeline_of
-from reports.diagnostics.report import report_of
 from reports.diagnostics.words import NOTHING, UNKNOWN
+from tests.reports.diagnostics.made import DAY, HOUR, MIDNIGHT, incident, kept, minute, minutes
 
-MIDNIGHT = 1_764_547_200.0  # 2025-12-01, UTC
-HOUR, DAY = 3600.0, 86_400.0
 Told = Callable[..., TargetReport]
-
-
-def minute(began_utc: float, *, bad: float = 0.0, **more: object) -> Period:
-    fields: dict[str, object] = {
-        "began_utc": began_utc,
-        "seconds": 60.0,
-        "target": "one",
-        "observed_seconds": 60.0,
-        "bad_seconds": {Cause.STALLED: bad} if bad else {},
-        "score": 95.0,
-        "judged_seconds": 60.0,
-        "lost": {"errors": 300.0},
-    }
-    return Period(**(fields | more))  # type: ignore[arg-type]
-
-
-def minutes(began_utc: float, count: int) -> list[Period]:
-    return [minute(began_utc + 60.0 * number) for number in range(count)]
-
-
-def incident(began_utc: float, ended_utc: float | None, **more: object) -> Incident:
-    fields: dict[str, object] = {
-        "id": f"one-{began_utc}",
-        "target": "one",
-        "began_utc": began_utc,
-        "ended_utc": ended_utc,
-        "cause": Cause.STALLED,
-        "code": "session.silent-stall",
-        "sentence": "prices stopped",
-        "advice": "Look at the broker's page.",
-        "blame": Blame.BROKER,
-        "endpoint": "eu",
-    }
-    return Incident(**(fields | more))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -75,12 +35,10 @@ def told(tmp_path: Path) -> Told:
     def told(
         records: Sequence[Record], since: float, until: float, objective: float | None = None
     ) -> TargetReport:
-        path = tmp_path / "store.db"
-        with closing(OpenStore(path, MIDNIGHT - DAY)) as store:
-            assert store.save([*records, minute(MIDNIGHT - 400 * DAY)]) == []
         objectives = {} if objective is None else {"one": objective}
-        with closing(StorePages(path)) as pages:
-            [target] = report_of(pages, ["one"], since, until, now_utc=until, objectives=objectives).targets
+        old = minute(MIDNIGHT - 400 * DAY)
+        report = kept(tmp_path / "store.db", [*records, old], since, until, objectives)
+        [target] = report.targets
         return target
 
     return told
@@ -162,7 +120,8 @@ def test_an_objective_of_the_configuration_counts(told: Told) -> None:
     assert "less than the objective of 99 %" in told(records, MIDNIGHT, MIDNIGHT + 60).verdict
     target = told([], MIDNIGHT, MIDNIGHT + 60, objective=0.8)
     assert "as the objective of 80 % allows" in target.verdict
-    assert (target.budget.is_configured, target.budget.left) == (True, pytest.approx(0.5))
+    assert target.budget.is_configured
+    assert target.budget.left == pytest.approx(0.5)
 
 
 def test_round_trips_belong_to_the_region_in_which_the_session_was(told: Told) -> None:
@@ -195,10 +154,8 @@ def test_round_trips_belong_to_the_region_in_which_the_session_was(told: Told) -
 @given(st.floats(MIDNIGHT, MIDNIGHT + DAY), st.floats(1, 800 * DAY))
 def test_a_timeline_is_the_whole_period_without_a_gap_and_not_too_fine(since: float, lasts: float) -> None:
     slots = timeline_of([], since, since + lasts)
-    assert (slots[0].began_utc, slots[-1].began_utc + slots[-1].seconds) == (
-        since,
-        pytest.approx(since + lasts),
-    )
+    assert slots[0].began_utc == since
+    assert slots[-1].began_utc + slots[-1].seconds == pytest.approx(since + lasts)
     for one, other in pairwise(slots):
         assert one.began_utc + one.seconds == pytest.approx(other.began_utc)
         assert other.began_utc % 60 == 0

@@ -21,7 +21,9 @@ pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED
 test: lint types imports pytest
 
 demo: .venv/.runtime
-	.venv/bin/probe monitor sim:pocketoption --fault silent-stall@20s+16s --fault drop:at=42s --for 65s
+	@folder=$$(mktemp -d) && set -x && \
+	.venv/bin/probe monitor sim:pocketoption --fault silent-stall@20s+16s --fault drop:at=42s --for 65s --store $$folder/store.db && \
+	.venv/bin/probe report --store $$folder/store.db --html $$folder/report.html
 
 lint: .venv/.dev
 	$(python) -m ruff format --check --quiet .

@@ -17,6 +17,7 @@ CAUSES: Mapping[Cause, str] = {
 }
 FEW = 0.5  # of the period; who watched less of it knows little
 FEW_TAINTED = 0.01
+SOME_SECONDS = 60.0  # at the edges of a period, which nobody could have watched to the second
 LATE_SECONDS = 0.1  # of our own loop, at p99
 SOON_SECONDS = 14 * 86_400.0  # a certificate's end
 NOTHING = "Nothing to do: all that was watched went well."
@@ -117,7 +118,7 @@ def remarks(
     if sums.observed <= 0:
         yield "Nothing was observed."
         return
-    if sums.coverage < 1 - FEW_TAINTED:
+    if sums.asked * (1 - sums.coverage) > max(FEW_TAINTED * sums.asked, SOME_SECONDS):
         yield f"{percent(sums.coverage)} of the period was watched: what happened in the rest is not known."
     if sums.unobserved > FEW_TAINTED * sums.observed:
         yield f"For {span(sums.unobserved)} the monitor ran and could not look: it was suspended, or the clock was set."

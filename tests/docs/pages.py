@@ -1,11 +1,13 @@
 """Writes the pages of docs/ that are drawn from tables: `make docs`. A test keeps them equal."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
 
 from probe.brokers import all_brokers
 from probe.session.broker import DialectChoice
 from probe.session.phases import DEADLINES, TABLE, Move
+from reports.diagnostics.schema import report_schema
 from tests.docs.configuration import configuration_page
 from tests.docs.coverage import coverage_page
 from tests.docs.failures import failures_page
@@ -81,6 +83,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "load-scenarios.md": load_scenarios_page,
     "alerts-live.md": live_page,
+    "report.schema.json": lambda: json.dumps(report_schema(), indent=1) + "\n",
 }
 
 if __name__ == "__main__":

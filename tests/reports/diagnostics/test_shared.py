@@ -74,7 +74,7 @@ def test_no_canary_is_in_what_is_shared(form: str, planted: Report, tmp_path: Pa
     assert [each for each in CANARIES if each in plain] == []
     assert "target 1" in plain
     assert "server 1" in plain
-    assert "my-secret-strategy" in whole.replace("\", "")
+    assert "my-secret-strategy" in whole.replace("\\", "")
 
 
 def test_what_is_said_in_every_single_text_is_cleaned(planted: Report) -> None:

@@ -109,8 +109,12 @@ def _told(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as problem:
-        if isinstance(problem, BrokenPipeError) and place.is_relative_to("/dev"):
-            raise  # `probe ... | head`
+        if isinstance(problem, BrokenPipeError):
+            if place.is_relative_to("/dev"):
+                raise  # `probe ... | head`
+            raise ConfigError(
+                "who was reading it has left", where=str(place), next_step="Start that again, and then this."
+            ) from None
         goes_on = "Files that were finished are whole and stay; run it again, and it goes on."
         raise ConfigError(
             f"it cannot be written ({problem.strerror or type(problem).__name__})",

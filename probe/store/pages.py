@@ -1,7 +1,6 @@
 """A store in one view that does not change while it is read, in pages: memory does not grow with what is read."""
 
 import sqlite3
-import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from probe.measure.records import StateChanged
 from probe.store.reader import StoreReader
 from probe.store.rows import from_json
+from probe.store.troubles import NONSENSE
 
 Page = list[tuple[Any, ...]]
 
@@ -55,7 +55,8 @@ class StorePages(StoreReader):
                 (self._targets.get(target), since_utc),
             )
         ]
-        return min(found)[0] if found else None
+        with self.telling_damage():
+            return min((float(at) for (at,) in found), default=None)
 
     def kept(self) -> tuple[float, float] | None:
         """From when to when there is something, of any target."""
@@ -75,10 +76,9 @@ class StorePages(StoreReader):
 
     @contextmanager
     def telling_damage(self) -> Iterator[None]:
-        """SQLite notices damage of its pages only, and not of what stands in them."""
         try:
             yield
-        except (LookupError, TypeError, ValueError, OverflowError, struct.error) as problem:
+        except NONSENSE as problem:
             raise self.damaged(problem) from problem
 
     def newest_ticks(self, target: str, since_utc: float, until_utc: float, most: int) -> Page:

@@ -1,7 +1,6 @@
 """What a store holds, as the records that were written; beside a running writer, or of a copy."""
 
 import sqlite3
-import struct
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -21,6 +20,7 @@ from probe.measure.records import (
 from probe.store.place import StoreError, beside, refuse_what_is_no_file
 from probe.store.rows import HOUR, PERIOD_COLUMNS, SUMS, as_period, from_json
 from probe.store.schema import connect, version_of
+from probe.store.troubles import NONSENSE, unreadable
 
 Step = Literal["minute", "hour"]
 _Record = TypeVar("_Record")
@@ -168,16 +168,12 @@ class StoreReader:
             raise self.damaged(problem) from None
 
     def damaged(self, problem: Exception) -> StoreError:
-        return StoreError(
-            f"the store {str(self._path)!r} cannot be read ({problem})",
-            "If it is damaged, `sqlite3 FILE .recover` may save what is in it.",
-        )
+        return unreadable(problem, self._path)
 
     def _made(self, records: Iterable[_Record]) -> list[_Record]:
-        """A damaged row is told; SQLite notices damage of its pages only."""
         try:
             return list(records)
-        except (LookupError, TypeError, ValueError, struct.error) as problem:
+        except NONSENSE as problem:
             raise self.damaged(problem) from None
 
     def _periods(self, table: str, target: str, since_utc: float, until_utc: float) -> list[Period]:

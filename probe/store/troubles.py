@@ -3,6 +3,7 @@
 import errno
 import shutil
 import sqlite3
+import struct
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,9 @@ NEARLY_NOTHING = 1 << 20  # bytes: with less than this free, an unexplained fail
 DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 READ_ONLY = (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM)
 LOCKED = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# What reading a row raises in which something else stands than was written. SQLite notices damage of its pages only.
+NONSENSE = (AttributeError, LookupError, OverflowError, RecursionError, TypeError, ValueError, struct.error)
+LONGEST_REASON = 100  # characters
 
 _WORDS = {
     "store.disk-full": "the disk of the store {path} is full. Make room there",
@@ -36,8 +40,28 @@ def described(problem: Exception, path: Path) -> tuple[str, str]:
     if isinstance(problem, OSError):
         why = problem.strerror or type(problem).__name__
     else:  # of other errors the words are not known to be free of what was to be written
-        why = str(problem) if isinstance(problem, sqlite3.Error) else type(problem).__name__
+        why = _why(problem) if isinstance(problem, sqlite3.Error) else type(problem).__name__
     return code, _WORDS[code].format(path=repr(str(path)), why=why)
+
+
+def unreadable(problem: Exception, path: Path) -> StoreError:
+    code = _sqlite_code(problem)
+    if code in LOCKED:
+        next_step = "Close what has it open (a database browser, a backup), and try again."
+    elif code in READ_ONLY:
+        next_step = "Check its rights and those of its folder."
+    elif code == sqlite3.SQLITE_IOERR:
+        next_step = "Check the disk and the file system: they may be full."
+    else:
+        next_step = "If it is damaged, `sqlite3 FILE .recover` may save what is in it."
+    return StoreError(f"the store {str(path)!r} cannot be read ({_why(problem)})", next_step)
+
+
+def _why(problem: Exception) -> str:
+    """It may quote what is damaged: not a whole row, and nothing that would move a cursor."""
+    said, _, _ = str(problem).partition(" with text ")
+    shown = "".join(char if char.isprintable() else "�" for char in said[:LONGEST_REASON])
+    return shown if isinstance(problem, sqlite3.Error) else f"{type(problem).__name__}: {shown}"
 
 
 def set_aside(path: Path, now_utc: float) -> Path | None:

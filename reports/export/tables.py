@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from operator import attrgetter
+from types import NoneType
 from typing import Any
 
 from probe.api.export import COLUMNS, Rows
@@ -26,6 +27,11 @@ class Kind(Enum):
     FLAG = "flag"
 
 
+_NUMBER: frozenset[type] = frozenset({float, int, NoneType})
+_HOLDS: Mapping[Kind, frozenset[type]] = {
+    Kind.TIME: _NUMBER, Kind.TEXT: frozenset({str, NoneType}), Kind.REAL: _NUMBER,
+    Kind.COUNT: frozenset({int, NoneType}), Kind.FLAG: frozenset({bool, NoneType}),
+}  # fmt: skip
 _T, _S, _R, _C, _F = Kind.TIME, Kind.TEXT, Kind.REAL, Kind.COUNT, Kind.FLAG
 
 TABLES: Mapping[str, Mapping[str, Kind]] = {
@@ -59,7 +65,22 @@ def first_from(store: StorePages, table: str, target: str | None, since_utc: flo
 def pages(
     store: StorePages, table: str, target: str | None, since_utc: float, until_utc: float
 ) -> Iterator[Columns]:
-    """Some rows at a time, oldest first."""
+    """Some rows at a time, oldest first.
+
+    Raises:
+        TypeError: the store takes anything anywhere, and something else stands there.
+    """
+    for columns in _pages(store, table, target, since_utc, until_utc):
+        for (name, kind), values in zip(TABLES[table].items(), columns, strict=True):
+            if not _HOLDS[kind].issuperset(map(type, values)):
+                strange = next(each for each in values if type(each) not in _HOLDS[kind])
+                raise TypeError(f"{name} in {table} is {strange!r}")
+        yield columns
+
+
+def _pages(
+    store: StorePages, table: str, target: str | None, since_utc: float, until_utc: float
+) -> Iterator[Columns]:
     if table == "connections":
         if target is not None and (rows := _connections(store, target, since_utc, until_utc)):
             yield list(zip(*rows, strict=True))

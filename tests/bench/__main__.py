@@ -2,7 +2,7 @@
 
 import sys
 
-from tests.bench import blackbox, checks, core, exporter, exports, pings, polling
+from tests.bench import blackbox, checks, core, exporter, exports, pings, polling, report
 
 BENCHES = (
     core.one_tick,
@@ -15,6 +15,7 @@ BENCHES = (
     blackbox.blackbox,
     exporter.exporter,
     exports.exports,
+    report.report,
 )
 
 for bench in BENCHES:

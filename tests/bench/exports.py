@@ -1,48 +1,44 @@
-"""Rows a second of an export: samples of two targets, half a million in all."""
+"""What `probe export` costs on a month of ten targets, and how that grows: through the command line, a process for each."""
 
+import json
 import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
-from random import Random
 
-from probe.measure.records import Metric, Sample
-from probe.store.opened import OpenStore
-from probe.store.pages import StorePages
-from reports.export.formats import CSV, Format, parquet
-from reports.export.run import Asked, export_folder, jobs
-from reports.export.tables import DAY
+from probe.measure.plain import iso
+from tests.bench.commands import cost_of
 from tests.bench.figures import Figure
+from tests.bench.month import BEGAN, DAY, DAYS, TARGETS, kept_month
 
-SAMPLES, DAYS, ROUNDS = 250_000, 14, 5
-TARGETS = ("one", "other")
-METRICS = (Metric.WS_RTT, Metric.APP_RTT, Metric.TCP_RTT, Metric.TICK_GAP)
+AIMS = {"csv": 150_000, "parquet": 500_000}  # rows a second
+ALL = "connections,samples,events,incidents,ticks"
+ASKED = (
+    ("samples", 1, 10), ("samples", 7, 10), ("samples", DAYS, 1), ("samples", DAYS, 3), ("samples", DAYS, 10),
+    (ALL, DAYS, 10),
+)  # fmt: skip
 
 
 def exports() -> Iterator[Figure]:
-    with tempfile.TemporaryDirectory() as folder:
-        store = Path(folder) / "store.db"
-        rng = Random(1)
-        with closing(OpenStore(store, 0.0)) as opened:
-            for target in TARGETS:
-                opened.save(
-                    Sample(at * DAYS * DAY / SAMPLES, target, "eu", METRICS[at % 4], rng.random(), False)
-                    for at in range(SAMPLES)
-                )
-        for form, aim in ((CSV, 150_000), (parquet(), 500_000)):
-            seconds = [_once(store, Path(folder) / f"{form.suffix}{turn}", form) for turn in range(ROUNDS)]
-            rates = [SAMPLES * len(TARGETS) / each for each in seconds]
-            note = f"{max(rates):,.0f} rows a second ({min(rates):,.0f} to {max(rates):,.0f}), aim {aim:,}"
-            yield Figure(
-                f"export: CPU of one row, {form.suffix}", 1e6 / max(rates), "µs", round(1e6 / aim, 2), note
-            )
+    with kept_month() as store:
+        for form in AIMS:
+            for tables, days, targets in ASKED:
+                yield _exported(store, form, tables, days, targets)
 
 
-def _once(store: Path, folder: Path, form: Format) -> float:
-    """Seconds of CPU."""
-    began = time.process_time()
-    with closing(StorePages(store)) as pages:
-        asked = Asked(tables=["samples"], targets=TARGETS, since_utc=0.0, until_utc=DAYS * DAY)
-        export_folder(pages, store, jobs(pages, asked), folder, form, now_utc=time.time(), step=lambda: None)
-    return time.process_time() - began
+def _exported(store: Path, form: str, tables: str, days: int, targets: int) -> Figure:
+    """The newest days of the first targets."""
+    end = BEGAN + DAYS * DAY
+    asked = ("--what", tables, "--since", iso(end - days * DAY), "--until", iso(end))
+    with tempfile.TemporaryDirectory(dir=store.parent) as folder:
+        cost = cost_of("export", *TARGETS[:targets], "--store", str(store), f"--{form}", folder, *asked)
+        files = json.loads((Path(folder) / "manifest.json").read_bytes())["files"]
+    rows = sum(each["rows"] for each in files.values())
+    what = "all tables" if tables == ALL else tables
+    return Figure(
+        f"export, {form}, {what}, {targets} target(s), {days} day(s): a row",
+        1e6 * cost.cpu_seconds / rows,
+        "µs",
+        round(1e6 / AIMS[form], 2),
+        f"{rows / cost.cpu_seconds:,.0f} rows a second of CPU, {rows / cost.wall_seconds:,.0f} of wall; {rows:,} rows,"
+        f" {cost.cpu_seconds:.2f} s, {cost.peak_mb:.0f} MB",
+    )

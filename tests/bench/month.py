@@ -126,6 +126,7 @@ def make(path: Path, sources: Sequence[Source] = SOURCES, days: float = DAYS) ->
             records = run(_watched(source))
             for at in range(0, len(records), BATCH):
                 assert store.save(records[at : at + BATCH]) == []
+        store.end(BEGAN)
     with closing(StoreReader(path)) as reader:
         told = {source: _what_happened(reader, source) for source in sources}
     with closing(OpenStore(path, BEGAN)) as store:
@@ -133,6 +134,7 @@ def make(path: Path, sources: Sequence[Source] = SOURCES, days: float = DAYS) ->
             for name, shift in _retellings(source, end):
                 again = (_again(record, name, shift) for record in told[source])
                 assert store.save(each for each in again if BEGAN <= _placed(each) < end) == []
+        store.end(end)
     with closing(sqlite3.connect(path, isolation_level=None)) as rows:
         rows.execute("PRAGMA synchronous = OFF")
         for source in sources:

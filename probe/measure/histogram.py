@@ -205,13 +205,19 @@ class Histogram:
         read = cls()
         buckets, at = _get(body, 1)
         bucket = _LOWEST
+        counts = read._counts
         for _ in range(buckets):
-            step, at = _get(body, at)
-            count, at = _get(body, at)
+            # Hot: nearly every number has one byte.
+            step, count = body[at], body[at + 1]
+            if step > 127 or count > 127:
+                step, at = _get(body, at)
+                count, at = _get(body, at)
+            else:
+                at += 2
             bucket += step
-            if not count or bucket in read._counts:
+            if not count or bucket in counts:
                 raise ValueError("the histogram has an empty or a repeated bucket")
-            read._counts[bucket] = count
+            counts[bucket] = count
         read.count = sum(read._counts.values())
         if buckets:
             read.total, read.smallest, read.largest = _EXACT.unpack_from(body, at)

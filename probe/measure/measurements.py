@@ -62,6 +62,7 @@ class Measurements:
         for at, sample in self._unsettled:
             if since <= at <= self.late_until:
                 self.tainted += 1
+                self.gathering.counts["tainted"] += 1
                 sample = sample._replace(tainted=True)  # noqa: PLW2901 - the same sample, marked
             else:
                 self.gathering.add(sample.metric, sample.value)

@@ -24,6 +24,7 @@ COUNTED = (
     "requests_sent",
     "requests_expired",
     "surprises",
+    "tainted",
 )
 BOOKED = ("observed_seconds", "unobserved_seconds", "open_seconds", "blind_seconds", "judged_seconds")
 _SUMMED: dict[str, Callable[[Period], Any]] = {name: attrgetter(name) for name in (*COUNTED, *BOOKED)}

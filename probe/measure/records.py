@@ -281,6 +281,7 @@ class Period:
     requests_sent: int = 0
     requests_expired: int = 0
     surprises: int = 0
+    tainted: int = 0  # samples that are in no histogram
     histograms: Mapping[Metric, Histogram] = field(default_factory=dict)  # untainted samples only
     score: float | None = None  # at its end
     judged_seconds: float = 0.0  # observed, with a score

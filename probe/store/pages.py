@@ -4,14 +4,26 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from probe.measure.records import StateChanged
+from probe.measure.histogram import Histogram
+from probe.measure.records import PINGS, Cause, StateChanged, ping_in
 from probe.store.reader import StoreReader
-from probe.store.rows import from_json
+from probe.store.rows import from_json, histograms_in
 from probe.store.troubles import NONSENSE
 
 Page = list[tuple[Any, ...]]
+
+
+class Stretch(NamedTuple):
+    """A period without most of its figures."""
+
+    began_utc: float
+    ended_utc: float
+    observed: float
+    bad: float
+    pings: Histogram | None
+
 
 PAGE = 2_000  # rows: they stay in the caches of a processor, which halves the time of what is done with them
 _OF = "FROM {table} WHERE target = ?1 AND {time} >= ?2 AND {time} < ?3 ORDER BY {time}"
@@ -21,6 +33,11 @@ _QUERIES = {
     # The index that tells targets apart asks next whether an event is routine.
     "events": "SELECT at_utc, kind, code, data FROM events WHERE target IS ?1 AND routine IN (0, 1)"
     " AND at_utc >= ?2 AND at_utc < ?3 ORDER BY at_utc, id",
+    # Attempts whole; of the others where they were, and whether they had been announced.
+    "events in short": "SELECT at_utc, kind, code, CASE kind WHEN 'attempt' THEN data END,"
+    " CASE WHEN kind <> 'attempt' THEN json_extract(data, '$.endpoint') END,"
+    " kind = 'disconnect' AND ifnull(json_extract(data, '$.planned'), 0) FROM events WHERE target IS ?1"
+    " AND routine IN (0, 1) AND at_utc >= ?2 AND at_utc < ?3 ORDER BY at_utc, id",
     "incidents": "SELECT began_utc, ended_utc, id, cause, code, data "
     f"{_OF.format(table='incidents', time='began_utc')}, id",
 }
@@ -89,12 +106,18 @@ class StorePages(StoreReader):
             (self._targets.get(target), since_utc, until_utc, most),
         )
 
-    def samples_and_tainted(self, target: str, since_utc: float, until_utc: float) -> tuple[int, int]:
-        [(samples, tainted)] = self._rows(
-            "SELECT count(*), ifnull(sum(tainted), 0) FROM samples WHERE target = ? AND at_utc >= ? AND at_utc < ?",
+    def stretches(self, target: str, since_utc: float, until_utc: float) -> list[Stretch]:
+        """The minutes that begin in the time, as far as those need it who put them together anew."""
+        bad = " + ".join(f"ifnull(bad_{cause.value}, 0)" for cause in Cause)
+        rows = self._rows(
+            f"SELECT began_utc, began_utc + seconds, observed_seconds, {bad}, histograms FROM minutes"  # noqa: S608
+            " WHERE target = ? AND began_utc >= ? AND began_utc < ? ORDER BY began_utc",
             (self._targets.get(target), since_utc, until_utc),
         )
-        return samples, tainted
+        return [
+            Stretch(began, ended, observed, lost, ping_in(histograms_in(packed, self.words, PINGS)))
+            for began, ended, observed, lost, packed in rows
+        ]
 
     def runs(self, since_utc: float, until_utc: float) -> list[bool]:
         """Of each run of a monitor that went on then: whether it ended without a word. The last one may still go on."""

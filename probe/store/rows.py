@@ -4,7 +4,7 @@ import dataclasses
 import json
 import sqlite3
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import MISSING, Field, replace
 from enum import Enum
 from functools import cache
@@ -48,6 +48,7 @@ SUMS = (
     "requests_expired",
     "surprises",
     "score",
+    "tainted",
     "judged_seconds",
     "longest_blind_seconds",
 )
@@ -191,23 +192,31 @@ def code_of(event: Event) -> str | None:
             assert_never(event)
 
 
+def histograms_in(
+    packed: bytes, words: Mapping[int | None, str | None], only: Collection[Metric] = tuple(Metric)
+) -> dict[Metric, Histogram]:
+    histograms, at = {}, 0
+    while at < len(packed):
+        word, size = PACKED.unpack_from(packed, at)
+        at += PACKED.size
+        metric = Metric(words[word])
+        if metric in only:
+            histograms[metric] = Histogram.from_bytes(packed[at : at + size])
+        at += size
+    return histograms
+
+
 def as_period(row: Iterable[Any], target: str, words: Mapping[int | None, str | None]) -> Period:
     _, began_utc, *numbers, packed = row
     parts = iter(numbers[len(SUMS) :])
     bad = zip(Cause, islice(parts, len(Cause)), strict=True)
     lost = zip(_LOST, parts, strict=True)
-    histograms, at = {}, 0
-    while at < len(packed):
-        word, size = PACKED.unpack_from(packed, at)
-        at += PACKED.size
-        histograms[Metric(words[word])] = Histogram.from_bytes(packed[at : at + size])
-        at += size
     return Period(
         target=target,
         began_utc=began_utc,
         bad_seconds={cause: seconds for cause, seconds in bad if seconds is not None},
         lost={part: points for part, points in lost if points is not None},
-        histograms=histograms,
+        histograms=histograms_in(packed, words),
         **dict(zip(SUMS, numbers, strict=False)),
     )
 
@@ -220,7 +229,8 @@ def as_json(record: Event | Incident | Alert, *, without: tuple[str, ...]) -> st
 
 
 def from_json(kind: type[_Kept], data: str, **fields: object) -> _Kept:
-    kept: _Kept = _unpack(kind, json.loads(data) | fields)
+    read: Callable[[Any], Any] = _reader(kind)  # type: ignore[arg-type] # types can be hashed
+    kept: _Kept = read(json.loads(data) | fields)
     return kept
 
 
@@ -245,29 +255,32 @@ def _usual(field: Field[Any]) -> object:
     return field.default if field.default_factory is MISSING else field.default_factory()
 
 
+def _as_it_is(data: Any) -> Any:
+    return data
+
+
 @cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
-
-
-def _unpack(hint: Any, data: Any) -> Any:
-    parts = get_args(hint)
-    match get_origin(hint):
-        case _ if data is None:
-            return None
-        case origin if origin is UnionType or origin is Union:
-            [hint] = [part for part in parts if part is not NoneType]
-            return _unpack(hint, data)
-        case origin if origin is tuple:
-            return tuple(_unpack(parts[0], each) for each in data)
-        case None if dataclasses.is_dataclass(hint):
-            kind: Any = hint
-            return kind(**{name: _unpack(_hints(kind)[name], each) for name, each in data.items()})
-        case None if issubclass(hint, tuple):
-            return hint(
-                *(_unpack(part, each) for part, each in zip(_hints(hint).values(), data, strict=True))
-            )
-        case None if issubclass(hint, Enum):
-            return hint(data)
-        case _:
-            return data
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """What makes a value of that type of its JSON. What is None stays None, whatever the type."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin is UnionType or origin is Union:
+        [of] = [part for part in parts if part is not NoneType]
+        return _reader(of)
+    if origin is tuple:
+        read = _reader(parts[0])
+        return lambda data: tuple([None if each is None else read(each) for each in data])
+    if dataclasses.is_dataclass(hint):
+        kind: Any = hint
+        named = {name: _reader(of) for name, of in get_type_hints(hint).items()}
+        return lambda data: kind(
+            **{name: None if each is None else named[name](each) for name, each in data.items()}
+        )
+    if origin is None and issubclass(hint, tuple):
+        readers = [_reader(of) for of in get_type_hints(hint).values()]
+        return lambda data: hint(
+            *[None if each is None else read(each) for read, each in zip(readers, data, strict=True)]
+        )
+    if origin is None and issubclass(hint, Enum):
+        made: Callable[[Any], Any] = hint
+        return made
+    return _as_it_is

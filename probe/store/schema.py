@@ -59,6 +59,7 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
         f"ALTER TABLE {table} ADD COLUMN {column}"
         for table in ("minutes", "hours")
         for column in (
+            "tainted INTEGER NOT NULL DEFAULT 0",
             "judged_seconds REAL NOT NULL DEFAULT 0",
             "longest_blind_seconds REAL NOT NULL DEFAULT 0",
             "lost_availability REAL",

@@ -142,7 +142,7 @@ class Trust:
 
     coverage: float
     samples: int
-    tainted: int  # of those, taken while this machine was late itself, and not used
+    tainted: int  # of those, taken while this machine was late itself, and in no figure
     runs: int  # of a monitor, in this period
     killed: int  # of those, without an end
     clock_steps: int

@@ -23,7 +23,7 @@ from reports.diagnostics.facts import (
     Slot,
     Sums,
 )
-from reports.diagnostics.history import SHORT_SECONDS, History, Stay, Try
+from reports.diagnostics.history import SHORT_SECONDS, History, Try
 
 T = TypeVar("T")
 MOST_SLOTS = 400  # of a timeline: more are not told apart on a screen
@@ -114,34 +114,38 @@ def connecting_of(history: History, whole: Period) -> Connecting:
 
 
 def _phases(tries: Iterable[Try]) -> Iterator[PhaseFigures]:
-    seconds: dict[Phase, list[float]] = {}
-    ended: Counter[Phase] = Counter()
+    seconds: dict[str, list[float]] = {}
+    ended: Counter[str] = Counter()
     for each in tries:
-        for phase, lasted in each.phases:
-            seconds.setdefault(phase, []).append(lasted)
+        for name, lasted in each.phases:
+            seconds.setdefault(name, []).append(lasted)
         if each.failure is not None and each.phases:
             ended[each.phases[-1][0]] += 1
     for phase in Phase:
-        if phase in seconds:
-            yield PhaseFigures(phase=phase, seconds=_histogram(seconds[phase]), ended=ended[phase])
+        if phase.value in seconds:
+            yield PhaseFigures(
+                phase=phase, seconds=_histogram(seconds[phase.value]), ended=ended[phase.value]
+            )
 
 
 def regions_of(history: History) -> tuple[Region, ...]:
     used: dict[str, float] = {}
     bad: dict[str, float] = {}
     round_trips: dict[str, Histogram] = {}
-    for period in history.of_one_region:
-        region, is_one = _region_in(history.stays, period)
-        if region is None:
+    starts = [each.since_utc for each in history.stays]
+    for each in history.stretches:
+        at_end = bisect_right(starts, each.ended_utc)
+        if not at_end:
             continue
-        used[region] = used.get(region, 0.0) + period.observed_seconds
-        bad[region] = bad.get(region, 0.0) + sum(period.bad_seconds.values())
-        pings = ping_in(period.histograms)
-        if is_one and pings is not None:
-            round_trips.setdefault(region, Histogram()).merge(pings)
+        region = history.stays[at_end - 1].region
+        used[region] = used.get(region, 0.0) + each.observed
+        bad[region] = bad.get(region, 0.0) + each.bad
+        # What lies in two regions is nobody's; before the first there was none.
+        if each.pings is not None and max(bisect_right(starts, each.began_utc), 1) == at_end:
+            round_trips.setdefault(region, Histogram()).merge(each.pings)
     tried: dict[str, list[Try]] = {}
-    for each in history.tries:
-        tried.setdefault(each.region, []).append(each)
+    for attempt in history.tries:
+        tried.setdefault(attempt.region, []).append(attempt)
     found = [
         Region(
             name=name,
@@ -150,20 +154,11 @@ def regions_of(history: History) -> tuple[Region, ...]:
             round_trips=round_trips.get(name, Histogram()),
             attempts=len(tried.get(name, ())),
             failures=sum(each.failure is not None for each in tried.get(name, ())),
-            connect=_histogram(
-                [sum(lasted for _, lasted in each.phases) for each in tried.get(name, ()) if not each.failure]
-            ),
+            connect=_histogram([each.seconds for each in tried.get(name, ()) if not each.failure]),
         )
         for name in {*used, *tried}
     ]
     return tuple(sorted(found, key=lambda each: (-each.used_seconds, each.name)))
-
-
-def _region_in(stays: Sequence[Stay], period: Period) -> tuple[str | None, bool]:
-    """Where the session was held at its end, and whether all of it was there. Before the first place there was none."""
-    at_begin = bisect_right(stays, period.began_utc, key=lambda each: each.since_utc)
-    at_end = bisect_right(stays, period.at_utc, key=lambda each: each.since_utc)
-    return (stays[at_end - 1].region if at_end else None), max(at_begin, 1) == at_end
 
 
 def blamed_in(incidents: Iterable[Incident], since_utc: float, until_utc: float) -> dict[Blame, float]:
@@ -198,25 +193,29 @@ def timeline_of(periods: Sequence[Period], since_utc: float, until_utc: float) -
 
 
 def _slot(began_utc: float, ended_utc: float, periods: Sequence[Period]) -> Slot:
-    whole = whole_of(periods)
-    pings = ping_in(whole.histograms)
+    bad: dict[Cause, float] = {}
+    for each in periods:
+        for cause, seconds in each.bad_seconds.items():
+            bad[cause] = bad.get(cause, 0.0) + seconds
     return Slot(
         began_utc=began_utc,
         seconds=ended_utc - began_utc,
-        observed=whole.observed_seconds,
-        bad=whole.bad_seconds,
-        blind=whole.blind_seconds,
-        score=whole.score,
-        disconnects=whole.disconnects,
-        ping=_pair(pings),
-        answer=_pair(whole.histograms.get(Metric.APP_RTT)),
+        observed=sum(each.observed_seconds for each in periods),
+        bad=bad,
+        blind=sum(each.blind_seconds for each in periods),
+        score=periods[-1].score if periods else None,
+        disconnects=sum(each.disconnects for each in periods),
+        ping=_pair([ping_in(each.histograms) for each in periods]),
+        answer=_pair([each.histograms.get(Metric.APP_RTT) for each in periods]),
     )
 
 
-def _pair(histogram: Histogram | None) -> tuple[float, float] | None:
-    if histogram is None:
-        return None
-    low, high = histogram.quantile(0.5), histogram.quantile(0.95)
+def _pair(histograms: Sequence[Histogram | None]) -> tuple[float, float] | None:
+    whole = Histogram()
+    for each in histograms:
+        if each is not None:
+            whole.merge(each)
+    low, high = whole.quantile(0.5), whole.quantile(0.95)
     return None if low is None or high is None else (low, high)
 
 

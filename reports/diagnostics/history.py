@@ -2,27 +2,29 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from probe.measure.records import (
     Alert,
     Attempt,
-    Disconnected,
     Incident,
     Notice,
     Period,
     StateChanged,
     Trigger,
+    ping_in,
 )
-from probe.model.events import Phase
 from probe.model.failures import KINDS
-from probe.store.pages import Page, StorePages
+from probe.store.pages import Page, StorePages, Stretch
 from probe.store.rows import HOUR
 
 MOST_TICKS = 50_000  # of a target, the newest: enough for percentiles of every symbol
 SHORT_SECONDS = 86_400.0  # a period up to here is read by the minute
+FINE_SECONDS = 60.0  # nothing finer is kept
 
 
 class Try(NamedTuple):
@@ -30,8 +32,9 @@ class Try(NamedTuple):
 
     region: str
     is_held: bool  # for the session that is held, and not a knock, a race or a measurement
-    trigger: Trigger | None
-    phases: tuple[tuple[Phase, float], ...]
+    trigger: Trigger | None  # of those that are held
+    seconds: float
+    phases: list[tuple[str, float]]  # the same
     failure: str | None  # the catalogue's slug
     certificate_expires_utc: float | None
 
@@ -47,7 +50,7 @@ class Stay(NamedTuple):
 class History:
     target: str
     periods: Sequence[Period]  # oldest first
-    of_one_region: Sequence[Period]  # the same time, cut finer where the session moved
+    stretches: Sequence[Stretch]  # the same time, cut finer where the session moved
     stays: Sequence[Stay]
     tries: Sequence[Try]
     planned_disconnects: int
@@ -55,8 +58,6 @@ class History:
     alerts: Sequence[Alert]
     ticks: Page  # newest first: when, symbol, price, the broker's time
     symbols: Mapping[int | None, str]
-    samples: int
-    tainted: int
     runs: Sequence[bool]  # of a monitor: whether each ended without a word
     clock_steps: int
     last_state: str | None
@@ -72,11 +73,10 @@ def history_of(
     stays, tries, planned = _events(store, target, since_utc, until_utc)
     periods = _periods(store, target, since_utc, until_utc)
     last = store.last_state(target, until_utc)
-    samples, tainted = store.samples_and_tainted(target, since_utc, until_utc)
     return History(
         target=target,
         periods=periods,
-        of_one_region=_finer(store, periods, [each.since_utc for each in stays[1:]]),
+        stretches=list(_finer(store, target, periods, [each.since_utc for each in stays[1:]])),
         stays=stays,
         tries=tries,
         planned_disconnects=planned,
@@ -84,8 +84,6 @@ def history_of(
         alerts=store.alerts(since_utc, until_utc, target),
         ticks=store.newest_ticks(target, since_utc, until_utc, MOST_TICKS),
         symbols=store.words,
-        samples=samples,
-        tainted=tainted,
         runs=store.runs(since_utc, until_utc),
         clock_steps=sum(each.code == "clock.stepped" for each in notices),
         last_state=last[0].condition.state.value if last else None,
@@ -104,14 +102,25 @@ def _periods(store: StorePages, target: str, since_utc: float, until_utc: float)
     ]
 
 
-def _finer(store: StorePages, periods: Sequence[Period], moves: Sequence[float]) -> list[Period]:
+def _finer(
+    store: StorePages, target: str, periods: Sequence[Period], moves: Sequence[float]
+) -> Iterator[Stretch]:
     """Hours in which the session moved are told by their minutes."""
-    cut: list[Period] = []
-    for each in periods:
-        is_moved = any(each.began_utc < move < each.at_utc for move in moves)
-        minutes = store.periods(each.target, each.began_utc, each.at_utc, "minute") if is_moved else []
-        cut += minutes or [each]
-    return cut
+
+    def is_moved(period: Period) -> bool:
+        first = bisect_right(moves, period.began_utc)
+        return period.seconds > FINE_SECONDS and first < len(moves) and moves[first] < period.at_utc
+
+    for moved, some in groupby(periods, key=is_moved):
+        alike = list(some)
+        if moved:
+            yield from store.stretches(target, alike[0].began_utc, alike[-1].at_utc)
+        else:
+            for each in alike:
+                bad = sum(each.bad_seconds.values())
+                yield Stretch(
+                    each.began_utc, each.at_utc, each.observed_seconds, bad, ping_in(each.histograms)
+                )
 
 
 def _events(
@@ -122,30 +131,30 @@ def _events(
     stays = [Stay(since_utc, region) for region in before]
     tries: list[Try] = []
     planned = 0
-    for page in store.pages("events", target, since_utc, until_utc):
-        for at, kind, code, text in page:
-            data = json.loads(text)
-            region = data.get("endpoint")
-            is_held = kind == Attempt.kind and data["purpose"] == "hold"
-            is_placed = region is not None and (is_held or kind == StateChanged.kind)
-            if is_placed and (not stays or stays[-1].region != region):
-                stays.append(Stay(at, region))
+    for page in store.pages("events in short", target, since_utc, until_utc):
+        for at, kind, failure, text, region, is_planned in page:
             if kind == Attempt.kind:
-                tries.append(_try(data, code, is_held=is_held))
-            elif kind == Disconnected.kind:
-                planned += bool(data.get("planned"))
+                tries.append(_try(json.loads(text), failure))
+                place = tries[-1].region if tries[-1].is_held else None
+            else:
+                planned += is_planned
+                place = region if kind == StateChanged.kind else None
+            if place is not None and (not stays or stays[-1].region != place):
+                stays.append(Stay(at, place))
     return stays, tries, planned
 
 
-def _try(data: Mapping[str, Any], kind: str | None, *, is_held: bool) -> Try:
-    slug = None
+def _try(data: Mapping[str, Any], kind: str | None) -> Try:
+    slug, is_held = None, data["purpose"] == "hold"
     if kind is not None:
         slug = data["failure"].get("slug") or (KINDS[kind].code if kind in KINDS else kind)
+    phases = data.get("phases", ())
     return Try(
-        region=data["endpoint"],
-        is_held=is_held,
-        trigger=Trigger(data["trigger"]) if data.get("trigger") else None,
-        phases=tuple((Phase(each["phase"]), each["seconds"]) for each in data.get("phases", ())),
-        failure=slug,
-        certificate_expires_utc=data.get("certificate_expires_utc"),
+        data["endpoint"],
+        is_held,
+        Trigger(data["trigger"]) if is_held and data.get("trigger") else None,
+        sum([each["seconds"] for each in phases]),
+        [(each["phase"], each["seconds"]) for each in phases] if is_held else [],
+        slug,
+        data.get("certificate_expires_utc"),
     )

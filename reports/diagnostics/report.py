@@ -92,10 +92,12 @@ def _trust(history: History, whole: Period, sums: Sums) -> Trust:
     lag = whole.histograms.get(Metric.LOOP_LAG)
     own_lag_p99 = lag.quantile(0.99) if lag else None
     killed = sum(history.runs)
+    used = (each.count for metric, each in whole.histograms.items() if metric is not Metric.LOOP_LAG)
+    samples = sum(used) + whole.tainted
     return Trust(
         coverage=sums.coverage,
-        samples=history.samples,
-        tainted=history.tainted,
+        samples=samples,
+        tainted=whole.tainted,
         runs=len(history.runs),
         killed=killed,
         clock_steps=history.clock_steps,
@@ -103,8 +105,8 @@ def _trust(history: History, whole: Period, sums: Sums) -> Trust:
         remarks=tuple(
             words.remarks(
                 sums,
-                samples=history.samples,
-                tainted=history.tainted,
+                samples=samples,
+                tainted=whole.tainted,
                 killed=killed,
                 clock_steps=history.clock_steps,
                 own_lag_p99=own_lag_p99,

@@ -7,8 +7,9 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from probe.cli.share import Net, own_words
+from probe.measure.histogram import Histogram
 from probe.session.transcript import Line
-from reports.diagnostics.facts import Report
+from reports.diagnostics.facts import Report, Slot
 
 Value = TypeVar("Value")
 
@@ -27,7 +28,12 @@ def mapped(value: Value, clean: Callable[[str], str]) -> Value:
     return _mapped(value, clean)  # type: ignore[no-any-return]
 
 
+_WITHOUT_TEXT = {float, int, bool, type(None), Slot, Histogram}
+
+
 def _mapped(value: Any, clean: Callable[[str], str]) -> Any:
+    if type(value) in _WITHOUT_TEXT:
+        return value
     match value:
         case Enum():
             return value

@@ -128,8 +128,7 @@ def remarks(
         yield f"The monitor ended {counted(killed, 'time')} without a word: it was killed, or the machine went down."
     if samples and tainted > FEW_TAINTED * samples:
         yield (
-            f"{percent(tainted / samples)} of the samples that are still kept were taken while this machine was late itself; no figure "
-            "uses them."
+            f"{percent(tainted / samples)} of the samples were taken while this machine was late itself; no figure uses them."
         )
     if own_lag_p99 is not None and own_lag_p99 > LATE_SECONDS:
         yield f"This machine itself was late by {milliseconds(own_lag_p99)} (p99)."

@@ -73,6 +73,10 @@ def _others(choice: DialectChoice) -> str:
     return "what you write" if choice.is_free else ", ".join(f"`{each}`" for each in choice.others)
 
 
+def schema_page() -> str:
+    return json.dumps(report_schema(), indent=1) + "\n"
+
+
 PAGES = {
     "failures.md": failures_page,
     "doctor-coverage.md": coverage_page,
@@ -83,7 +87,7 @@ PAGES = {
     "metrics.md": metrics_page,
     "load-scenarios.md": load_scenarios_page,
     "alerts-live.md": live_page,
-    "report.schema.json": lambda: json.dumps(report_schema(), indent=1) + "\n",
+    "report.schema.json": schema_page,
 }
 
 if __name__ == "__main__":

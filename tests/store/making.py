@@ -144,6 +144,7 @@ def minute(began_utc: float, *, target: str = "demo", values: tuple[float, ...] 
         requests_sent=8,
         requests_expired=9,
         surprises=10,
+        tainted=11,
         histograms={Metric.WS_RTT: Histogram.of(values), Metric.TICK_GAP: Histogram.of(values[:1])},
         score=87.5,
         judged_seconds=55.0,

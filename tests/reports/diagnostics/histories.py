@@ -17,7 +17,6 @@ from probe.measure.records import (
     Period,
     PhaseTime,
     Record,
-    Sample,
     Tick,
     Trigger,
 )
@@ -68,6 +67,7 @@ def minutes(draw: st.DrawFn, began_utc: float) -> Period:
         disconnects=draw(_counts),
         messages=draw(_counts),
         beats_missed=draw(_counts),
+        tainted=draw(_counts),
         histograms={Metric.WS_RTT: Histogram.of(values)} if values else {},
         score=80.0 if is_judged else None,
         judged_seconds=observed if is_judged else 0.0,
@@ -132,10 +132,6 @@ def histories(draw: st.DrawFn) -> Lived:
             failure=None,
         )
         for ended in draw(st.lists(moment, max_size=3))
-    ]
-    records += [
-        Sample(taken, "one", "eu", Metric.WS_RTT, 0.1, draw(st.booleans()))
-        for taken in draw(st.lists(moment, max_size=6))
     ]
     symbol = st.sampled_from(["EURUSD", "GBPUSD"])
     prices = st.sampled_from([1.0, 1.5])

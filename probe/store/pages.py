@@ -33,11 +33,8 @@ _QUERIES = {
     # The index that tells targets apart asks next whether an event is routine.
     "events": "SELECT at_utc, kind, code, data FROM events WHERE target IS ?1 AND routine IN (0, 1)"
     " AND at_utc >= ?2 AND at_utc < ?3 ORDER BY at_utc, id",
-    # Attempts whole; of the others where they were, and whether they had been announced.
-    "events in short": "SELECT at_utc, kind, code, CASE kind WHEN 'attempt' THEN data END,"
-    " CASE WHEN kind <> 'attempt' THEN json_extract(data, '$.endpoint') END,"
-    " kind = 'disconnect' AND ifnull(json_extract(data, '$.planned'), 0) FROM events WHERE target IS ?1"
-    " AND routine IN (0, 1) AND at_utc >= ?2 AND at_utc < ?3 ORDER BY at_utc, id",
+    "connections": "SELECT at_utc, kind, code, data FROM events WHERE target IS ?1 AND routine IN (0, 1)"
+    " AND at_utc >= ?2 AND at_utc < ?3 AND kind IN ('attempt', 'disconnect') ORDER BY at_utc, id",
     "incidents": "SELECT began_utc, ended_utc, id, cause, code, data "
     f"{_OF.format(table='incidents', time='began_utc')}, id",
 }

@@ -10,11 +10,10 @@ from typing import Any, NamedTuple
 
 from probe.measure.records import (
     Alert,
-    Attempt,
+    Disconnected,
     Incident,
     Notice,
     Period,
-    StateChanged,
     Trigger,
     ping_in,
 )
@@ -131,16 +130,16 @@ def _events(
     stays = [Stay(since_utc, region) for region in before]
     tries: list[Try] = []
     planned = 0
-    for page in store.pages("events in short", target, since_utc, until_utc):
-        for at, kind, failure, text, region, is_planned in page:
-            if kind == Attempt.kind:
-                tries.append(_try(json.loads(text), failure))
-                place = tries[-1].region if tries[-1].is_held else None
-            else:
-                planned += is_planned
-                place = region if kind == StateChanged.kind else None
-            if place is not None and (not stays or stays[-1].region != place):
-                stays.append(Stay(at, place))
+    for page in store.pages("connections", target, since_utc, until_utc):
+        for at, kind, failure, text in page:
+            data = json.loads(text)
+            if kind == Disconnected.kind:
+                planned += bool(data.get("planned"))
+                continue
+            tries.append(_try(data, failure))
+            region = tries[-1].region
+            if tries[-1].is_held and (not stays or stays[-1].region != region):
+                stays.append(Stay(at, region))
     return stays, tries, planned
 
 

@@ -12,13 +12,10 @@ from probe.measure.histogram import Histogram
 from probe.measure.records import (
     Attempt,
     Cause,
-    Condition,
     Metric,
     Notice,
     Period,
     Record,
-    SessionState,
-    StateChanged,
     Trigger,
 )
 from probe.model.failures import Blame
@@ -128,27 +125,23 @@ def test_round_trips_belong_to_the_region_in_which_the_session_was(told: Told) -
     def at(began_utc: float, seconds: float) -> Period:
         return minute(began_utc, histograms={Metric.WS_RTT: Histogram.of([seconds])})
 
-    def moved(at_utc: float, region: str) -> StateChanged:
-        condition = Condition(state=SessionState.STREAMING)
-        return StateChanged(
-            at_utc=at_utc, target="one", endpoint=region, before=SessionState.IDLE, condition=condition
-        )
+    def moved(at_utc: float, region: str) -> Attempt:
+        return Attempt(at_utc=at_utc, target="one", endpoint=region, purpose="hold", trigger=Trigger.STALL)
 
     records: list[Record] = [
+        *(at(MIDNIGHT + 60.0 * each, 0.1 if each < 30 or each >= 150 else 0.3) for each in range(180)),
         moved(MIDNIGHT + 1, "eu"),
-        *(at(MIDNIGHT + 60.0 * each, 0.1 if each < 30 else 0.3) for each in range(60)),
         moved(MIDNIGHT + 1830, "us"),
-        Attempt(at_utc=MIDNIGHT + 1825, target="one", endpoint="us", purpose="hold", trigger=Trigger.STALL),
+        replace(moved(MIDNIGHT + 2000, "eu"), purpose="knock"),
+        moved(MIDNIGHT + 9030, "eu"),  # and none in the hour between
     ]
-    for until in (MIDNIGHT + HOUR, MIDNIGHT + 2 * DAY):  # by the minute, and by the hour
+    for until in (MIDNIGHT + 3 * HOUR, MIDNIGHT + 2 * DAY):  # by the minute, and by the hour
         eu, us = sorted(told(records, MIDNIGHT, until).regions, key=lambda each: each.name)
         records = []
-        assert (eu.used_seconds, us.used_seconds) == (1800.0, 1800.0)
-        assert (eu.round_trips.count, eu.round_trips.largest) == (30, 0.1)
-        assert (us.round_trips.count, us.round_trips.smallest) == (
-            29,
-            0.3,
-        )  # the minute of the move is nobody's
+        assert (eu.used_seconds, us.used_seconds) == (3600.0, 7200.0)
+        # Of a minute in which it moved they are nobody's.
+        assert (eu.round_trips.count, eu.round_trips.largest) == (59, 0.1)
+        assert (us.round_trips.count, us.round_trips.smallest) == (119, 0.3)
 
 
 @given(st.floats(MIDNIGHT, MIDNIGHT + DAY), st.floats(1, 800 * DAY))

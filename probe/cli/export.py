@@ -13,7 +13,7 @@ from probe.cli.bridges import bridge
 from probe.cli.stored import named_targets, settings_with
 from probe.model.errors import ConfigError, near_miss
 
-TABLES = ("connections", "samples", "events", "incidents", "ticks")
+TABLES = ("connections", "samples", "events", "incidents", "alerts", "ticks")
 NO_DATA = 4
 
 

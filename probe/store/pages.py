@@ -37,9 +37,12 @@ _QUERIES = {
     " AND at_utc >= ?2 AND at_utc < ?3 AND kind IN ('attempt', 'disconnect') ORDER BY at_utc, id",
     "incidents": "SELECT began_utc, ended_utc, id, cause, code, data "
     f"{_OF.format(table='incidents', time='began_utc')}, id",
+    "alerts": "SELECT fired_utc, resolved_utc, name, severity, data FROM alerts WHERE target IS ?1"
+    " AND fired_utc >= ?2 AND fired_utc < ?3 ORDER BY fired_utc, id",
 }
 _TIMES = {
-    "samples": "at_utc", "ticks": "at_utc", "events": "at_utc", "incidents": "began_utc", "hours": "began_utc",
+    "samples": "at_utc", "ticks": "at_utc", "events": "at_utc", "incidents": "began_utc", "alerts": "fired_utc",
+    "hours": "began_utc",
     "minutes": "began_utc",
 }  # fmt: skip
 _FOUND_BY = {"events": ("AND routine = 0", "AND routine = 1")}

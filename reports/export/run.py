@@ -178,8 +178,8 @@ class _Seen:
         self.rows = older.rows if older else 0
         self.first_utc = older.first_utc if older else math.inf
         self.last_utc = older.last_utc if older else -math.inf
-        self.is_open = False  # an incident goes on
-        self._ended = list(TABLES[table]).index("ended") if table == "incidents" else None
+        self.is_open = False  # an incident or an alert goes on
+        self._ended = list(TABLES[table]).index("ended") if "ended" in TABLES[table] else None
 
     def looking(self, read: Iterator[Columns]) -> Iterator[Columns]:
         for columns in read:

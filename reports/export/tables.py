@@ -51,6 +51,10 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
         "code": _S, "blame": _S, "blind_seconds": _R, "candles_missed": _C, "planned": _F, "sentence": _S,
         "advice": _S, "details": _S,
     },
+    "alerts": {
+        "timestamp": _T, "target": _S, "alert": _S, "severity": _S, "ended": _T, "duration_seconds": _R, "value": _R,
+        "threshold": _R, "repeated": _C, "message": _S, "details": _S,
+    },
     "ticks": {"timestamp": _T, "target": _S, "symbol": _S, "price": _R, "broker_time_seconds": _R},
 }  # fmt: skip
 
@@ -101,8 +105,10 @@ def _pages(
                 yield at, [target] * len(page), [*map(words.__getitem__, symbols)], prices, theirs
             case "events":
                 yield list(zip(*(_event(target, *row) for row in page), strict=True))
-            case _:
+            case "incidents":
                 yield list(zip(*(_incident(target, *row) for row in page), strict=True))
+            case _:
+                yield list(zip(*(_alert(target, *row) for row in page), strict=True))
 
 
 def _connections(store: StorePages, target: str, since_utc: float, until_utc: float) -> Page:
@@ -144,13 +150,27 @@ def _incident(
 ) -> tuple[Any, ...]:
     data = json.loads(details)
     return (
-        began, target, data.get("endpoint"), id_, ended, None if ended is None else ended - began, cause, code,
+        began, target, data.get("endpoint"), id_, ended, _between(began, ended), cause, code,
         data.get("blame"), data.get("blind_seconds", 0.0), data.get("candles_missed", 0), data.get("planned", False),
         _said(data), data.get("advice"), details,
     )  # fmt: skip
 
 
-def _said(data: Mapping[str, Any]) -> str | None:
+def _alert(
+    target: str | None, fired: float, ended: float | None, name: str, severity: str, details: str
+) -> tuple[Any, ...]:
+    data = json.loads(details)
+    return (
+        fired, target, name, severity, ended, _between(fired, ended), data.get("value"), data.get("threshold"),
+        data.get("repeated", 0), _said(data, "message"), details,
+    )  # fmt: skip
+
+
+def _between(began: float, ended: float | None) -> float | None:
+    return None if ended is None else ended - began
+
+
+def _said(data: Mapping[str, Any], name: str = "sentence") -> str | None:
     """It may quote a server: JSON can hold halves of characters, and no file can."""
-    sentence: str | None = data.get("sentence")
+    sentence: str | None = data.get(name)
     return sentence and sentence.encode("utf-8", "replace").decode()

@@ -13,7 +13,7 @@ import pytest
 
 from probe.api.export import COLUMNS, SEEDS, Rows, write_csv
 from probe.measure.plain import iso
-from probe.measure.records import Metric, Sample, Tick
+from probe.measure.records import Metric, Record, Sample, Tick
 from probe.model.errors import ConfigError
 from probe.store.pages import StorePages
 from probe.store.place import StoreError
@@ -22,12 +22,14 @@ from reports.export.run import Asked, export_lines, jobs
 from reports.export.tables import DAY, TABLES
 from tests.reports.export.exporting import LATER, Exporting
 from tests.store.making import (
+    ALERT,
     ATTEMPT,
     DISCONNECT,
     INCIDENT,
     MINUTE,
     NOON,
     NOTICE,
+    OWN_ALERT,
     SAMPLE,
     SAMPLE_OF_NO_ENDPOINT,
     STATE,
@@ -35,7 +37,20 @@ from tests.store.making import (
     TICK,
 )
 
-ALL = (STATE, ATTEMPT, SUCCESS, DISCONNECT, NOTICE, INCIDENT, SAMPLE, SAMPLE_OF_NO_ENDPOINT, TICK, MINUTE)
+ALL = (
+    STATE,
+    ATTEMPT,
+    SUCCESS,
+    DISCONNECT,
+    NOTICE,
+    INCIDENT,
+    ALERT,
+    OWN_ALERT,
+    SAMPLE,
+    SAMPLE_OF_NO_ENDPOINT,
+    TICK,
+    MINUTE,
+)
 OF_THE_DAY = "demo-2023-11-15.csv"
 
 
@@ -73,6 +88,14 @@ def test_every_record_is_a_row_of_its_table(exporting: Exporting) -> None:
         "2023-11-15T12:00:05.000Z", "", "stalled",
     )  # fmt: skip
     assert len(json.loads(incident["details"])["evidence"]) == 2
+    alerts = [
+        (each["timestamp"], each["target"], each["alert"], each["severity"], each["value"], each["message"])
+        for each in exporting.rows("alerts")
+    ]
+    assert alerts == [
+        ("2023-11-15T12:00:06.500Z", "", "high_memory", "info", "2.0", "much"),
+        ("2023-11-15T12:00:06.000Z", "demo", "connection_lost", "page", "1.0", "lost"),
+    ]
 
 
 def test_connections_are_the_rows_of_the_python_api(exporting: Exporting, tmp_path: Path) -> None:
@@ -123,13 +146,22 @@ def test_a_day_that_is_over_is_kept_and_one_that_is_not_is_written_anew(exportin
     assert [each.whole for each in exporting.manifest.files.values()] == [True, False]
 
 
-def test_an_incident_that_goes_on_is_looked_at_again(exporting: Exporting) -> None:
-    exporting.keep(INCIDENT)
-    exporting.run("incidents")
-    exporting.keep(replace(INCIDENT, ended_utc=NOON + 65))
-    exporting.run("incidents")
-    assert [each["duration_seconds"] for each in exporting.rows("incidents")] == ["60.0"]
-    assert exporting.run("incidents").kept == 1
+@pytest.mark.parametrize(
+    ("table", "begun", "over"),
+    [
+        ("incidents", INCIDENT, replace(INCIDENT, ended_utc=NOON + 65)),
+        ("alerts", ALERT, replace(ALERT, resolved_utc=NOON + 66)),
+    ],
+)
+def test_what_goes_on_is_looked_at_again(
+    exporting: Exporting, table: str, begun: Record, over: Record
+) -> None:
+    exporting.keep(begun)
+    exporting.run(table)
+    exporting.keep(over)
+    exporting.run(table)
+    assert [each["duration_seconds"] for each in exporting.rows(table)] == ["60.0"]
+    assert exporting.run(table).kept == 1
 
 
 def test_a_shorter_period_takes_nothing_from_a_file(exporting: Exporting) -> None:

@@ -5,6 +5,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const short = value => value >= 99.5 ? Math.round(value).toLocaleString("en") : String(Number(value.toPrecision(3)));
 
 function duration(seconds) {
+  if (seconds >= 7200) return `${short(seconds / 3600)} h`;
+  if (seconds >= 120) return `${short(seconds / 60)} min`;
   if (seconds < 0.001) return `${short(seconds * 1e6)} µs`;
   return seconds < 1 ? `${short(seconds * 1000)} ms` : `${short(seconds)} s`;
 }
@@ -60,7 +62,8 @@ for (const timed of document.querySelectorAll(".timed")) {
     const share = ((began + ended) / 2 - slots.since) / (slots.until - slots.since);
     cross.setAttribute("d", `M${(left + share * (1 - left - right)) * width} 0V${height}`);
     picture.append(cross);
-    const told = rows.map(([name, words, unit]) => [words, slots[name][chosen], unit])
+    const isWatched = slots.watched && slots.watched[chosen] > 0;
+    const told = !isWatched ? ["not watched"] : rows.map(([name, words, unit]) => [words, slots[name][chosen], unit])
       .filter(([, value, unit], place) => value || place === 0 || unit === "")
       .map(([words, value, unit]) => `${words} ${value === null ? NONE : unit === "s" ? duration(value) : short(value)}`);
     readout.textContent = [moment(began), ...told].join(" · ");

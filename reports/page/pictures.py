@@ -11,6 +11,7 @@ from reports.page.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Log, Plai
 from reports.words import count, duration, said
 
 LETTER = 6.4  # of the letters that are written in it
+LONGEST_NAME = 16  # in a picture; the legend has all of it
 BINS_PER_DECADE = 20
 T = TypeVar("T")
 SERIES = 6  # colours that can be told apart; see page.css
@@ -120,7 +121,13 @@ class Pictures:
                 at, top = x.at(value), TOP + 11 + 13 * (2 * series + row)
                 parts.append(
                     f'<path class="mark s{series}" d="M{at:.1f} {top:.1f}V{floor:.1f}"/>'
-                    + _text(at, top, f"{name} {mark} {duration(value)}", anchor=_anchor(at), small=True)
+                    + _text(
+                        at,
+                        top,
+                        f"{_cut(name, LONGEST_NAME)} {mark} {duration(value)}",
+                        anchor=_anchor(at),
+                        small=True,
+                    )
                 )
         return self._figure(
             title, about, "".join(parts), [(name, at, "Band") for at, name in enumerate(known)]
@@ -162,10 +169,8 @@ class Pictures:
         places = [(_across(time, begin), name) for begin, name in self.backdrop.stages]
         for (at, name), (end, _) in pairwise([*places, (WIDTH - RIGHT, "")]):
             yield f'<path class="stage" d="M{at:.1f} {TOP - 8}V{HEIGHT - BOTTOM}"/>'
-            letters = int((end - at) / LETTER)
-            shown = name if len(name) <= letters else name[: max(letters - 1, 0)] + "…"
-            if letters > 2:
-                yield _text(at + 3, TOP - 6, shown, small=True)
+            if (letters := int((end - at) / LETTER)) > 2:
+                yield _text(at + 3, TOP - 6, _cut(name, letters), small=True)
 
     def _figure(self, title: str, about: str, inner: str, legend: Sequence[tuple[str, int, str]]) -> str:
         number = self.numbers.next()
@@ -292,6 +297,10 @@ def _anchor(at: float, *, middle: str = "start") -> str:
     if at > WIDTH - (130 if middle == "start" else 20):
         return "end"
     return "start" if at < LEFT + 20 else middle
+
+
+def _cut(name: str, letters: int) -> str:
+    return name if len(name) <= letters else f"{name[: letters - 1]}…"
 
 
 def _border(place: int) -> float:

@@ -2,6 +2,7 @@
 
 import asyncio
 import struct
+import tempfile
 import zlib
 from collections import Counter
 from collections.abc import Iterator
@@ -12,12 +13,14 @@ from typing import Any
 
 from exporters import probing
 from exporters.status import routes
+from reports.diagnostics.html import write_html
 from tests.exporters.browser import Page, browser, page
 from tests.exporters.probed import Idle, watched
 from tests.exporters.still import Still, served, watched_for
 from tests.loadtests.paged import locust_page
 from tests.monitor.linked import place
 from tests.monitor.matrix import WEDNESDAY_NOON
+from tests.reports.diagnostics import pretend
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 LARGEST = 80_000  # bytes
@@ -51,6 +54,7 @@ async def take(name: str, one: Page, height: int) -> None:
 async def main(everything: Still) -> None:
     PICTURES.mkdir(exist_ok=True)
     with browser() as address:
+        await reports(address)
         async with served(routes(everything.watched)) as url:
             for name, width, height, dark in (("desktop", 1000, 560, False), ("phone", 360, 760, True)):
                 async with page(address) as one:
@@ -81,6 +85,21 @@ async def main(everything: Still) -> None:
                 await one.go(f"{url}/?tab=tradeprobe")
                 await asyncio.sleep(LOADED_FOR)
                 await take("load-web", one, 720)
+
+
+async def reports(address: str) -> None:
+    """A bad day of one target, and a month of some."""
+    made = {"day": pretend.report(pretend.bad_day()), "month": pretend.month(5)}
+    with tempfile.TemporaryDirectory() as folder:
+        for name, report in made.items():
+            file = Path(folder, f"{name}.html")
+            write_html(report, file)
+            for screen, width, height in (("desktop", 1000, 900), ("phone", 390, 760)):
+                dark = (screen == "phone") == (name == "day")
+                async with page(address) as one:
+                    await one.look(width=width, height=height, dark=dark)
+                    await one.go(file.as_uri())
+                    await take(f"report-{name}-{screen}", one, height)
 
 
 def in_few_colours(png: bytes) -> bytes:

@@ -4,6 +4,7 @@ import math
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 from probe.measure.health import Grade
@@ -75,6 +76,7 @@ _TOLD = {
 }
 
 
+@cache
 def histogram(median: float, values: int = 2000, *, spread: float = 0.4, seed: int = 1) -> Histogram:
     made, chance = Histogram(), random.Random(seed)
     made.add_all([median * math.exp(chance.gauss(0, spread)) for _ in range(values)])

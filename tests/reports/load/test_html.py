@@ -5,7 +5,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -22,40 +21,10 @@ from reports.load.html import WATERMARK, page, write_html
 from tests.exporters.browser import Page, browser, needs_chromium
 from tests.exporters.browser import page as tab
 from tests.load.made import STAGES, THRESHOLDS, plan, record
+from tests.reports.reading import Read
 
 HOSTILE = "<img src=http://elsewhere.example/x onerror=alert(1)>\x1b[2J\u202e\"'&]]>"
 PICTURES = 10
-
-
-class _Read(HTMLParser):
-    """Every element must be closed by its own end."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.tags: list[str] = []
-        self.attributes: list[tuple[str, str | None]] = []
-        self.words = ""
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in {"meta", "link"}:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.open and self.open[-1] != "style":
-            self.words += data + " "
 
 
 def hostile() -> RunRecord:
@@ -89,7 +58,7 @@ def invalid() -> str:
 
 
 def test_the_verdict_comes_first_and_then_what_was_found(valid: str) -> None:
-    words = " ".join(_Read(valid).words.split())
+    words = " ".join(Read(valid).words.split())
     parts = (
         "VALID, and 1 of 2 thresholds broken.",
         "response p99 < 250ms",
@@ -119,12 +88,12 @@ def test_a_threshold_that_was_not_measured_is_none_that_held() -> None:
     scenario = plan().scenario
     wanted = replace(THRESHOLDS[0], of="no such operation", text="response:other p99 < 1s")
     text = page(record(replace(plan(), scenario=replace(scenario, thresholds=(wanted, THRESHOLDS[1])))))
-    assert "VALID, and 1 of 2 thresholds not measured." in _Read(text).words
+    assert "VALID, and 1 of 2 thresholds not measured." in Read(text).words
     assert 'data-answer="unsure"' in text
 
 
 def test_an_invalid_run_says_so_in_every_picture_and_why(invalid: str) -> None:
-    words = " ".join(_Read(invalid).words.split())
+    words = " ".join(Read(invalid).words.split())
     assert words.index("INVALID: these figures are not the server's") < words.index("silent since second 45")
     pictures = re.findall(r'<svg class="picture".*?</svg>', invalid, re.DOTALL)
     assert len(pictures) == PICTURES
@@ -152,7 +121,7 @@ def test_the_stages_are_marked_in_every_picture_over_time(valid: str) -> None:
 
 def test_what_others_said_is_escaped_everywhere() -> None:
     text = page(hostile())
-    read = _Read(text)
+    read = Read(text)
     assert {"img", "script", "iframe", "object"}.isdisjoint(read.tags)
     assert [name for name, _ in read.attributes if name.startswith("on")] == []
     assert not {"\x1b", "\u202e"} & set(text)
@@ -179,7 +148,7 @@ def test_no_secret_is_in_it() -> None:
 def test_it_asks_nobody_for_anything(valid: str, invalid: str) -> None:
     for text in (valid, invalid):
         links = [
-            value for name, value in _Read(text).attributes if name in {"src", "href", "xlink:href", "action"}
+            value for name, value in Read(text).attributes if name in {"src", "href", "xlink:href", "action"}
         ]
         assert links == ["data:,"]
         assert not re.search(r"@import|url\(", text)
@@ -188,7 +157,7 @@ def test_it_asks_nobody_for_anything(valid: str, invalid: str) -> None:
 
 def test_nothing_measured_is_never_a_zero() -> None:
     text = page(RunRecord(plan()))
-    words = _Read(text).words
+    words = Read(text).words
     assert "INVALID" in words
     assert "Nothing was measured." in words
     assert not re.search(r"\b(nan|inf|None)\b", words)
@@ -210,7 +179,7 @@ def test_a_search_tells_what_held_and_every_level() -> None:
         broken = () if held else ("response p99 < 250ms",)
         search.judged(Judged(held=held, broken=broken, evidence=(HOSTILE,)))
     made.search = to_plain(search.result)
-    words = " ".join(_Read(page(made)).words.split())
+    words = " ".join(Read(page(made)).words.split())
     assert f"{search.result.highest_held:g} users held" in words
     assert f"At {search.result.lowest_broken:g} this broke: response p99 < 250ms." in words
     assert words.count("onerror=alert(1)") == 5

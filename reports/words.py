@@ -4,26 +4,26 @@ import re
 import unicodedata
 from html import escape
 
-from probe.cli.lines import safe
 from probe.logs import redact
 from probe.measure.histogram import Histogram
 
 NONE = "–"  # not measured; never a zero
 LONGEST_TEXT = 500
 _RIGHT_TO_LEFT = "\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\U00010800-\U00010fff\U0001e800-\U0001efff"
-_TURNED = re.compile(f"[{_RIGHT_TO_LEFT}](?:[^A-Za-z0-9]*[{_RIGHT_TO_LEFT}])*")
+_TURNED = re.compile(f"[{_RIGHT_TO_LEFT}](?:[^A-Za-z0-9]*[{_RIGHT_TO_LEFT}])?")
+_NO_ISOLATES = dict.fromkeys((0x2068, 0x2069))  # but ours
 _MOST_MARKS = 3  # on one letter; more would hide the lines around it
 _UNREADABLE = "\ufffd"
 
 
 def said(text: str) -> str:
     """What somebody else wrote, or may have, for a page: no secret, and nothing that moves, hides or runs."""
-    return escape(safe(redact(text)))
+    return escape(shown(text))
 
 
 def shown(text: str) -> str:
-    """The same for what shows the letters of all scripts, as pages do and terminals do not; who puts it there escapes it."""
-    text = redact(text)
+    """The same, not escaped yet. Letters of all scripts stay, as pages can show them, which terminals cannot."""
+    text = redact(text).translate(_NO_ISOLATES)
     if len(text) > LONGEST_TEXT:
         text = f"{text[:LONGEST_TEXT]}…"
     if text.isascii() and text.isprintable():
@@ -34,7 +34,7 @@ def shown(text: str) -> str:
         char = char if char.isprintable() and marks <= _MOST_MARKS else _UNREADABLE  # noqa: PLW2901 - the same, made readable
         if char != _UNREADABLE or kept[-1] != _UNREADABLE:
             kept.append(char)
-    # Between isolates (U+2068, U+2069) what is read from the right leaves its neighbours where they are.
+    # Between isolates what is read from the right leaves its neighbours where they are.
     return _TURNED.sub("\u2068\\g<0>\u2069", "".join(kept))
 
 

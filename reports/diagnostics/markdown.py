@@ -27,7 +27,8 @@ def markdown(report: Report) -> str:
 def _blocks(report: Report, targets: list[TargetReport]) -> Iterator[str]:
     alone = len(targets) == 1
     yield f"# {_plain(targets[0].verdict if alone else report.verdict)}"
-    yield f"tradeprobe connection report, {telling.period(report.since_utc, report.until_utc)}"
+    of = f" of {_plain(targets[0].target)}" if alone else ""
+    yield f"tradeprobe connection report{of}, {telling.period(report.since_utc, report.until_utc)}"
     if alone:
         yield _tiles(targets[0])
     if advice := telling.advice(targets):

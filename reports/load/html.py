@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 import probe
-from probe.cli.lines import safe, span
+from probe.cli.lines import span
 from probe.disk import write_result
 from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import CapacityResult
@@ -64,7 +64,7 @@ class _Page:
 
     def parts(self) -> Iterator[str]:
         scenario = self.plan.scenario
-        title = f"Load test {safe(scenario.name)}: {self.verdict.word}"
+        title = f"Load test {scenario.name}: {self.verdict.word}"
         yield _parts().opening(title, style(__package__), _CONTENT)
         unsure = not self.verdict.is_valid or any(each.holds is None for each in self.thresholds)
         answer = "unsure" if unsure else "no" if self.broken else "yes"

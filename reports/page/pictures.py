@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from probe.measure.histogram import Histogram
 from reports.page.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Log, Plain, Time
-from reports.words import count, duration, said
+from reports.words import count, duration, said, shown
 
 LETTER = 6.4  # of the letters that are written in it
 LONGEST_NAME = 16  # in a picture; the legend has all of it
@@ -98,9 +98,9 @@ class Pictures:
         legend = [(each.name, each.series, type(each).__name__) for each in drawn_things]
         return self._figure(title, about, "".join(parts), legend)
 
-    def histograms(self, title: str, about: str, shown: Mapping[str, Histogram]) -> str:
+    def histograms(self, title: str, about: str, of: Mapping[str, Histogram]) -> str:
         """How the values of each are spread, on a logarithmic axis; the height is the share of all of them."""
-        known = {name: each for name, each in shown.items() if each.count}
+        known = {name: each for name, each in of.items() if each.count}
         if not known:
             return self._nothing(title, about)
         low = min(each.smallest for each in known.values())
@@ -124,7 +124,7 @@ class Pictures:
                     + _text(
                         at,
                         top,
-                        f"{_cut(name, LONGEST_NAME)} {mark} {duration(value)}",
+                        f"{_cut(shown(name), LONGEST_NAME)} {mark} {duration(value)}",
                         anchor=_anchor(at),
                         small=True,
                     )
@@ -170,7 +170,7 @@ class Pictures:
         for (at, name), (end, _) in pairwise([*places, (WIDTH - RIGHT, "")]):
             yield f'<path class="stage" d="M{at:.1f} {TOP - 8}V{HEIGHT - BOTTOM}"/>'
             if (letters := int((end - at) / LETTER)) > 2:
-                yield _text(at + 3, TOP - 6, _cut(name, letters), small=True)
+                yield _text(at + 3, TOP - 6, _cut(shown(name), letters), small=True)
 
     def _figure(self, title: str, about: str, inner: str, legend: Sequence[tuple[str, int, str]]) -> str:
         number = self.numbers.next()

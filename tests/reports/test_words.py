@@ -17,6 +17,11 @@ def test_letters_of_all_scripts_stay_and_turn_nothing_around() -> None:
     assert shown("חשבון ראשון: 12 ms") == "\u2068חשבון ראשון\u2069: 12 ms"
 
 
+def test_what_was_shown_stays_as_it_is() -> None:
+    for text in ("demo-eu", "חשבון ראשון: 12 ms", "\u2068a\u2069\x1b", "w" * 600, "ח" * 600):
+        assert shown(shown(text)) == shown(text)
+
+
 def test_nothing_hides_piles_up_or_moves() -> None:
     assert shown("a\x1b[2J\u202eb\u2066\u200bc\n") == "a�[2J�b�c�"
     assert shown("z" + "\u0335" * 40) == "z" + "\u0335" * 3 + "�"

@@ -18,3 +18,4 @@ class Table:
     heads: Sequence[str]  # the first is of what names a row
     rows: Sequence[Sequence[Cell]]
     kind: str = ""  # "words": most of it is text
+    note: str = ""  # what is said below it

@@ -53,6 +53,8 @@ def page(report: Report) -> str:
             tables=tables,
             telling=telling,
             sections=sections,
+            alone=len(sections) == 1,
+            head="h2" if len(sections) == 1 else "h3",
             answer="no" if "bad" in tones else "yes" if tones == {"good"} else "unsure",
             advice=telling.advice(targets),
             anchors={each.target: telling.anchor(number) for number, each in enumerate(targets)},

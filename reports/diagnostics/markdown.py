@@ -40,8 +40,8 @@ def _blocks(report: Report, targets: list[TargetReport]) -> Iterator[str]:
         yield from _target(each, targets=len(targets))
     if report.own_alerts or report.notices:
         yield "## The monitor itself"
-        yield from _table(tables.alerts(report.own_alerts), of=len(report.own_alerts), what="alerts")
-        yield from _table(tables.notices(report), of=len(report.notices), what="notices")
+        yield from _table(tables.alerts(report.own_alerts))
+        yield from _table(tables.notices(report))
     yield f"{telling.SMALL_PRINT} Made {telling.moment(report.made_utc)} UTC by tradeprobe {probe.__version__}."
 
 
@@ -53,8 +53,7 @@ def _target(target: TargetReport, *, targets: int) -> Iterator[str]:
     yield from _table(tables.causes(target))
     yield "### Health"
     yield _plain(telling.arithmetic(target))
-    told = tables.incidents(telling.gravest(target.incidents, targets=targets))
-    yield from _table(told, of=len(target.incidents), what="incidents")
+    yield from _table(tables.incidents(target, targets=targets))
     if target.sums.observed:
         yield from _table(tables.latency(target))
     yield from _table(tables.regions(target))
@@ -62,7 +61,7 @@ def _target(target: TargetReport, *, targets: int) -> Iterator[str]:
     if target.connecting.attempts:
         yield from _table(tables.connecting(target))
         yield _plain(telling.connected(target))
-    yield from _table(tables.alerts(target.alerts), of=len(target.alerts), what="alerts")
+    yield from _table(tables.alerts(target.alerts))
     yield "### How far to trust this"
     yield _plain(telling.trust(target))
     if target.trust.remarks:
@@ -81,15 +80,15 @@ def _tiles(target: TargetReport) -> str:
     )
 
 
-def _table(table: Table, *, head: str = "###", of: int = 0, what: str = "") -> Iterator[str]:
+def _table(table: Table, *, head: str = "###") -> Iterator[str]:
     if not table.rows:
         return
     yield f"{head} {table.caption}"
     aligned = ["---", *("---" if table.kind else "---:" for _ in table.heads[1:])]
     rows = (map(_cell, row) for row in table.rows)
     yield "\n".join(map(_row, (table.heads, aligned, *rows)))
-    if more := telling.more(len(table.rows), of, what):
-        yield more
+    if table.note:
+        yield _plain(table.note)
 
 
 def _row(cells: Iterable[str]) -> str:

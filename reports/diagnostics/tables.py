@@ -6,9 +6,21 @@ from collections.abc import Iterator, Sequence
 from probe.cli.lines import percent, span
 from probe.measure.health import Grade
 from probe.measure.histogram import Histogram
-from probe.measure.records import Alert, Incident, Severity
+from probe.measure.records import Alert, Severity
 from reports.diagnostics.facts import Report, TargetReport
-from reports.diagnostics.telling import CAUSES, SIDES, anchor, figures_of, lasted, moment, named, tone
+from reports.diagnostics.telling import (
+    CAUSES,
+    SIDES,
+    anchor,
+    below_incidents,
+    figures_of,
+    gravest,
+    lasted,
+    moment,
+    more,
+    named,
+    tone,
+)
 from reports.tables import Cell, Table
 from reports.words import NONE, duration
 
@@ -75,6 +87,7 @@ def budget_cell(target: TargetReport) -> Cell:
 def overview(targets: Sequence[TargetReport]) -> Table:
     return Table(
         caption="All targets, worst first",
+        note="The worst is the one with the least left of its error budget.",
         heads=("target", "availability", "budget left", "health", "blind", "longest", "incidents", "watched"),
         rows=[
             (
@@ -110,14 +123,17 @@ def causes(target: TargetReport) -> Table:
     )
 
 
-def incidents(told: Sequence[Incident]) -> Table:
+def incidents(target: TargetReport, *, targets: int) -> Table:
+    told = gravest(target.incidents, targets=targets)
     return Table(
         caption="Incidents",
-        heads=("began (UTC)", "lasted", "what was wrong", "what happened", "more"),
+        note=below_incidents(len(told), len(target.incidents)),
+        heads=("began (UTC)", "lasted", "code", "what was wrong", "what happened", "more"),
         rows=[
             (
                 _moment(each.began_utc),
                 Cell("goes on") if each.ended_utc is None else _time(lasted(each)),
+                Cell(each.code),
                 Cell(CAUSES[each.cause]),
                 Cell(each.sentence),
                 Cell(figures_of(each)),
@@ -146,7 +162,9 @@ def latency(target: TargetReport) -> Table:
 
 def regions(target: TargetReport) -> Table:
     return Table(
-        caption="Regions",
+        caption="Regions compared",
+        note="Pings are of the time in which the session was held there; attempts are all that were made there, also only to measure."
+        + more(MOST_ROWS, len(target.regions), "--what events --csv DIR"),
         heads=("region", "used for", "of that bad", "ping p50", "p99", "connect p50", "p99", "attempts", "failed"),
         rows=[
             (
@@ -162,6 +180,8 @@ def regions(target: TargetReport) -> Table:
 def symbols(target: TargetReport) -> Table:
     return Table(
         caption="Prices by symbol",
+        note="Of the prices that are still kept, from the first to the last."
+        + more(MOST_ROWS, len(target.symbols), "--what ticks --csv DIR"),
         heads=("symbol", "prices", "gap p50", "p99", "longest", "repeated", "out of order", "first (UTC)", "last (UTC)"),
         rows=[
             (
@@ -203,6 +223,7 @@ def alerts(told: Sequence[Alert]) -> Table:
     """The newest first."""
     return Table(
         caption="Alerts",
+        note=more(MOST_ROWS, len(told), "--jsonl FILE"),
         heads=("alert", "severity", "fired (UTC)", "lasted", "what it said"),
         rows=[
             (
@@ -221,6 +242,7 @@ def alerts(told: Sequence[Alert]) -> Table:
 def notices(report: Report) -> Table:
     return Table(
         caption="What the monitor said about itself",
+        note=more(MOST_ROWS, len(report.notices), "--what events --csv DIR"),
         heads=("code", "times", "last (UTC)", "what it said"),
         rows=[
             (Cell(each.code), _number(each.times), _moment(each.last_utc), Cell(each.sentence))

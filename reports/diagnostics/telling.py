@@ -201,6 +201,12 @@ def trust(target: TargetReport) -> str:
     )
 
 
-def more(shown: int, of: int, what: str) -> str:
+def more(shown: int, of: int, options: str) -> str:
     """What is not shown, and where it is."""
-    return "" if of <= shown else f"And {of - shown:,} more: probe export --what {what} has them all."
+    return "" if of <= shown else f" And {of - shown:,} more: probe export {options} has them all."
+
+
+def below_incidents(shown: int, of: int) -> str:
+    gravest = "These are the gravest." if shown < of else ""
+    rest = more(shown, of, "--what incidents --csv DIR")
+    return f"{gravest}{rest} probe explain CODE says more about one.".strip()

@@ -8,12 +8,13 @@ from typing import TypeVar
 
 from probe.measure.histogram import Histogram
 from reports.page.axes import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Log, Plain, Time
-from reports.words import count, duration, said, shown
+from reports.words import count, duration, quantile, said, shown
 
 LETTER = 6.4  # of the letters that are written in it
 LONGEST_NAME = 16  # in a picture; the legend has all of it
 BINS_PER_DECADE = 20
 T = TypeVar("T")
+_TOLD = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 SERIES = 6  # colours that can be told apart; see page.css
 
 
@@ -98,9 +99,9 @@ class Pictures:
         legend = [(each.name, each.series, type(each).__name__) for each in drawn_things]
         return self._figure(title, about, "".join(parts), legend)
 
-    def histograms(self, title: str, about: str, of: Mapping[str, Histogram]) -> str:
+    def histograms(self, title: str, about: str, spread: Mapping[str, Histogram]) -> str:
         """How the values of each are spread, on a logarithmic axis; the height is the share of all of them."""
-        known = {name: each for name, each in of.items() if each.count}
+        known = {name: each for name, each in spread.items() if each.count}
         if not known:
             return self._nothing(title, about)
         low = min(each.smallest for each in known.values())
@@ -115,7 +116,9 @@ class Pictures:
                 steps += [(x.at(_border(place)), height), (x.at(_border(place + 1)), height)]
             floor = y.at(0.0)
             path = _joined([(steps[0][0], floor), *steps, (steps[-1][0], floor)])
-            parts.append(f'<path class="heap s{series}" d="{path}"/>')
+            shares = ", ".join(f"{mark} {quantile(known[name], of)}" for mark, of in _TOLD.items())
+            told = f"{said(name)}: {known[name].count:,} values, {shares}"
+            parts.append(f'<path class="heap s{series}" d="{path}"><title>{told}</title></path>')
             for row, (mark, share) in enumerate((("p50", 0.5), ("p99", 0.99))):
                 value = known[name].quantile(share) or 0.0
                 at, top = x.at(value), TOP + 11 + 13 * (2 * series + row)

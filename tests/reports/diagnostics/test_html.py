@@ -19,6 +19,7 @@ from probe.session.transcript import Line
 from reports.diagnostics.facts import Report
 from reports.diagnostics.html import page, write_html
 from reports.diagnostics.telling import arithmetic
+from reports.export.tables import TABLES
 from tests.reports.diagnostics import pretend
 from tests.reports.reading import Read
 
@@ -109,6 +110,7 @@ def test_every_picture_says_in_words_what_it_shows() -> None:
     pictures = re.findall(r'<svg class="picture".*?</svg>', text, re.DOTALL)
     assert len(pictures) == 3 * 5
     assert [each for each in pictures if not re.search(r"<title id=.*<desc id=[^<]{20,}</desc>", each)] == []
+    assert text.count(">UTC</text>") == 3 * 2
     ids = re.findall(r'\bid="([\w-]+)"', text)
     assert len(ids) == len(set(ids))
     assert len(re.findall(r'<svg class="strip" [^>]*aria-label="[^"]{20,}"', text)) == 3
@@ -151,8 +153,11 @@ def test_thousands_of_incidents_are_counted_and_the_gravest_shown() -> None:
     assert "and it goes on: login refused" in told
     assert "for 1 min 40 s" in told
     assert "for 1.0 s" not in told
-    assert "And 2,976 more: probe export --what incidents has them all." in told
-    assert "probe export --what alerts has them all." in told
+    assert (
+        "These are the gravest. And 2,976 more: probe export --what incidents --csv DIR has them all." in told
+    )
+    assert "And 2,976 more: probe export --jsonl FILE has them all." in told
+    assert set(re.findall(r"--what (\w+)", told)) <= set(TABLES)
 
 
 @pytest.mark.parametrize(

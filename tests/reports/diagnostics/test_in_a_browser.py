@@ -53,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("several", SEVERAL),
         ("hostile", pretend.said_by_a_server()),
         ("names", LONG_NAMES),
+        ("nothing", pretend.report(pretend.nothing())),
     ):
         (made / f"{name}.html").write_text(page(report), "utf-8")
     return made
@@ -159,8 +160,9 @@ def test_it_fits_a_phone_and_a_sheet_of_paper(devtools: str, folder: Path, name:
 @pytest.mark.parametrize("dark", [False, True], ids=["by day", "by night"])
 def test_axe_finds_nothing_that_keeps_people_out(devtools: str, folder: Path, dark: bool) -> None:
     async def look() -> None:
-        async with opened(devtools, folder / "several.html", dark=dark) as one:
-            await one.evaluate(AXE.read_text("utf-8") + "; true")
-            assert await one.evaluate(VIOLATIONS) == []
+        for name in ("several", "nothing"):
+            async with opened(devtools, folder / f"{name}.html", dark=dark) as one:
+                await one.evaluate(AXE.read_text("utf-8") + "; true")
+                assert await one.evaluate(VIOLATIONS) == []
 
     asyncio.run(look())

@@ -17,7 +17,7 @@ HEADINGS = (
     "Health",
     "Incidents",
     "Latency by side",
-    "Regions",
+    "Regions compared",
     "Prices by symbol",
     "Steps of connecting",
     "Alerts",
@@ -58,7 +58,7 @@ def test_it_says_what_the_page_says() -> None:
     assert text.startswith(f"# {made.verdict}\n")
     assert [each for each in HEADINGS if f"### {each}\n" not in text] == []
     assert "## What to do, in order\n\n1. " in text
-    assert "| 3 Nov 2026 22:24:00 | goes on | login refused or not answered |" in text
+    assert "| 3 Nov 2026 22:24:00 | goes on | auth.session-expired | login refused or not answered |" in text
     assert kinds(parsed(text)) == OURS
     assert text.count(made.verdict) == 1
 
@@ -66,7 +66,7 @@ def test_it_says_what_the_page_says() -> None:
 def test_several_targets_begin_with_an_overview() -> None:
     text = markdown(pretend.month(3))
     assert text.index("## All targets, worst first") < text.index("## account-02")
-    assert "And 15 more: probe export --what incidents has them all." in text
+    assert "And 15 more: probe export --what incidents --csv DIR has them all." in text
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Diagnostics reports and tables from stored measurements will live here. Nothing is built here yet."""
+"""What was measured, as something people read and other programs take: pages, tables, JSON, Markdown."""

@@ -20,6 +20,7 @@ BRIDGES = {
     "report_forms": "reports.diagnostics.views:FORMS",
     "report_html": "reports.diagnostics.views:write_html",
     "report_json": "reports.diagnostics.views:write_json",
+    "report_lines": "reports.diagnostics.terminal:lines_of",
     "report_markdown": "reports.diagnostics.views:write_markdown",
     "report_of": "reports.diagnostics.report:report_of",
     "report_shared": "reports.diagnostics.views:write_shared",

@@ -1,7 +1,6 @@
 """`probe report`: what the monitor has kept of its targets, as something people read, send and keep."""
 
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +15,9 @@ from probe.model.errors import ConfigError
 
 if TYPE_CHECKING:
     from probe.store.pages import StorePages
-    from reports.diagnostics.facts import Report, TargetReport
 
 NO_DATA = 4
 USUAL_PERIOD = "7d"
-MOST_ADVICE = 3  # of each target, on the terminal
 
 
 @click.command(
@@ -99,7 +96,7 @@ def report(
             return NO_DATA
         if since is None:
             since_utc = began
-        made: Report = bridge("report_of")(
+        made = bridge("report_of")(
             pages,
             names,
             since_utc,
@@ -107,7 +104,9 @@ def report(
             now_utc=now_utc,
             objectives={name: each.objective for name, each in settings.targets.items()},
         )
-    click.echo("\n".join(_told(made)), err=any(each.path.startswith("/dev/") for each in wanted))
+    click.echo(
+        "\n".join(bridge("report_lines")(made)), err=any(each.path.startswith("/dev/") for each in wanted)
+    )
     code = 0
     for each, problem in write_all(made, wanted):
         if problem is not None:
@@ -124,41 +123,3 @@ def _nothing(pages: "StorePages") -> str:
         return "nothing was kept yet: let `probe monitor TARGET` run."
     first, last = (f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in kept)
     return f"nothing was kept in this period; there is something from {first} to {last} UTC: name it with --since and --until."
-
-
-def _told(report: "Report") -> Iterator[str]:
-    from probe.cli.lines import safe
-
-    began, ended = (
-        f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in (report.since_utc, report.until_utc)
-    )
-    yield f"{began} to {ended} UTC"
-    yield click.style(safe(report.verdict), bold=True)
-    for each in report.targets:
-        yield ""
-        yield from map(safe, _target(each, is_alone=len(report.targets) == 1))
-
-
-def _target(target: "TargetReport", *, is_alone: bool) -> Iterator[str]:
-    from probe.cli.lines import counted, percent, span
-
-    sums, budget, health = target.sums, target.budget, target.health
-    yield target.target if is_alone else f"{target.target}: {target.verdict}"
-    if sums.availability is not None:
-        yield (
-            f"  available    {percent(sums.availability)} of {span(sums.observed)} watched; the objective of {budget.objective * 100:g} % "
-            f"allows {span(budget.allowed_seconds)} of bad time, and {span(budget.spent_seconds)} were"
-        )
-        yield (
-            f"  blind        {span(sums.blind)} of {span(sums.open)} of open market, at longest {span(sums.longest_blind)}"
-        )
-        mean = (
-            "not judged" if health.mean is None else f"{health.mean:.1f} of 100 ({health.mean_grade.value})"
-        )
-        lost = ", ".join(f"{part} {points:.1f}" for part, points in health.lost.items() if points >= 0.05)
-        yield f"  health       {mean}{f'; lost by {lost}' if lost else ''}"
-        yield f"  incidents    {len(target.incidents)}; {counted(target.connecting.disconnects, 'disconnect')}"
-    for place, each in enumerate(target.advice[:MOST_ADVICE]):
-        yield f"  {'' if place else 'to do':<12} {each}"
-    for place, each in enumerate(target.trust.remarks):
-        yield f"  {'' if place else 'but':<12} {each}"

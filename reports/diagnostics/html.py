@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from importlib.resources import files
-from pathlib import Path
 
 from markupsafe import Markup
 
 import probe
-from probe.disk import write_result
 from reports.diagnostics import tables, telling
 from reports.diagnostics.facts import Report, Side, TargetReport
 from reports.diagnostics.timeline import HIGH, LONG, Timeline
@@ -24,14 +22,6 @@ from reports.tables import Cell, Table
 from reports.words import quantile
 
 MOST_SLOTS = 4800  # of all targets together: a page of ten of them stays under 2 MB
-
-
-def write_html(report: Report, path: Path) -> None:
-    """
-    Raises:
-        OSError: the file cannot be written; what stood there before still does.
-    """
-    write_result(path, page(report).encode())
 
 
 def page(report: Report) -> str:

@@ -54,6 +54,8 @@ def _target(target: TargetReport, *, targets: int) -> Iterator[str]:
     yield "### Health"
     yield _plain(telling.arithmetic(target))
     yield from _table(tables.incidents(target, targets=targets))
+    if target.blamed:
+        yield _plain(telling.whose(target))
     if target.sums.observed:
         yield from _table(tables.latency(target))
     yield from _table(tables.regions(target))

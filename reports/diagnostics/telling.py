@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from probe.cli.lines import counted, likely, percent, span
 from probe.measure.health import CAP, Grade
 from probe.measure.records import Cause, Incident, Metric
+from probe.model.failures import Blame
 from reports.diagnostics.facts import Side, TargetReport
 from reports.words import count, duration
 
@@ -138,6 +139,15 @@ def gravest(incidents: Sequence[Incident], *, targets: int) -> list[Incident]:
 
     most = min(max(MOST_INCIDENTS // targets, FEWEST_OF_ONE), MOST_OF_ONE)
     return sorted(sorted(incidents, key=gravity, reverse=True)[:most], key=lambda each: each.began_utc)
+
+
+def whose(target: TargetReport) -> str:
+    told = [
+        f"{'not known' if blame is Blame.UNKNOWN else blame.value} for {span(seconds)}"
+        for blame, seconds in target.blamed.items()
+        if seconds
+    ]
+    return f"Whose fault it likely was: {', '.join(told)}." if told else ""
 
 
 def lasted(incident: Incident) -> float:

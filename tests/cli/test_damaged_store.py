@@ -130,7 +130,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         overwritten(0, b"Dear diary,\n" * 10),
         "cannot be read (file is not a database). ",
     ),
-    "a page of zeros in a table": (page_of("samples", bytes(PAGE)), MALFORMED),
+    "a page of zeros in a table": (page_of("ticks", bytes(PAGE)), MALFORMED),
     "a page of noise in an index": (page_of("events_by_age", random.Random(1).randbytes(PAGE)), MALFORMED),
     "a flipped bit in a histogram": (
         sql("UPDATE minutes SET histograms = flipped(histograms) WHERE id = 7"),

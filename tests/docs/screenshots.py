@@ -13,7 +13,7 @@ from typing import Any
 
 from exporters import probing
 from exporters.status import routes
-from reports.diagnostics.html import write_html
+from reports.diagnostics.views import write_html
 from tests.exporters.browser import Page, browser, page
 from tests.exporters.probed import Idle, watched
 from tests.exporters.still import Still, served, watched_for

@@ -9,6 +9,7 @@ from typing import Any
 
 from probe.measure.health import Grade
 from probe.measure.histogram import Histogram
+from probe.measure.periods import COUNTED
 from probe.measure.records import Alert, Cause, Incident, Metric, Severity
 from probe.model.events import Phase
 from probe.model.failures import Blame
@@ -189,6 +190,8 @@ def target(
             else {"availability": lost * 0.6, "freshness": lost * 0.25, "cap": lost * 0.15},
         ),
         incidents=tuple(sorted(incidents, key=lambda each: each.began_utc)),
+        blamed={each.blame: 60.0 for each in incidents},
+        counts=dict.fromkeys(COUNTED, 7),
         latency=(
             Latency(metric=Metric.LOOP_LAG, side=Side.OWN, histogram=histogram(0.0009, seed=seed)),
             Latency(
@@ -240,7 +243,7 @@ def target(
                 PhaseFigures(
                     phase=phase,
                     seconds=histogram(median, 14, seed=place),
-                    failures=2 if phase is Phase.CONNECTING else 0,
+                    ended=2 if phase is Phase.CONNECTING else 0,
                 )
                 for place, (phase, median) in enumerate(_PHASES)
             ),
@@ -373,6 +376,8 @@ def nothing(name: str = "demo", *, slots: bool = True) -> TargetReport:
             lost={},
         ),
         incidents=(),
+        blamed={},
+        counts=dict.fromkeys(COUNTED, 0),
         latency=(Latency(metric=Metric.WS_RTT, side=Side.NETWORK, histogram=none),),
         regions=(),
         symbols=(),

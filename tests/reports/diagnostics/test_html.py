@@ -17,8 +17,9 @@ from probe.measure.records import Cause
 from probe.model.credentials import Secret
 from probe.session.transcript import Line
 from reports.diagnostics.facts import Report
-from reports.diagnostics.html import page, write_html
+from reports.diagnostics.html import page
 from reports.diagnostics.telling import arithmetic
+from reports.diagnostics.views import write_html
 from reports.export.tables import TABLES
 from tests.reports.diagnostics import pretend
 from tests.reports.reading import Read

@@ -102,5 +102,5 @@ def _cell(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    called = _CALLS.sub(rf"\g<0>{_ZERO_WIDTH_SPACE}", shown(text))
+    called = _CALLS.sub(rf"\g<0>{_ZERO_WIDTH_SPACE}", shown(text).strip())
     return _NUMBERED.sub(r"\1\\", _MARKUP.sub(r"\\\g<0>", called))

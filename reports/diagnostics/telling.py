@@ -66,7 +66,7 @@ def worst_first(targets: Iterable[TargetReport]) -> list[TargetReport]:
 
 
 def tone(target: TargetReport) -> str:
-    """Good, bad, or warn: nobody can say, or part of the period was not observed."""
+    """Good, bad, or warn: it is fair, or nobody can say."""
     if target.sums.availability is None:
         return "warn"
     left = target.budget.left

@@ -7,6 +7,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
+from probe.cli.lines import span
 from probe.measure.records import Cause
 from reports.diagnostics.coarse import coarser
 from reports.diagnostics.facts import Slot, TargetReport
@@ -34,7 +35,11 @@ class Timeline:
     """Of at most so many slots."""
 
     def __init__(self, target: TargetReport, number: int, time: Utc, numbers: Numbers, *, most: int) -> None:
-        self.slots, self.number, self.time = coarser(target.timeline, most), number, time
+        self.number, self.time = number, time
+        self.slots = [each for each in coarser(target.timeline, most) if each.seconds > 0]
+        longest = max((each.seconds for each in target.timeline), default=0.0)
+        worst = f" Each piece is {span(self.slot_seconds)} and shows the worst {span(longest)} of it."
+        self.worst = worst if self.slot_seconds > longest else ""
         self.pictures = Pictures(backdrop=Backdrop(time=time), numbers=numbers)
 
     @property
@@ -107,7 +112,7 @@ class Timeline:
             if any(map(pair, self.slots))
         ]
         about = "Each band reaches from p50 to p95. What answers take longer than pings is the broker's time."
-        drawn = self.pictures.over_time("Round trips", about, bands=bands, in_seconds=True)
+        drawn = self.pictures.over_time("Round trips", f"{about}{self.worst}", bands=bands, in_seconds=True)
         return self.timed(drawn, "ping", "ping95", "answer", "answer95")
 
     def timed(self, drawn: str, *rows: str) -> Markup:

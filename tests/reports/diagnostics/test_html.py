@@ -26,6 +26,7 @@ from tests.reports.reading import Read
 
 MOST_BYTES = 2_000_000
 DAY = pretend.report(pretend.bad_day())
+_EMPTY = replace(pretend.nothing().timeline[0], seconds=0.0)
 LONG_MESSAGE = '[["EURUSD_otc",1793498400.123,1.08412],["GBPUSD_otc",1793498400.371,1.26123]]'.ljust(256, '"')
 
 
@@ -78,7 +79,7 @@ def test_several_targets_begin_with_an_overview_the_worst_first() -> None:
     )
     text = page(made)
     assert re.findall(r"<h2>(.*?)</h2>", text) == ["worst", "asleep", "calm"]
-    links = re.findall(r'<th scope=row><a href="#(.*?)">(.*?)</a>', text)
+    links = re.findall(r'<th scope="row"><a href="#(.*?)">(.*?)</a>', text)
     assert links == [("target-1", "worst"), ("target-2", "asleep"), ("target-3", "calm")]
     assert re.findall(r'<article id="(.*?)"', text) == ["target-1", "target-2", "target-3"]
     assert words(text).index("All targets, worst first") < words(text).index("Good, bad and not watched")
@@ -168,9 +169,10 @@ def test_thousands_of_incidents_are_counted_and_the_gravest_shown() -> None:
         pretend.report(pretend.nothing()),
         pretend.report(pretend.nothing(slots=False)),
         pretend.report(pretend.target(seconds=60.0, step=60.0)),
+        pretend.report(replace(pretend.nothing(), timeline=(_EMPTY,))),
         pretend.report(pretend.nothing("one"), pretend.nothing("two", slots=False)),
     ],
-    ids=["no target", "nothing", "no slot", "one slot", "two without anything"],
+    ids=["no target", "nothing", "no slot", "one slot", "a slot without length", "two without anything"],
 )
 def test_what_was_not_measured_is_never_a_zero(made: Report) -> None:
     told = words(page(made))

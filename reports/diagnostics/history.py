@@ -138,7 +138,9 @@ def _events(
                 continue
             tries.append(_try(data, failure))
             region = tries[-1].region
-            if tries[-1].is_held and (not stays or stays[-1].region != region):
+            # Failures are kept for longer than successes, and alone would tell of a place where nothing was held.
+            is_held = tries[-1].is_held and failure is None
+            if is_held and (not stays or stays[-1].region != region):
                 stays.append(Stay(at, region))
     return stays, tries, planned
 

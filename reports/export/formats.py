@@ -39,7 +39,13 @@ def time_cell(value: float | None) -> str | None:
 
 @lru_cache(10_000)
 def _minute(number: int) -> str:
-    return iso(number * 60.0).removesuffix("00.000Z")
+    day, minute = divmod(number, 1440)
+    return f"{_day(day)}{minute // 60:02}:{minute % 60:02}:"
+
+
+@lru_cache(1_000)
+def _day(number: int) -> str:
+    return iso(number * 86_400.0).removesuffix("00:00:00.000Z")
 
 
 def _flag(value: bool | None) -> str | None:  # noqa: FBT001 - it is the value

@@ -27,10 +27,8 @@ class Kind(Enum):
     FLAG = "flag"
 
 
-_NUMBER: frozenset[type] = frozenset({float, int, NoneType})
-_HOLDS: Mapping[Kind, frozenset[type]] = {
-    Kind.TIME: _NUMBER, Kind.TEXT: frozenset({str, NoneType}), Kind.REAL: _NUMBER,
-    Kind.COUNT: frozenset({int, NoneType}), Kind.FLAG: frozenset({bool, NoneType}),
+_NUMBERS: Mapping[Kind, frozenset[type]] = {  # a text that is none is noticed where it is written
+    Kind.REAL: frozenset({float, int, NoneType}), Kind.COUNT: frozenset({int, NoneType}),
 }  # fmt: skip
 _T, _S, _R, _C, _F = Kind.TIME, Kind.TEXT, Kind.REAL, Kind.COUNT, Kind.FLAG
 
@@ -72,12 +70,13 @@ def pages(
     """Some rows at a time, oldest first.
 
     Raises:
-        TypeError: the store takes anything anywhere, and something else stands there.
+        TypeError: the store takes anything anywhere, and something else stands where a number should.
     """
+    kinds = [(name, _NUMBERS.get(kind)) for name, kind in TABLES[table].items()]
     for columns in _pages(store, table, target, since_utc, until_utc):
-        for (name, kind), values in zip(TABLES[table].items(), columns, strict=True):
-            if not _HOLDS[kind].issuperset(map(type, values)):
-                strange = next(each for each in values if type(each) not in _HOLDS[kind])
+        for (name, numbers), values in zip(kinds, columns, strict=True):
+            if numbers and not numbers.issuperset(map(type, values)):
+                strange = next(each for each in values if type(each) not in numbers)
                 raise TypeError(f"{name} in {table} is {strange!r}")
         yield columns
 

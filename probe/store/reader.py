@@ -1,7 +1,7 @@
 """What a store holds, as the records that were written; beside a running writer, or of a copy."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -18,7 +18,7 @@ from probe.measure.records import (
     Tick,
 )
 from probe.store.place import StoreError, beside, refuse_what_is_no_file
-from probe.store.rows import HOUR, PERIOD_COLUMNS, SUMS, as_period, from_json
+from probe.store.rows import EVERY, HOUR, PERIOD_COLUMNS, SUMS, as_period, from_json
 from probe.store.schema import connect, version_of
 from probe.store.troubles import NONSENSE, unreadable
 
@@ -59,18 +59,23 @@ class StoreReader:
         return [name for (name,) in self._rows("SELECT name FROM targets ORDER BY name")]
 
     def periods(
-        self, target: str, since_utc: float, until_utc: float, step: Step | None = None
+        self,
+        target: str,
+        since_utc: float,
+        until_utc: float,
+        step: Step | None = None,
+        only: Collection[Metric] = EVERY,
     ) -> list[Period]:
-        """Without a step: minutes as far back as there are any, hours before."""
+        """Without a step: minutes as far back as there are any, hours before. `only`: whose histograms are unpacked, which is most of the work."""
         match step:
             case "minute":
-                return self._periods("minutes", target, since_utc, until_utc)
+                return self._periods("minutes", target, since_utc, until_utc, only)
             case "hour":
-                return self._periods("hours", target, since_utc, until_utc)
+                return self._periods("hours", target, since_utc, until_utc, only)
             case None:
                 border = self._first_whole_hour(target)
-                hours = self._periods("hours", target, since_utc, min(border, until_utc))
-                return hours + self._periods("minutes", target, max(border, since_utc), until_utc)
+                hours = self._periods("hours", target, since_utc, min(border, until_utc), only)
+                return hours + self._periods("minutes", target, max(border, since_utc), until_utc, only)
 
     def samples(
         self, target: str, since_utc: float, until_utc: float, metric: Metric | None = None
@@ -176,14 +181,16 @@ class StoreReader:
         except NONSENSE as problem:
             raise self.damaged(problem) from None
 
-    def _periods(self, table: str, target: str, since_utc: float, until_utc: float) -> list[Period]:
+    def _periods(
+        self, table: str, target: str, since_utc: float, until_utc: float, only: Collection[Metric]
+    ) -> list[Period]:
         words = dict[int | None, str | None](self._rows("SELECT id, word FROM words"))
         rows: Iterable[Any] = self._rows(
             f"SELECT {self._period_columns()} FROM {table} WHERE target = (SELECT id FROM targets WHERE name = ?)"  # noqa: S608
             " AND began_utc >= ? AND began_utc < ? ORDER BY began_utc",
             (target, since_utc, until_utc),
         )
-        return self._made(as_period(row, target, words) for row in rows)
+        return self._made(as_period(row, target, words, only) for row in rows)
 
     def _period_columns(self) -> str:
         """A file that an older version wrote lacks some."""

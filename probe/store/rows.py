@@ -57,6 +57,7 @@ _NULLABLE = (*(f"bad_{cause.value}" for cause in Cause), *(f"lost_{part}" for pa
 PERIOD_COLUMNS = ", ".join(("target", "began_utc", *SUMS, *_NULLABLE, "histograms"))
 PERIOD_ANEW = ", ".join(f"{name} = excluded.{name}" for name in PERIOD_COLUMNS.split(", "))
 PERIOD_PLACES = ", ".join("?" for _ in PERIOD_COLUMNS.split(","))
+EVERY = tuple(Metric)
 PACKED = struct.Struct("<HI")  # before each histogram: the metric's word, the number of bytes
 
 Event = StateChanged | Attempt | Disconnected | Notice
@@ -193,7 +194,7 @@ def code_of(event: Event) -> str | None:
 
 
 def histograms_in(
-    packed: bytes, words: Mapping[int | None, str | None], only: Collection[Metric] = tuple(Metric)
+    packed: bytes, words: Mapping[int | None, str | None], only: Collection[Metric] = EVERY
 ) -> dict[Metric, Histogram]:
     histograms, at = {}, 0
     while at < len(packed):
@@ -206,7 +207,9 @@ def histograms_in(
     return histograms
 
 
-def as_period(row: Iterable[Any], target: str, words: Mapping[int | None, str | None]) -> Period:
+def as_period(
+    row: Iterable[Any], target: str, words: Mapping[int | None, str | None], only: Collection[Metric] = EVERY
+) -> Period:
     _, began_utc, *numbers, packed = row
     parts = iter(numbers[len(SUMS) :])
     bad = zip(Cause, islice(parts, len(Cause)), strict=True)
@@ -216,7 +219,7 @@ def as_period(row: Iterable[Any], target: str, words: Mapping[int | None, str | 
         began_utc=began_utc,
         bad_seconds={cause: seconds for cause, seconds in bad if seconds is not None},
         lost={part: points for part, points in lost if points is not None},
-        histograms=histograms_in(packed, words),
+        histograms=histograms_in(packed, words, only),
         **dict(zip(SUMS, numbers, strict=False)),
     )
 

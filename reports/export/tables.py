@@ -11,7 +11,7 @@ from types import NoneType
 from typing import Any
 
 from probe.api.export import COLUMNS, Rows
-from probe.measure.records import Attempt, Disconnected, Period, StateChanged
+from probe.measure.records import PINGS, Attempt, Disconnected, Period, StateChanged
 from probe.store.pages import Page, StorePages
 
 DAY = 86400.0
@@ -116,7 +116,7 @@ def _connections(store: StorePages, target: str, since_utc: float, until_utc: fl
         *store.events(StateChanged, since_utc, until_utc, target),
         *store.events(Attempt, since_utc, until_utc, target),
         *store.events(Disconnected, since_utc, until_utc, target),
-        *store.periods(target, since_utc, until_utc),
+        *store.periods(target, since_utc, until_utc, only=PINGS),
     ]
     rows = Rows()
     before = store.last_state(target, since_utc)

@@ -103,7 +103,7 @@ def page_of(name: str, content: bytes) -> Damage:
 def sql(*statements: str) -> Damage:
     def damage(path: Path) -> None:
         with closing(sqlite3.connect(path, isolation_level=None)) as store:
-            store.create_function("flipped", 1, lambda blob: bytes([blob[0], *blob[1:-1], blob[-1] ^ 1]))
+            store.create_function("flipped", 1, lambda blob: bytes([*blob[:12], blob[12] ^ 1, *blob[13:]]))
             for statement in statements:
                 store.execute(statement)
 

@@ -261,11 +261,8 @@ import json, sys
 from probe.cli.main import run
 print([run(each) for each in json.loads(sys.argv[1])])
 """
-BOUND = (
-    "setpriv",
-    "--bounding-set",
-    "-dac_override,-dac_read_search",
-)  # also root is refused what it may not read
+# Root, too, is refused what it may not read.
+BOUND = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps rights otherwise")
@@ -371,16 +368,8 @@ print(json.dumps([changed, full, of_inside, {command: told(command, store, folde
 def test_a_disk_that_fills_half_way_is_told_and_outlasted(store: Path, tmp_path: Path) -> None:
     folder = tmp_path / "small"
     folder.mkdir()
-    alone = [
-        "unshare",
-        "--map-root-user",
-        "--mount",
-        sys.executable,
-        "-c",
-        ON_A_FULL_DISK,
-        str(folder),
-        str(store),
-    ]
+    program = [sys.executable, "-c", ON_A_FULL_DISK, str(folder), str(store)]
+    alone = ["unshare", "--map-root-user", "--mount", *program]
     done = subprocess.run(alone, cwd=ROOT, text=True, capture_output=True, timeout=100, check=False)
     if not done.stdout:
         pytest.skip("this machine does not let this user mount anything in a namespace")

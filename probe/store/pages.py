@@ -4,25 +4,14 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from probe.measure.histogram import Histogram
-from probe.measure.records import PINGS, Cause, StateChanged, ping_in
+from probe.measure.records import StateChanged
 from probe.store.reader import StoreReader
-from probe.store.rows import from_json, histograms_in
+from probe.store.rows import from_json
 from probe.store.troubles import NONSENSE
 
 Page = list[tuple[Any, ...]]
-
-
-class Stretch(NamedTuple):
-    """A period without most of its figures."""
-
-    began_utc: float
-    ended_utc: float
-    observed: float
-    bad: float
-    pings: Histogram | None
 
 
 PAGE = 2_000  # rows: they stay in the caches of a processor, which halves the time of what is done with them
@@ -105,19 +94,6 @@ class StorePages(StoreReader):
             " ORDER BY at_utc DESC, n DESC LIMIT ?",
             (self._targets.get(target), since_utc, until_utc, most),
         )
-
-    def stretches(self, target: str, since_utc: float, until_utc: float) -> list[Stretch]:
-        """The minutes that begin in the time, as far as those need it who put them together anew."""
-        bad = " + ".join(f"ifnull(bad_{cause.value}, 0)" for cause in Cause)
-        rows = self._rows(
-            f"SELECT began_utc, began_utc + seconds, observed_seconds, {bad}, histograms FROM minutes"  # noqa: S608
-            " WHERE target = ? AND began_utc >= ? AND began_utc < ? ORDER BY began_utc",
-            (self._targets.get(target), since_utc, until_utc),
-        )
-        return [
-            Stretch(began, ended, observed, lost, ping_in(histograms_in(packed, self.words, PINGS)))
-            for began, ended, observed, lost, packed in rows
-        ]
 
     def runs(self, since_utc: float, until_utc: float) -> list[bool]:
         """Of each run of a monitor that went on then: whether it ended without a word. The last one may still go on."""

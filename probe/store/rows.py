@@ -193,9 +193,13 @@ def code_of(event: Event) -> str | None:
             assert_never(event)
 
 
-def histograms_in(
-    packed: bytes, words: Mapping[int | None, str | None], only: Collection[Metric] = EVERY
-) -> dict[Metric, Histogram]:
+def as_period(
+    row: Iterable[Any], target: str, words: Mapping[int | None, str | None], only: Collection[Metric] = EVERY
+) -> Period:
+    _, began_utc, *numbers, packed = row
+    parts = iter(numbers[len(SUMS) :])
+    bad = zip(Cause, islice(parts, len(Cause)), strict=True)
+    lost = zip(_LOST, parts, strict=True)
     histograms, at = {}, 0
     while at < len(packed):
         word, size = PACKED.unpack_from(packed, at)
@@ -204,22 +208,12 @@ def histograms_in(
         if metric in only:
             histograms[metric] = Histogram.from_bytes(packed[at : at + size])
         at += size
-    return histograms
-
-
-def as_period(
-    row: Iterable[Any], target: str, words: Mapping[int | None, str | None], only: Collection[Metric] = EVERY
-) -> Period:
-    _, began_utc, *numbers, packed = row
-    parts = iter(numbers[len(SUMS) :])
-    bad = zip(Cause, islice(parts, len(Cause)), strict=True)
-    lost = zip(_LOST, parts, strict=True)
     return Period(
         target=target,
         began_utc=began_utc,
         bad_seconds={cause: seconds for cause, seconds in bad if seconds is not None},
         lost={part: points for part, points in lost if points is not None},
-        histograms=histograms_in(packed, words, only),
+        histograms=histograms,
         **dict(zip(SUMS, numbers, strict=False)),
     )
 

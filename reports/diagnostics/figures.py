@@ -133,16 +133,17 @@ def regions_of(history: History) -> tuple[Region, ...]:
     bad: dict[str, float] = {}
     round_trips: dict[str, Histogram] = {}
     starts = [each.since_utc for each in history.stays]
-    for each in history.stretches:
-        at_end = bisect_right(starts, each.ended_utc)
+    for each in history.finer:
+        at_end = bisect_right(starts, each.at_utc)
         if not at_end:
             continue
         region = history.stays[at_end - 1].region
-        used[region] = used.get(region, 0.0) + each.observed
-        bad[region] = bad.get(region, 0.0) + each.bad
+        used[region] = used.get(region, 0.0) + each.observed_seconds
+        bad[region] = bad.get(region, 0.0) + sum(each.bad_seconds.values())
         # What lies in two regions is nobody's; before the first there was none.
-        if each.pings is not None and max(bisect_right(starts, each.began_utc), 1) == at_end:
-            round_trips.setdefault(region, Histogram()).merge(each.pings)
+        pings = ping_in(each.histograms)
+        if pings is not None and max(bisect_right(starts, each.began_utc), 1) == at_end:
+            round_trips.setdefault(region, Histogram()).merge(pings)
     tried: dict[str, list[Try]] = {}
     for attempt in history.tries:
         tried.setdefault(attempt.region, []).append(attempt)

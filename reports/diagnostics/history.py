@@ -9,16 +9,16 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from probe.measure.records import (
+    PINGS,
     Alert,
     Disconnected,
     Incident,
     Notice,
     Period,
     Trigger,
-    ping_in,
 )
 from probe.model.failures import KINDS
-from probe.store.pages import Page, StorePages, Stretch
+from probe.store.pages import Page, StorePages
 from probe.store.rows import HOUR
 
 MOST_TICKS = 50_000  # of a target, the newest: enough for percentiles of every symbol
@@ -49,7 +49,7 @@ class Stay(NamedTuple):
 class History:
     target: str
     periods: Sequence[Period]  # oldest first
-    stretches: Sequence[Stretch]  # the same time, cut finer where the session moved
+    finer: Sequence[Period]  # the same time, cut finer where the session moved
     stays: Sequence[Stay]
     tries: Sequence[Try]
     planned_disconnects: int
@@ -75,7 +75,7 @@ def history_of(
     return History(
         target=target,
         periods=periods,
-        stretches=list(_finer(store, target, periods, [each.since_utc for each in stays[1:]])),
+        finer=list(_finer(store, target, periods, [each.since_utc for each in stays[1:]])),
         stays=stays,
         tries=tries,
         planned_disconnects=planned,
@@ -103,7 +103,7 @@ def _periods(store: StorePages, target: str, since_utc: float, until_utc: float)
 
 def _finer(
     store: StorePages, target: str, periods: Sequence[Period], moves: Sequence[float]
-) -> Iterator[Stretch]:
+) -> Iterator[Period]:
     """Hours in which the session moved are told by their minutes."""
 
     def is_moved(period: Period) -> bool:
@@ -113,13 +113,9 @@ def _finer(
     for moved, some in groupby(periods, key=is_moved):
         alike = list(some)
         if moved:
-            yield from store.stretches(target, alike[0].began_utc, alike[-1].at_utc)
+            yield from store.periods(target, alike[0].began_utc, alike[-1].at_utc, "minute", PINGS)
         else:
-            for each in alike:
-                bad = sum(each.bad_seconds.values())
-                yield Stretch(
-                    each.began_utc, each.at_utc, each.observed_seconds, bad, ping_in(each.histograms)
-                )
+            yield from alike
 
 
 def _events(

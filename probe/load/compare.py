@@ -13,36 +13,45 @@ A shift must go beyond the wider of the two, and beyond what nobody would act on
 
 import math
 import statistics
-from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import accumulate, chain, pairwise
+from itertools import chain, pairwise
 from random import Random
 from typing import Any
 
 from probe.load.figures import Figures, Requests
 from probe.load.plain import to_plain
 from probe.load.record import RunRecord
+from probe.measure.blocks import (
+    ALARM_LEVEL,
+    BEYOND,
+    COARSE,
+    FEWEST_BLOCKS,
+    RULE_OF_THREE,
+    WIDEST,
+    Drawn,
+    one_of,
+    percentile,
+    rare,
+    share,
+    summed,
+    unbiased,
+    widened,
+)
 from probe.measure.histogram import Histogram
 
 SCHEMA_VERSION = 1
 PERCENTILES = (0.5, 0.9, 0.99)
-ALARM_LEVEL = 0.01  # of all comparisons of a thing with itself so many may give an alarm
 NORMAL = statistics.NormalDist().inv_cdf(1 - ALARM_LEVEL / 2)
 ROUNDS = 500
-FEWEST_BLOCKS, MOST_BLOCKS = 8, 16
-BEYOND = 10  # so many values must lie beyond a percentile, or it is chance alone
+MOST_BLOCKS = 16
 WORTH_SECONDS, WORTH_SHARE = 0.001, 0.05  # less, in time or of the value itself, is no reason to act
 WORTH_FAILURES = 0.005
-MOST_ALIKE = 0.6  # neighbouring blocks; what is more alike cannot be told from a trend
-COARSE = 1 / 64  # a histogram knows each of two values to half of this share of itself
 # Noise of so many times the value, and so long, hides what anybody would want to see.
 NOISY, NOISY_SECONDS = 2.0, 0.02
-WIDEST = math.log(1000)
 FEWEST_ENDINGS = 100  # of which a share is taken
-RULE_OF_THREE = 3.0  # none in n may still be this many in n
 FEWEST_BASELINES = 2  # besides the first run; less than three in all say nothing about how far runs lie apart
 
 SAME_LENGTH = 0.9
@@ -50,7 +59,6 @@ MAY_DIFFER = {
     *(("", name) for name in ("run", "url", "seed")),
     *(("scenario", name) for name in ("name", "title", "thresholds")),
 }
-Drawn = Mapping[int, int]  # blocks, and how often each was drawn
 
 
 class Change(Enum):
@@ -183,9 +191,7 @@ def compare_moments(
     subjects = [*_durations(reference, after), *_failures(reference, after)]
     shaken = {id(each): each.shaken(draws) for each in subjects if each.is_known}
     # One limit for all: what the largest of all deviations goes beyond in one round of a hundred.
-    limit = _rare(
-        [max(of_a_round) for of_a_round in zip(*(each for each, _ in shaken.values()), strict=True)]
-    )
+    limit = rare([max(of_a_round) for of_a_round in zip(*(each for each, _ in shaken.values()), strict=True)])
     known = [each for each in subjects if each.is_known]
     alike, apart = _alike(known), _apart(known)
     shifts = []
@@ -231,7 +237,7 @@ class _Subject:
             abs(self._shift(Counter(int(each * self.blocks) for each in draw[: self.blocks])) - whole)
             for draw in draws
         ]
-        unit = _rare(off)
+        unit = rare(off)
         return [each / unit if unit else 0.0 for each in off], unit * math.sqrt(
             self.blocks / (self.blocks - 1)
         )
@@ -288,8 +294,8 @@ def _durations(reference: Sequence[Sequence[Figures]], after: Sequence[Figures])
     for name, take in _histograms([*chain(*reference), *after]).items():
         runs = [[take(moment) for moment in run] for run in (*reference, after)]
         ranges = _blocks([any(each.count for each in at) for at in zip(*runs, strict=True)])
-        *olds, new = [[_merged(run[begin:end]) for begin, end in ranges] for run in runs]
-        old = [_merged(at) for at in zip(*olds, strict=True)]
+        *olds, new = [[one_of(run[begin:end]) for begin, end in ranges] for run in runs]
+        old = [one_of(at) for at in zip(*olds, strict=True)]
         fewest = min(sum(each.count for each in run) for run in (*olds, new))
         samples = sum(each.count for each in old), sum(each.count for each in new)
         for quantile in PERCENTILES:
@@ -297,9 +303,9 @@ def _durations(reference: Sequence[Sequence[Figures]], after: Sequence[Figures])
                 family=name.partition(" of ")[0],
                 name=name,
                 quantile=quantile,
-                before=_percentile(old, quantile),
-                after=_percentile(new, quantile),
-                each_before=tuple(_percentile(each, quantile) for each in olds),
+                before=percentile(old, quantile),
+                after=percentile(new, quantile),
+                each_before=tuple(percentile(each, quantile) for each in olds),
                 blocks=len(ranges),
                 samples=samples,
                 is_known=len(ranges) >= FEWEST_BLOCKS and fewest * (1 - quantile) >= BEYOND,
@@ -310,18 +316,18 @@ def _failures(reference: Sequence[Sequence[Figures]], after: Sequence[Figures]) 
     for name, take in _endings([*chain(*reference), *after]).items():
         runs = [[take(moment) for moment in run] for run in (*reference, after)]
         ranges = _blocks([any(ended for _, ended in at) for at in zip(*runs, strict=True)])
-        *olds, new = [[_summed(run[begin:end]) for begin, end in ranges] for run in runs]
-        old = [_summed(at) for at in zip(*olds, strict=True)]
-        fewest = min(_summed(run)[1] for run in (*olds, new))
+        *olds, new = [[summed(run[begin:end]) for begin, end in ranges] for run in runs]
+        old = [summed(at) for at in zip(*olds, strict=True)]
+        fewest = min(summed(run)[1] for run in (*olds, new))
         yield _Subject(
             family="failures",
             name=f"failures of {name}",
             quantile=None,
-            before=_share(old),
-            after=_share(new),
-            each_before=tuple(map(_share, olds)),
+            before=share(old),
+            after=share(new),
+            each_before=tuple(map(share, olds)),
             blocks=len(ranges),
-            samples=(_summed(old)[1], _summed(new)[1]),
+            samples=(int(summed(old)[1]), int(summed(new)[1])),
             is_known=len(ranges) >= FEWEST_BLOCKS and fewest >= FEWEST_ENDINGS,
         )
 
@@ -369,58 +375,8 @@ def _blocks(has_values: Sequence[bool]) -> list[tuple[int, int]]:
     return list(zip(starts, [*starts[1:], len(has_values)], strict=True)) if starts else []
 
 
-def _merged(histograms: Iterable[Histogram]) -> Histogram:
-    whole = Histogram()
-    for each in histograms:
-        whole.merge(each)
-    return whole
-
-
-def _summed(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    some, every = 0, 0
-    for one, all_of_it in counts:
-        some, every = some + one, every + all_of_it
-    return some, every
-
-
-def _percentile(blocks: Sequence[Histogram], quantile: float) -> Callable[[Drawn], float]:
-    """The logarithm of the percentile of the blocks drawn."""
-    counts = [{(begins + ends) / 2: count for begins, ends, count in each.buckets()} for each in blocks]
-    values = sorted({value for each in counts for value in each})
-    summed = [list(accumulate(each.get(value, 0) for value in values)) for each in counts]
-
-    def value(drawn: Drawn) -> float:
-        parts = [(summed[block], times) for block, times in drawn.items()]
-        rank = quantile * sum(part[-1] * times for part, times in parts)
-        place = bisect_left(
-            range(len(values)), rank, key=lambda at: sum(part[at] * times for part, times in parts)
-        )
-        return math.log(values[place])
-
-    return value
-
-
-def _share(blocks: Sequence[tuple[int, int]]) -> Callable[[Drawn], float]:
-    def value(drawn: Drawn) -> float:
-        some, every = _summed(
-            (blocks[block][0] * times, blocks[block][1] * times) for block, times in drawn.items()
-        )
-        return some / every if every else 0.0
-
-    return value
-
-
-def _rare(deviations: Sequence[float]) -> float:
-    """What only `ALARM_LEVEL` of them go beyond."""
-    return sorted(deviations)[math.ceil((1 - ALARM_LEVEL) * len(deviations)) - 1] if deviations else 0.0
-
-
 def _alike(subjects: Sequence[_Subject]) -> float:
-    """By how much noise that wanders slowly is wider than blocks that know nothing of each other make it look.
-
-    That is sqrt((1 + r) / (1 - r)) for blocks whose neighbours correlate by r. It is taken from the medians of all operations
-    together; few blocks make r look smaller (Marriott and Pope, Biometrika 41, 1954), which is undone.
-    """
+    """By how much noise that wanders slowly makes it wider, taken from the medians of all operations together."""
     found = []
     for each in subjects:
         if each.quantile == 0.5:
@@ -429,9 +385,8 @@ def _alike(subjects: Sequence[_Subject]) -> float:
             off = [shift - mean for shift in shifts]
             if any(off):
                 seen = sum(a * b for a, b in pairwise(off)) / sum(a * a for a in off)
-                found.append((seen + 1 / each.blocks) / (1 - min(0.5, 4 / each.blocks)))
-    r = min(max(statistics.fmean(found), 0.0), MOST_ALIKE) if found else 0.0
-    return math.sqrt((1 + r) / (1 - r))
+                found.append(unbiased(seen, each.blocks))
+    return widened(statistics.fmean(found)) if found else 1.0
 
 
 def _apart(subjects: Sequence[_Subject]) -> dict[tuple[str, float | None], float]:
@@ -465,7 +420,7 @@ def for_few(freedom: int) -> float:
 
 def _distances(reference: Sequence[Sequence[Figures]], after: Sequence[Figures]) -> Iterator[Distance]:
     for name, take in _histograms([*chain(*reference), *after]).items():
-        old, new = _merged(map(take, chain(*reference))), _merged(map(take, after))
+        old, new = one_of(map(take, chain(*reference))), one_of(map(take, after))
         if not (old.count and new.count):
             continue
         shares: dict[float, tuple[float, float]] = {}

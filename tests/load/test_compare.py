@@ -8,9 +8,10 @@ from random import Random
 
 import pytest
 
-from probe.load.compare import ALARM_LEVEL, Change, compare, compare_moments, for_few, obstacles
+from probe.load.compare import Change, compare, compare_moments, for_few, obstacles
 from probe.load.figures import Figures, Requests
 from probe.load.record import RunRecord
+from probe.measure.blocks import ALARM_LEVEL
 from tests.load.made import plan, record
 
 OPERATIONS = ("balance", "candles", "ping")

@@ -77,6 +77,18 @@ class StoreReader:
                 hours = self._periods("hours", target, since_utc, min(border, until_utc), only)
                 return hours + self._periods("minutes", target, max(border, since_utc), until_utc, only)
 
+    def kept(self, target: str) -> tuple[float, float] | None:
+        """From when to when there are periods; None: there is none."""
+        of_target = "FROM {} WHERE target = (SELECT id FROM targets WHERE name = ?) ORDER BY began_utc"
+        hours = of_target.format("hours")
+        first = self._rows(f"SELECT began_utc {hours} LIMIT 1", (target,))
+        last = self._rows(f"SELECT began_utc + seconds {hours} DESC LIMIT 1", (target,))
+        if not first:
+            return None
+        minutes = self._rows(f"SELECT began_utc {of_target.format('minutes')} LIMIT 1", (target,))
+        in_it = [each for (each,) in minutes if each < first[0][0] + HOUR]
+        return max([first[0][0], *in_it]), last[0][0]
+
     def samples(
         self, target: str, since_utc: float, until_utc: float, metric: Metric | None = None
     ) -> list[Sample]:

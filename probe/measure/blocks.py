@@ -3,7 +3,7 @@
 import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import accumulate
+from itertools import accumulate, repeat
 
 from probe.measure.histogram import Histogram
 
@@ -17,9 +17,18 @@ RULE_OF_THREE = 3.0  # none in n may still be this many in n
 Drawn = Mapping[int, int]  # blocks, and how often each was drawn
 
 
-def percentile(blocks: Sequence[Histogram], quantile: float) -> Callable[[Drawn], float]:
-    """The logarithm of the percentile of the blocks drawn."""
-    counts = [{(begins + ends) / 2: count for begins, ends, count in each.buckets()} for each in blocks]
+def percentile(
+    blocks: Sequence[Histogram], quantile: float, *, scales: Sequence[float] | None = None
+) -> Callable[[Drawn], float]:
+    """The logarithm of the percentile of the blocks drawn.
+
+    Args:
+        scales: What the values of each block are taken times; 1 if left out.
+    """
+    counts = [
+        {(begins + ends) / 2 * scale: count for begins, ends, count in each.buckets()}
+        for each, scale in zip(blocks, scales or repeat(1.0), strict=False)
+    ]
     values = sorted({value for each in counts for value in each})
     summed_up = [list(accumulate(each.get(value, 0) for value in values)) for each in counts]
 

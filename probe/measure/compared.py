@@ -13,7 +13,6 @@ from probe.measure.blocks import (
     FEWEST_BLOCKS,
     RULE_OF_THREE,
     WIDEST,
-    one_of,
     percentile,
     share,
     summed,
@@ -201,9 +200,11 @@ def _times(blocks: Sequence[Block], periods: Sequence[Period]) -> Iterator[_Figu
         if not (before and after):
             continue
         busy = min(sum(each.count > 0 for each in side) for side in sides)
-        whole, usual = one_of(histograms), list(map(_usual, histograms))
+        usual = list(map(_usual, histograms))
         for quantile in PERCENTILES:
-            border = whole.quantile(quantile) or 0.0
+            value = percentile(histograms, quantile)
+            borders = [math.exp(value(side)) for side in _places(blocks)]
+            scales = [borders[0] / borders[1] if each.is_after else 1.0 for each in blocks]
             yield _Figure(
                 name=metric.value,
                 quantile=quantile,
@@ -212,8 +213,15 @@ def _times(blocks: Sequence[Block], periods: Sequence[Period]) -> Iterator[_Figu
                 samples=(before, after),
                 is_known=busy >= FEWEST_BLOCKS and min(before, after) * (1 - quantile) >= BEYOND - 1e-9,
                 dealable=Dealable(
-                    value=percentile(histograms, quantile),
-                    alone=[usual, [_beyond(each, border) for each in histograms]],
+                    value=value,
+                    levelled=percentile(histograms, quantile, scales=scales),
+                    alone=[
+                        usual,
+                        [
+                            _beyond(each, borders[block.is_after])
+                            for each, block in zip(histograms, blocks, strict=True)
+                        ],
+                    ],
                     finest=COARSE,
                 ),
             )

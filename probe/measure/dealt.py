@@ -10,8 +10,9 @@ Three things would make that wrong, and are dealt with:
 - Days have a shape. Where both sides are longer than one, blocks are dealt among those of the same hours only.
 - Neighbouring blocks are alike. By how much is seen in the blocks themselves, and widens the noise; what is more alike than
   `MOST_ALIKE` cannot be told from a trend.
-- What did change is in the blocks that are dealt, and would pass for noise. The part of their spread that a difference as large as
-  the one seen makes is known, and taken out. For few blocks that widens the noise as Student's distribution does.
+- What did change is in the blocks that are dealt, and would pass for noise. From times it is taken out before: the second side's are
+  made as much shorter as they are longer. In shares the part of the spread that it makes is known, and taken out afterwards. For few blocks
+  both widen the noise as Student's distribution does.
 """
 
 import math
@@ -19,7 +20,7 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, starmap
 from random import Random
 
 from probe.measure.blocks import Drawn, rare, unbiased, widened
@@ -43,6 +44,8 @@ class Dealable:
     """A figure of any of the blocks, on a scale on which both sides are equally noisy."""
 
     value: Callable[[Drawn], float]
+    levelled: Callable[[Drawn], float] | None = None
+    """The same without what lies between the sides; None: that is not taken out of what it is made of."""
     alone: Sequence[Sequence[float | None]]
     """Of each block, on the same scale; and in other ways in which neighbours may be alike."""
     finest: float  # less than this cannot be told, even where nothing varies
@@ -57,25 +60,30 @@ class Apart:
 
 def apart(figures: Sequence[Dealable], blocks: Sequence[Block], rng: Random) -> list[Apart]:
     """Of each figure. Both sides have blocks of each of the hours that there are."""
-    hands = [_hands(blocks)] + [_hands(_dealt(blocks, rng)) for _ in range(DEALS)]
-    dealt = [[each.value(after) - each.value(before) for before, after in hands] for each in figures]
-    middles = [statistics.fmean(each[1:]) for each in dealt]
-    spreads = [statistics.pstdev(each[1:], middle) for each, middle in zip(dealt, middles, strict=True)]
+    hands = [_hands(_dealt(blocks, rng)) for _ in range(DEALS)]
+    dealt = [list(starmap(_between(each.levelled or each.value), hands)) for each in figures]
+    middles = list(map(statistics.fmean, dealt))
+    spreads = list(map(statistics.pstdev, dealt))
     off = [
-        [abs(value - middle) / spread if spread else 0.0 for value in each[1:]]
+        [abs(by - middle) / spread if spread else 0.0 for by in each]
         for each, middle, spread in zip(dealt, middles, spreads, strict=True)
     ]
     limit = rare([max(of_a_deal) for of_a_deal in zip(*off, strict=True)])
     taken = _taken(blocks)
     found = []
-    for figure, (seen, *_), middle, spread in zip(figures, dealt, middles, spreads, strict=True):
-        by, rests = seen - middle, [_rests(each, blocks) for each in figure.alone]
+    for figure, middle, spread in zip(figures, middles, spreads, strict=True):
+        by = _between(figure.value)(*_hands(blocks)) - middle
+        rests = [_rests(each, blocks) for each in figure.alone]
         alike = max(_alike(each, blocks) for each in rests)
-        own = math.sqrt(max(spread**2 - taken * by**2, 0.0))
+        own = spread if figure.levelled else math.sqrt(max(spread**2 - taken * by**2, 0.0))
         noise = limit * own * widened(alike) / math.sqrt(max(1 - taken * limit**2, LEAST_OF_NOISE))
         noise += _trend(rests[0], blocks)
         found.append(Apart(by=by, noise=max(noise, figure.finest), alike=alike))
     return found
+
+
+def _between(value: Callable[[Drawn], float]) -> Callable[[Drawn, Drawn], float]:
+    return lambda before, after: value(after) - value(before)
 
 
 def _dealt(blocks: Sequence[Block], rng: Random) -> list[Block]:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, groupby
+from itertools import accumulate, groupby, pairwise
 
 from probe.measure.periods import MINUTE, merged
 from probe.measure.records import Period
@@ -61,9 +61,7 @@ def pieces(periods: Iterable[Period], stretches: Sequence[Stretch], cut: Cut) ->
 
 def shared(one: Sequence[Stretch], other: Sequence[Stretch]) -> Stretch | None:
     """The first time that both have."""
-    common = (
-        (max(since, also_since), min(until, also_until))
-        for since, until in one
-        for also_since, also_until in other
-    )
-    return next((each for each in common if each[0] < each[1]), None)
+    for (_, until), (also_since, also_until) in pairwise(sorted([*one, *other])):
+        if also_since < until:
+            return also_since, min(until, also_until)
+    return None

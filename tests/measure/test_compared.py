@@ -84,6 +84,16 @@ def test_a_difference_is_told_with_its_interval_and_its_direction() -> None:
     assert slower.samples == (1998, 1998)
 
 
+@pytest.mark.parametrize(("spread", "added"), [(0.01, 0.2), (0.05, 0.2), (0.3, 1.0)])
+def test_what_does_not_overlap_is_told_most_clearly(spread: float, added: float) -> None:
+    rng = Random(15)
+    one, other = (history(rng, count=60, spread=spread, added=each) for each in (0.0, added))
+    slower = of(compared(one, other), Metric.WS_RTT.value, 0.5)
+    assert (slower.change, slower.relative is not None) == (Change.WORSE, True)
+    assert slower.relative is not None
+    assert added / 2 < slower.relative.least < added < slower.relative.most < 2 * added
+
+
 def test_the_same_is_compared_alike_every_time() -> None:
     whole = history(Random(4), drops=0.02)
     assert compared(whole[:300], whole[300:]) == compared(whole[:300], whole[300:])

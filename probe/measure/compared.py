@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from random import Random
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from probe.measure.blocks import (
     FEWEST_BLOCKS,
     RULE_OF_THREE,
     WIDEST,
+    one_of,
     percentile,
     share,
     summed,
@@ -139,6 +140,8 @@ class _Figure:
     samples: tuple[float, float]
     is_known: bool
     dealable: Dealable
+    surety: Dealable | None = None
+    """The share of values beyond the percentile of both sides: what it says of chance is right however few bursts made it."""
     most: float = math.inf
 
 
@@ -154,11 +157,24 @@ def compare(before: Sequence[Piece], after: Sequence[Piece], *, rng: Random) -> 
     blocks, periods = [block for block, _ in pieces], [period for _, period in pieces]
     figures = [*_ratios(blocks, periods), *_times(blocks, periods)]
     known = [each for each in figures if each.is_known]
-    found = dict(zip(map(id, known), apart([each.dealable for each in known], blocks, rng), strict=True))
+    found = _found(known, blocks, rng)
     everything = _places(blocks)
     return Comparison(
         differences=tuple(_difference(each, everything, found.get(id(each))) for each in figures)
     )
+
+
+def _found(figures: Sequence[_Figure], blocks: Sequence[Block], rng: Random) -> dict[int, Apart]:
+    """By the figure's id."""
+    sure = [each for each in figures if each.surety is not None]
+    dealables = [*(each.dealable for each in figures), *(each.surety for each in sure if each.surety)]
+    told = apart(dealables, blocks, rng)
+    found = dict(zip(map(id, figures), told, strict=False))
+    for figure, surety in zip(sure, told[len(figures) :], strict=True):
+        if abs(surety.by) <= surety.noise:
+            own = found[id(figure)]
+            found[id(figure)] = replace(own, noise=max(own.noise, abs(own.by)))
+    return found
 
 
 def _places(blocks: Sequence[Block]) -> list[dict[int, int]]:
@@ -186,7 +202,7 @@ def _ratios(blocks: Sequence[Block], periods: Sequence[Period]) -> Iterator[_Fig
             is_known=min(sum(every > 0 for _, every in side) for side in sides) >= FEWEST_BLOCKS,
             dealable=Dealable(
                 value=share(counts),
-                alone=[[some / every if every else None for some, every in counts]],
+                alone=[list(map(_share, counts))],
                 finest=RULE_OF_THREE / trials,
             ),
         )
@@ -200,10 +216,11 @@ def _times(blocks: Sequence[Block], periods: Sequence[Period]) -> Iterator[_Figu
         if not (before and after):
             continue
         busy = min(sum(each.count > 0 for each in side) for side in sides)
-        usual = list(map(_usual, histograms))
+        whole, usual = one_of(histograms), list(map(_usual, histograms))
         for quantile in PERCENTILES:
             value = percentile(histograms, quantile)
             borders = [math.exp(value(side)) for side in _places(blocks)]
+            beyond = [_beyond(each, whole.quantile(quantile) or 0.0) for each in histograms]
             scales = [borders[0] / borders[1] if each.is_after else 1.0 for each in blocks]
             yield _Figure(
                 name=metric.value,
@@ -218,12 +235,13 @@ def _times(blocks: Sequence[Block], periods: Sequence[Period]) -> Iterator[_Figu
                     alone=[
                         usual,
                         [
-                            _beyond(each, borders[block.is_after])
+                            _share(_beyond(each, borders[block.is_after]))
                             for each, block in zip(histograms, blocks, strict=True)
                         ],
                     ],
                     finest=COARSE,
                 ),
+                surety=Dealable(value=share(beyond), alone=[list(map(_share, beyond))], finest=0.0),
             )
 
 
@@ -235,11 +253,14 @@ def _usual(histogram: Histogram) -> float | None:
     return whole / histogram.count
 
 
-def _beyond(histogram: Histogram, border: float) -> float | None:
-    """The share of values that are longer."""
-    if not histogram.count:
-        return None
-    return sum(count for begins, _, count in histogram.buckets() if begins > border) / histogram.count
+def _beyond(histogram: Histogram, border: float) -> tuple[float, float]:
+    """How many values are longer, of how many."""
+    return sum(count for begins, _, count in histogram.buckets() if begins > border), histogram.count
+
+
+def _share(counts: tuple[float, float]) -> float | None:
+    some, every = counts
+    return some / every if every else None
 
 
 def _difference(figure: _Figure, everything: Sequence[dict[int, int]], found: Apart | None) -> Difference:

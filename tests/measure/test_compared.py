@@ -19,7 +19,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "days with a shape": {"count": 24 * 8, "daily": 0.4, **HOURLY},
     "days, and it wanders": {"count": 24 * 20, "alike": 0.9, "wander": 0.2, **HOURLY},
 }
-SHORT, LONG = 2, 100
+LONG = 100
 CHANGED = (Change.WORSE, Change.BETTER)
 
 
@@ -49,11 +49,11 @@ def of(comparison: Comparison, name: str, quantile: float | None = None) -> Diff
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_splits_of_one_history_are_not_told_as_a_change(kind: str) -> None:
-    assert alarms(kind, SHORT) == 0
+    assert alarms(kind, 1) == 0
 
 
 def test_a_fifth_more_is_found() -> None:
-    assert finds(SHORT) == SHORT
+    assert finds(2) == 2
 
 
 @pytest.mark.long
@@ -95,8 +95,8 @@ def test_what_does_not_overlap_is_told_most_clearly(spread: float, added: float)
 
 
 def test_the_same_is_compared_alike_every_time() -> None:
-    whole = history(Random(4), drops=0.02)
-    assert compared(whole[:300], whole[300:]) == compared(whole[:300], whole[300:])
+    whole = history(Random(4), count=100)
+    assert compared(whole[:50], whole[50:]) == compared(whole[:50], whole[50:])
 
 
 def test_connections_that_are_lost_more_often_are_worse_in_every_way() -> None:

@@ -23,7 +23,7 @@ COMMANDS = {
     "doctor": ("probe.cli.doctor:doctor", "Say why a connection fails, and what to do."),
     "compare": (
         "probe.cli.compare:compare",
-        "Whether one load run was slower than another, or that is noise.",
+        "Whether a period, a region or a load run is worse than another.",
     ),
     "report": ("probe.cli.report:report", "What the monitor saw, as a page, JSON or Markdown."),
     "export": ("probe.cli.export:export", "What the monitor has kept, as CSV, Parquet or lines of JSON."),

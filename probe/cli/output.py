@@ -29,6 +29,10 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.1f} ms" if value < 100 else f"{value:,.0f} ms"
 
 
+def duration(seconds: float) -> str:
+    return milliseconds(seconds) if seconds < 1 else f"{seconds:.2f} s"
+
+
 def stated(state: str) -> str:
     return click.style(state.upper(), fg=COLOUR_OF_STATE[state], bold=True)
 

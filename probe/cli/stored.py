@@ -1,4 +1,4 @@
-"""What commands share that read what the monitor has kept: which store, and which of its targets."""
+"""The store and the targets in it, as somebody names them who reads what was kept."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,25 +11,29 @@ if TYPE_CHECKING:
     from probe.store.reader import StoreReader
 
 
+def no_such_target(named: str, there: Sequence[str], *, where: str = "TARGET") -> ConfigError:
+    from probe.cli.lines import safe
+    from probe.targets import is_secret_itself
+
+    shown = "a credential" if is_secret_itself(named) else "a URL" if "://" in named else repr(named)
+    return ConfigError(
+        f"{shown} is not the name of a target in this store",
+        where=where,
+        suggestion=near_miss(named, there) or "",
+        next_step=f"It has: {safe(', '.join(there)) or 'none'}.",
+    )
+
+
 def named_targets(named: Sequence[str], store: "StoreReader") -> list[str]:
     """Each once.
 
     Raises:
         ConfigError: the store does not know one of them.
     """
-    from probe.cli.lines import safe
-    from probe.targets import is_secret_itself
-
     there = store.targets()
     for each in named:
         if each not in there:
-            shown = "a credential" if is_secret_itself(each) else repr(each)
-            raise ConfigError(
-                f"{shown} is not the name of a target in this store",
-                where="TARGET",
-                suggestion=near_miss(each, there) or "",
-                next_step=f"It has: {safe(', '.join(there)) or 'none'}.",
-            )
+            raise no_such_target(each, there)
     return list(dict.fromkeys(named))
 
 

@@ -14,13 +14,14 @@ import yaml
 
 from probe.cli.compare import compare
 from probe.cli.load import load
+from probe.cli.monitor import monitor
 from probe.cli.sim import sim
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = {path.name: path.read_text("utf-8") for path in DOCS.glob("load*.md")} | {
     "compare.md": (DOCS / "compare.md").read_text("utf-8")
 }
-VERBS: dict[str, click.Command] = {"load": load, "compare": compare, "sim": sim}
+VERBS: dict[str, click.Command] = {"load": load, "compare": compare, "monitor": monitor, "sim": sim}
 WITHIN = 120.0
 
 

@@ -1,6 +1,7 @@
 """`probe report`: what the monitor has kept of its targets, as something people read, send and keep."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,7 +93,7 @@ def report(
         firsts = [pages.first_from("minutes", each, since_utc) for each in names]
         began = min((each for each in firsts if each is not None and each < until_utc), default=None)
         if began is None:
-            click.echo(_nothing(pages), err=True)
+            click.echo(_nothing(pages, names), err=True)
             return NO_DATA
         if since is None:
             since_utc = began
@@ -117,9 +118,10 @@ def report(
     return code
 
 
-def _nothing(pages: "StorePages") -> str:
-    kept = pages.kept()
-    if kept is None:
+def _nothing(pages: "StorePages", names: Sequence[str]) -> str:
+    spans = [kept for each in names if (kept := pages.kept(each)) is not None]
+    if not spans:
         return "nothing was kept yet: let `probe monitor TARGET` run."
-    first, last = (f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in kept)
-    return f"nothing was kept in this period; there is something from {first} to {last} UTC: name it with --since and --until."
+    first, last = min(began for began, _ in spans), max(ended for _, ended in spans)
+    told = " to ".join(f"{datetime.fromtimestamp(each, UTC):%Y-%m-%d %H:%M}" for each in (first, last))
+    return f"nothing was kept in this period; there is something from {told} UTC: name it with --since and --until."

@@ -64,11 +64,6 @@ class StorePages(StoreReader):
         with self.telling_damage():
             return min((float(at) for (at,) in found), default=None)
 
-    def kept(self) -> tuple[float, float] | None:
-        """From when to when there is something, of any target."""
-        [(first, last)] = self._rows("SELECT min(began_utc), max(began_utc + seconds) FROM hours")
-        return None if first is None else (first, last)
-
     def pages(self, table: str, target: str | None, since_utc: float, until_utc: float) -> Iterator[Page]:
         """Columns as in the store, words by their numbers, oldest first."""
         try:

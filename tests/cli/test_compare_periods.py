@@ -205,7 +205,7 @@ def test_a_store_that_cannot_be_read_is_told(say: Say, folder: Path) -> None:
     for name, says in (
         ("bad.db", "cannot be read"),
         ("newer.db", "newer"),
-        ("older.db", "is empty or of an older version"),
+        ("older.db", "is empty"),
         ("nowhere.db", "there is no store"),
         ("none", "no history is kept"),
     ):

@@ -33,7 +33,7 @@ def test_every_command_is_understood() -> None:
 
 
 def test_the_demo_is_the_first_command() -> None:
-    assert f"\t.venv/bin/{blocks('')[0].strip()}\n" in MAKEFILE
+    assert f"\t.venv/bin/{blocks('')[0].strip()} --store" in MAKEFILE
 
 
 def test_every_option_of_its_own_is_explained() -> None:

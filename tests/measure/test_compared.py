@@ -57,11 +57,10 @@ def test_a_fifth_more_is_found() -> None:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("kind", KINDS)
-def test_of_a_hundred_splits_of_one_history_five_at_most_are_told_as_a_change(kind: str) -> None:
-    found = alarms(kind, LONG)
-    print(f"{kind}: {found} of {LONG}")
-    assert found <= 5
+def test_of_a_hundred_splits_of_one_history_five_at_most_are_told_as_a_change() -> None:
+    found = {kind: alarms(kind, LONG // len(KINDS)) for kind in KINDS}
+    print(f"of {LONG // len(KINDS)} each: {found}")
+    assert sum(found.values()) <= 5
 
 
 @pytest.mark.long

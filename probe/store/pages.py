@@ -22,8 +22,9 @@ _QUERIES = {
     # The index that tells targets apart asks next whether an event is routine.
     "events": "SELECT at_utc, kind, code, data FROM events WHERE target IS ?1 AND routine IN (0, 1)"
     " AND at_utc >= ?2 AND at_utc < ?3 ORDER BY at_utc, id",
+    # What failed comes first: so nothing has to be sorted.
     "connections": "SELECT at_utc, kind, code, data FROM events WHERE target IS ?1 AND routine IN (0, 1)"
-    " AND at_utc >= ?2 AND at_utc < ?3 AND kind IN ('attempt', 'disconnect') ORDER BY at_utc, id",
+    " AND at_utc >= ?2 AND at_utc < ?3 AND kind IN ('attempt', 'disconnect') ORDER BY routine, at_utc",
     "incidents": "SELECT began_utc, ended_utc, id, cause, code, data "
     f"{_OF.format(table='incidents', time='began_utc')}, id",
     "alerts": "SELECT fired_utc, resolved_utc, name, severity, data FROM alerts WHERE target IS ?1"

@@ -127,8 +127,9 @@ def _events(
     tries: list[Try] = []
     planned = 0
     for page in store.pages("connections", target, since_utc, until_utc):
-        for at, kind, failure, text in page:
-            data = json.loads(text)
+        # A page's JSON at once takes half the time; what is no object by itself is noticed.
+        read = json.loads(f"[{','.join([text for *_, text in page])}]")
+        for (at, kind, failure, _), data in zip(page, read, strict=True):
             if kind == Disconnected.kind:
                 planned += bool(data.get("planned"))
                 continue

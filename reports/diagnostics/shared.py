@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-from probe.cli.share import Net, own_words
+from probe.cli.nameless import Net, own_words
 from probe.measure.histogram import Histogram
 from probe.session.transcript import Line
 from reports.diagnostics.facts import Report, Slot

@@ -16,7 +16,8 @@ Form = Callable[[Report], str]
 
 
 def _json(report: Report) -> str:
-    return json.dumps(report_data(report), indent=1, allow_nan=False) + "\n"
+    """The other forms take secrets out where they write a text."""
+    return json.dumps(report_data(mapped(report, redact)), indent=1, allow_nan=False) + "\n"
 
 
 FORMS: Mapping[str, Form] = {".html": page, ".json": _json, ".md": markdown}
@@ -44,4 +45,4 @@ def _write(form: Form, report: Report, path: Path) -> None:
     Raises:
         OSError: the file cannot be written; what stood there before still does.
     """
-    write_result(path, form(mapped(report, redact)).encode("utf-8", "replace"), mode=0o600)
+    write_result(path, form(report).encode("utf-8", "replace"), mode=0o600)

@@ -9,7 +9,8 @@ import pytest
 
 from probe.brokers import find_broker
 from probe.catalogue import entries
-from probe.cli.share import HEADING, Net, check_place, shared, write
+from probe.cli.nameless import Net
+from probe.cli.share import HEADING, check_place, shared, write
 from probe.diagnose.case import Case, Host, Way
 from probe.doctor.examine import Examination, Patient
 from probe.drivers.proxies import ChosenProxy

@@ -91,12 +91,13 @@ class StorePages(StoreReader):
             (self._targets.get(target), since_utc, until_utc, most),
         )
 
-    def runs(self, since_utc: float, until_utc: float) -> list[bool]:
-        """Of each run of a monitor that went on then: whether it ended without a word. The last one may still go on."""
+    def runs(self, since_utc: float, until_utc: float) -> list[tuple[float, bool]]:
+        """Of each run of a monitor that went on then: when it began, and whether it ended without a word. The last one may
+        still go on."""
         every = self._rows("SELECT began_utc, ended_utc FROM runs ORDER BY began_utc, id")
         nexts = [*(began for began, _ in every[1:]), None]
         return [
-            ended is None and following is not None
+            (began, ended is None and following is not None)
             for (began, ended), following in zip(every, nexts, strict=True)
             if began < until_utc and (ended or following or until_utc) >= since_utc
         ]

@@ -23,11 +23,10 @@ from reports.diagnostics.facts import (
     Slot,
     Sums,
 )
-from reports.diagnostics.history import SHORT_SECONDS, History, Try
+from reports.diagnostics.history import SHORT_SECONDS, STALE_SECONDS, History, Try
 
 T = TypeVar("T")
 MOST_SLOTS = 400  # of a timeline: more are not told apart on a screen
-STALE_SECONDS = 180.0  # what ended earlier than so long before the end says nothing about the end
 SIDES: Mapping[Metric, Side] = {
     Metric.LOOP_LAG: Side.OWN,
     Metric.UPLINK_RTT: Side.NETWORK,

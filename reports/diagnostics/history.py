@@ -4,7 +4,7 @@ import json
 import math
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -23,6 +23,7 @@ from probe.store.rows import HOUR
 
 MOST_TICKS = 50_000  # of a target, the newest: enough for percentiles of every symbol
 SHORT_SECONDS = 86_400.0  # a period up to here is read by the minute
+STALE_SECONDS = 180.0  # what ended earlier than so long before the end says nothing about the end
 FINE_SECONDS = 60.0  # nothing finer is kept
 
 
@@ -57,7 +58,7 @@ class History:
     alerts: Sequence[Alert]
     ticks: Page  # newest first: when, symbol, price, the broker's time
     symbols: Mapping[int | None, str]
-    runs: Sequence[bool]  # of a monitor: whether each ended without a word
+    runs: Sequence[tuple[float, bool]]  # of a monitor: when each began, and whether it ended without a word
     clock_steps: int
     last_state: str | None
 
@@ -72,6 +73,9 @@ def history_of(
     stays, tries, planned = _events(store, target, since_utc, until_utc)
     periods = _periods(store, target, since_utc, until_utc)
     last = store.last_state(target, until_utc)
+    runs = store.runs(since_utc, until_utc)
+    incidents = store.incidents(since_utc, until_utc, target)
+    starts = [began for began, _ in runs]
     return History(
         target=target,
         periods=periods,
@@ -79,11 +83,11 @@ def history_of(
         stays=stays,
         tries=tries,
         planned_disconnects=planned,
-        incidents=store.incidents(since_utc, until_utc, target),
+        incidents=[_as_far_as_watched(each, periods, starts, until_utc) for each in incidents],
         alerts=store.alerts(since_utc, until_utc, target),
         ticks=store.newest_ticks(target, since_utc, until_utc, MOST_TICKS),
         symbols=store.words,
-        runs=store.runs(since_utc, until_utc),
+        runs=runs,
         clock_steps=sum(each.code == "clock.stepped" for each in notices),
         last_state=last[0].condition.state.value if last else None,
     )
@@ -99,6 +103,19 @@ def _periods(store: StorePages, target: str, since_utc: float, until_utc: float)
         *store.periods(target, first, last, "hour"),
         *store.periods(target, last, until_utc, "minute"),
     ]
+
+
+def _as_far_as_watched(
+    incident: Incident, periods: Sequence[Period], starts: Sequence[float], until_utc: float
+) -> Incident:
+    """Whose end nobody saw, because the monitor was killed, lasted until then as far as anybody knows."""
+    if incident.ended_utc is not None:
+        return incident
+    next_start = min((each for each in starts if each > incident.began_utc), default=math.inf)
+    watched = max((each.at_utc for each in periods if each.began_utc < next_start), default=-math.inf)
+    if next_start == math.inf and until_utc - watched <= STALE_SECONDS:
+        return incident
+    return replace(incident, ended_utc=max(min(watched, next_start), incident.began_utc))
 
 
 def _finer(

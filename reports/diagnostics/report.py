@@ -91,7 +91,7 @@ def target_report(
 def _trust(history: History, whole: Period, sums: Sums) -> Trust:
     lag = whole.histograms.get(Metric.LOOP_LAG)
     own_lag_p99 = lag.quantile(0.99) if lag else None
-    killed = sum(history.runs)
+    killed = sum(is_killed for _, is_killed in history.runs)
     used = (each.count for metric, each in whole.histograms.items() if metric is not Metric.LOOP_LAG)
     samples = sum(used) + whole.tainted
     return Trust(

@@ -230,7 +230,9 @@ def alerts(told: Sequence[Alert]) -> Table:
                 Cell(each.name),
                 Cell(each.severity.value, list(Severity).index(each.severity), _SEVERITIES[each.severity]),
                 _moment(each.fired_utc),
-                Cell("goes on") if each.resolved_utc is None else _time(each.resolved_utc - each.fired_utc),
+                Cell("not told to be over")
+                if each.resolved_utc is None
+                else _time(each.resolved_utc - each.fired_utc),
                 Cell(each.message),
             )
             for each in sorted(told, key=lambda each: -each.fired_utc)[:MOST_ROWS]

@@ -89,13 +89,13 @@ def histories(draw: st.DrawFn) -> Lived:
         at += 60.0 + gap
     moment = _moments.map(lambda value: evening + value)
     for began in draw(st.lists(moment, max_size=5, unique=True)):
-        lasted = draw(st.one_of(st.none(), st.floats(0, 8 * HOUR)))
+        lasted = draw(st.floats(0, 8 * HOUR))
         records.append(
             Incident(
                 id=f"one-{began}",
                 target="one",
                 began_utc=began,
-                ended_utc=None if lasted is None else began + lasted,
+                ended_utc=began + lasted,
                 cause=Cause.STALLED,
                 code=draw(st.sampled_from(["session.silent-stall", "session.disconnected"])),
                 sentence="it stopped",

@@ -55,9 +55,10 @@ def kept(
     since_utc: float,
     until_utc: float,
     objectives: Mapping[str, float] | None = None,
+    run_utc: float = MIDNIGHT - DAY,
 ) -> Report:
     """Added to what the store there has already."""
-    with closing(OpenStore(path, MIDNIGHT - DAY)) as store:
+    with closing(OpenStore(path, run_utc)) as store:
         assert store.save(records) == []
     with closing(StorePages(path)) as pages:
         return report_of(

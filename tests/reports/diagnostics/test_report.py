@@ -71,7 +71,7 @@ def test_all_is_well_only_if_all_was_watched(told: Told) -> None:
 
 
 def test_an_incident_over_midnight_and_over_the_edges_counts_with_what_lies_inside(told: Told) -> None:
-    over_all = incident(MIDNIGHT - 2 * DAY, None, blame=Blame.NETWORK)
+    over_all = incident(MIDNIGHT - 2 * DAY, MIDNIGHT + 2 * DAY, blame=Blame.NETWORK)
     over_midnight = incident(MIDNIGHT - 60, MIDNIGHT + 30)
     before = incident(MIDNIGHT - 3 * HOUR, MIDNIGHT - 2 * HOUR)
     target = told([over_all, over_midnight, before], MIDNIGHT - 20, MIDNIGHT + 10)
@@ -79,6 +79,18 @@ def test_an_incident_over_midnight_and_over_the_edges_counts_with_what_lies_insi
     assert target.blamed == {Blame.NETWORK: 30.0, Blame.BROKER: 30.0}
     target = told([], MIDNIGHT - HOUR, MIDNIGHT + HOUR)
     assert target.blamed == {Blame.NETWORK: 2 * HOUR, Blame.BROKER: 90.0}
+
+
+def test_an_incident_whose_end_nobody_saw_lasted_as_long_as_somebody_watched(tmp_path: Path) -> None:
+    path, period = tmp_path / "store.db", (MIDNIGHT, MIDNIGHT + 2 * HOUR)
+    began = incident(MIDNIGHT + 300, None)
+    [goes_on] = kept(path, [*minutes(MIDNIGHT, 10), began], MIDNIGHT, MIDNIGHT + 660).targets
+    assert (goes_on.incidents, goes_on.blamed) == ((began,), {Blame.BROKER: 360.0})
+    [killed] = kept(path, minutes(MIDNIGHT + HOUR, 60), *period, run_utc=MIDNIGHT + HOUR).targets
+    assert (killed.trust.killed, killed.blamed) == (1, {Blame.BROKER: 300.0})
+    assert [each.ended_utc for each in killed.incidents] == [MIDNIGHT + 600]
+    [stopped] = kept(path, [incident(MIDNIGHT + 7000, None)], MIDNIGHT, MIDNIGHT + DAY).targets
+    assert stopped.incidents[-1].ended_utc == MIDNIGHT + 2 * HOUR
 
 
 def test_days_that_begin_and_end_within_an_hour_are_the_sum_of_exactly_their_minutes(told: Told) -> None:

@@ -58,7 +58,7 @@ def verdict_over_all(targets: Sequence[TargetReport]) -> str:
     missed = [each for each in seen if not is_kept(each.budget)]
     unseen = len(targets) - len(seen)
     if not seen:
-        return f"None of {len(targets)} targets was observed in this period: whether they were usable is not known."
+        return f"Nothing was observed of {counted(len(targets), 'target')} in this period: whether they were usable is not known."
     if missed:
         worst = min(missed, key=lambda each: each.sums.availability or 0.0)
         told = (

@@ -14,6 +14,7 @@ from probe.measure.records import Alert, Cause, Incident, Metric, Severity
 from probe.model.events import Phase
 from probe.model.failures import Blame
 from probe.session.transcript import Line
+from reports.diagnostics import words
 from reports.diagnostics.facts import (
     Budget,
     Connecting,
@@ -30,6 +31,7 @@ from reports.diagnostics.facts import (
     Told,
     Trust,
 )
+from reports.diagnostics.telling import lasted
 
 NOVEMBER = 1793491200.0  # 1 Nov 2026, UTC
 HOUR, DAY = 3600.0, 86400.0
@@ -157,27 +159,24 @@ def target(
     lost = 0.0 if mean is None else 100 - mean
     blind = sum(slot.blind for slot in slots)
     spent = sum(bad_seconds.values())
-    availability = 1 - spent / observed if observed else 0.0
+    sums = Sums(
+        asked=seconds,
+        observed=observed,
+        unobserved=0.0,
+        bad=bad_seconds,
+        open=observed,
+        blind=blind,
+        longest_blind=max((each.blind_seconds for each in incidents), default=0.0),
+    )
+    budget = Budget(
+        objective=0.995, is_configured=True, allowed_seconds=0.005 * observed, spent_seconds=spent
+    )
+    blamed = {each.blame: lasted(each) for each in incidents}
     made = TargetReport(
         target=name,
-        verdict=f"{name} was good in {100 * availability:.2f} % of the time it was watched; "
-        + (
-            "nothing speaks against trading through it."
-            if spent < 600
-            else "most of the rest was time without a connection."
-        ),
-        sums=Sums(
-            asked=seconds,
-            observed=observed,
-            unobserved=0.0,
-            bad=bad_seconds,
-            open=observed,
-            blind=blind,
-            longest_blind=max((each.blind_seconds for each in incidents), default=0.0),
-        ),
-        budget=Budget(
-            objective=0.995, is_configured=True, allowed_seconds=0.005 * observed, spent_seconds=spent
-        ),
+        verdict=words.verdict(sums, budget, blamed),
+        sums=sums,
+        budget=budget,
         health=Health(
             score=judged[-1] if judged else None,
             grade=Grade.EXCELLENT if judged else Grade.UNKNOWN,
@@ -190,7 +189,7 @@ def target(
             else {"availability": lost * 0.6, "freshness": lost * 0.25, "cap": lost * 0.15},
         ),
         incidents=tuple(sorted(incidents, key=lambda each: each.began_utc)),
-        blamed={each.blame: 60.0 for each in incidents},
+        blamed=blamed,
         counts=dict.fromkeys(COUNTED, 7),
         latency=(
             Latency(metric=Metric.LOOP_LAG, side=Side.OWN, histogram=histogram(0.0009, seed=seed)),
@@ -290,7 +289,7 @@ def report(*targets: TargetReport, **changes: Any) -> Report:
         made_utc=until + 60,
         since_utc=since,
         until_utc=until,
-        verdict=targets[0].verdict if len(targets) == 1 else f"{len(targets)} connections were watched.",
+        verdict=words.verdict_over_all(targets),
         targets=targets,
         own_alerts=(),
         notices=(

@@ -2,12 +2,14 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +26,20 @@ from loadtests.locustfile import Trader
 """
 
 
-def eventually(condition: Callable[[], bool], what: str) -> None:
+def eventually(condition: Callable[[], bool], what: Callable[[], str]) -> None:
     until = time.monotonic() + WITHIN
     while not condition():
-        assert time.monotonic() < until, what
+        assert time.monotonic() < until, what()
         time.sleep(0.05)
 
 
 def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
+    """Below those that the system gives to whoever asks for any, so that it is still free when the master comes."""
+    chance = random.SystemRandom()
+    while True:
+        port = chance.randint(20_000, 32_000)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return str(port)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +50,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     def log(name: str) -> str:
         return (folder / name).read_text("utf-8")
 
+    def told() -> str:
+        return log("master") + log("other")
+
     def locust(name: str, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "locust", "--headless", "--only-summary", *words]
         command += ["--target", simulator.url, "--ssid", "env:LOAD_TEST_KEY", "--master-port", port]
@@ -51,8 +60,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             "LOAD_TEST_KEY": simulator.credential.reveal(),
             "PYTHONPATH": str(Path.cwd()),
         }
-        with (folder / name).open("wb") as told:
-            return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=told)
+        with (folder / name).open("wb") as written:
+            return subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=written)
 
     with simulator_apart("pocketoption") as simulator:
         words = ("--scenario", "soak", "-u", "4", "--rate", "40/s", "--processes", "2")
@@ -60,18 +69,18 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         master = locust("master", "-f", "loadtests/locustfile.py", *words, *where)
         other = locust("other", "-f", str(folder / "other.py"), "--worker")
         try:
-            eventually(lambda: simulator.counters().traffic.messages_received > 60, log("master"))
-            eventually(lambda: "version 0.0.1 of tradeprobe: it is not" in log("master"), log("master"))
+            eventually(lambda: simulator.counters().traffic.messages_received > 60, told)
+            eventually(lambda: "version 0.0.1 of tradeprobe: it is not" in log("master"), told)
             workers = psutil.Process(master.pid).children()
             workers[0].kill()
-            eventually(lambda: " was lost: " in log("master"), log("master"))
+            eventually(lambda: " was lost: " in log("master"), told)
             master.send_signal(signal.SIGTERM)
             codes = master.wait(WITHIN), other.wait(WITHIN)
         finally:
             for each in (master, other):
                 each.kill()
                 each.wait()
-        eventually(lambda: not simulator.counters().sessions_open, "sessions are left open")
+        eventually(lambda: not simulator.counters().sessions_open, lambda: "sessions are left open")
     record = json.loads(log("record.json"))
     return {"codes": codes, "record": record, "master": log("master"), "other": log("other")}
 

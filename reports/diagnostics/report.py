@@ -62,7 +62,7 @@ def target_report(
     is_up_to_date = figures.is_up_to_date(history.periods, until_utc)
     return TargetReport(
         target=history.target,
-        verdict=words.verdict(sums, budget, blamed),
+        verdict=words.verdict(sums, budget, history.incidents),
         sums=sums,
         budget=budget,
         health=figures.health_of(whole, history.periods, timeline, until_utc),

@@ -1,5 +1,6 @@
 """What the figures mean, in sentences: verdicts, what to do, and how much to trust it all."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from probe.cli.lines import counted, percent, span
@@ -24,8 +25,8 @@ NOTHING = "Nothing to do: all that was watched went well."
 UNKNOWN = "Nothing was observed in this period: whether the session was usable is not known."
 
 
-def verdict(sums: Sums, budget: Budget, blamed: Mapping[Blame, float]) -> str:
-    """One sentence."""
+def verdict(sums: Sums, budget: Budget, incidents: Sequence[Incident]) -> str:
+    """One sentence. Whose fault it was is told of the cause that took most of the time."""
     if sums.availability is None:
         return UNKNOWN
     watched = f"the {span(sums.observed)} that were watched"
@@ -37,13 +38,14 @@ def verdict(sums: Sums, budget: Budget, blamed: Mapping[Blame, float]) -> str:
     judged = (
         f"as the objective of {wanted} allows" if is_kept(budget) else f"less than the objective of {wanted}"
     )
-    why = CAUSES[max(sums.bad, key=lambda cause: sums.bad[cause])]
-    whose = next(iter(blamed), Blame.UNKNOWN)
+    cause = max(sums.bad, key=lambda each: sums.bad[each])
+    blames = Counter(each.blame for each in incidents if each.cause is cause).most_common(1)
+    whose = blames[0][0] if blames else Blame.UNKNOWN
     likely = "" if whose is Blame.UNKNOWN else f" (likely {whose.value})"
     mostly = "mostly because" if len(sums.bad) > 1 else "because"
     return (
         f"The session was usable for {percent(sums.availability)} of {watched}, {judged}: {span(sums.bad_seconds)} were bad, "
-        f"{mostly} {why}{likely}."
+        f"{mostly} {CAUSES[cause]}{likely}."
     )
 
 

@@ -58,6 +58,14 @@ def test_a_single_minute_is_judged_as_what_it_is(told: Told) -> None:
     assert (target.health.score, target.health.mean, target.health.lost) == (95.0, 95.0, {"errors": 5.0})
 
 
+def test_whose_fault_it_was_is_told_of_what_took_most_of_the_time(told: Told) -> None:
+    refused = {Cause.AUTH: 30.0, Cause.STALLED: 5.0}
+    others = [incident(MIDNIGHT + each, MIDNIGHT + each + 2, blame=Blame.NETWORK) for each in (1, 4)]
+    long = incident(MIDNIGHT + 20, MIDNIGHT + 50, cause=Cause.AUTH, blame=Blame.CREDENTIAL)
+    target = told([minute(MIDNIGHT, bad_seconds=refused), *others, long], MIDNIGHT, MIDNIGHT + 60)
+    assert target.verdict.endswith("mostly because the credential was refused (likely the credential).")
+
+
 def test_all_is_well_only_if_all_was_watched(told: Told) -> None:
     whole = told(minutes(MIDNIGHT, 60), MIDNIGHT, MIDNIGHT + HOUR)
     assert (whole.verdict, whole.advice) == (

@@ -35,6 +35,14 @@ def regions(store: StorePages, target: str, since_utc: float, until_utc: float) 
     return found
 
 
+def steps(since_utc: float, until_utc: float) -> list[tuple[Step, float, float]]:
+    """Whole hours, which are the sums of their minutes, and minutes before and after them."""
+    begins, ends = math.ceil(since_utc / HOUR) * HOUR, math.floor(until_utc / HOUR) * HOUR
+    if begins >= ends:
+        return [("minute", since_utc, until_utc)]
+    return [("minute", since_utc, begins), ("hour", begins, ends), ("minute", ends, until_utc)]
+
+
 def periods(
     store: StorePages, target: str, stretches: Iterable[Stretch], *, by_hours: bool
 ) -> Iterator[Period]:
@@ -44,10 +52,9 @@ def periods(
         by_hours: Minutes only where an hour is not whole.
     """
     for since, until in stretches:
-        begins, ends = math.ceil(since / HOUR) * HOUR, math.floor(until / HOUR) * HOUR
-        parts: list[tuple[Step, float, float]] = [("minute", since, until)]
-        if by_hours and begins < ends:
-            parts = [("minute", since, begins), ("hour", begins, ends), ("minute", ends, until)]
+        parts: list[tuple[Step, float, float]] = (
+            steps(since, until) if by_hours else [("minute", since, until)]
+        )
         for step, begin, end in parts:
             for day in range(math.ceil((end - begin) / DAY)):
                 at = begin + day * DAY

@@ -31,6 +31,11 @@ class Sums:
         return sum(self.bad.values())
 
     @property
+    def commonest(self) -> Cause | None:
+        """What took most of the bad time."""
+        return max(self.bad, key=lambda each: self.bad[each]) if self.bad_seconds > 0 else None
+
+    @property
     def availability(self) -> float | None:
         """The share of observed seconds that were good."""
         return None if self.observed <= 0 else max(1 - self.bad_seconds / self.observed, 0.0)

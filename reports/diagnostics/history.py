@@ -19,7 +19,7 @@ from probe.measure.records import (
 )
 from probe.model.failures import KINDS
 from probe.store.pages import Page, StorePages
-from probe.store.rows import HOUR
+from probe.store.stretches import steps
 
 MOST_TICKS = 50_000  # of a target, the newest: enough for percentiles of every symbol
 SHORT_SECONDS = 86_400.0  # a period up to here is read by the minute
@@ -94,14 +94,13 @@ def history_of(
 
 
 def _periods(store: StorePages, target: str, since_utc: float, until_utc: float) -> list[Period]:
-    """What begins in the period: whole hours, which are the sums of their minutes, and minutes before and after them."""
+    """What begins in the period."""
     if until_utc - since_utc <= SHORT_SECONDS:
         return store.periods(target, since_utc, until_utc)
-    first, last = math.ceil(since_utc / HOUR) * HOUR, math.floor(until_utc / HOUR) * HOUR
     return [
-        *store.periods(target, since_utc, first, "minute"),
-        *store.periods(target, first, last, "hour"),
-        *store.periods(target, last, until_utc, "minute"),
+        each
+        for step, begin, end in steps(since_utc, until_utc)
+        for each in store.periods(target, begin, end, step)
     ]
 
 

@@ -2,17 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
+from probe.config.keys import keys_of
 from probe.measure.histogram import Histogram
 from probe.measure.periods import COUNTED
 from probe.measure.records import Metric, Notice, Period
+from probe.model.failures import Blame
 from probe.store.pages import StorePages
 from reports.diagnostics import figures, words
 from reports.diagnostics.facts import Report, Sums, TargetReport, Told, Trust
 from reports.diagnostics.history import History, history_of
 from reports.diagnostics.symbols import symbols
 
-USUAL_OBJECTIVE = 0.99
+USUAL_OBJECTIVE = cast(float, keys_of("targets.*")["objective"].default)
 
 
 def report_of(
@@ -62,7 +65,7 @@ def target_report(
     is_up_to_date = figures.is_up_to_date(history.periods, until_utc)
     return TargetReport(
         target=history.target,
-        verdict=words.verdict(sums, budget, history.incidents),
+        verdict=words.verdict(sums, budget, _blame(sums, history, since_utc, until_utc)),
         sums=sums,
         budget=budget,
         health=figures.health_of(whole, history.periods, timeline, until_utc),
@@ -86,6 +89,12 @@ def target_report(
         counts={name: getattr(whole, name) for name in COUNTED},
         state=history.last_state if is_up_to_date else None,
     )
+
+
+def _blame(sums: Sums, history: History, since_utc: float, until_utc: float) -> Blame:
+    """Whose fault most of what the commonest cause took was."""
+    of_it = [each for each in history.incidents if each.cause is sums.commonest]
+    return next(iter(figures.blamed_in(of_it, since_utc, until_utc)), Blame.UNKNOWN)
 
 
 def _trust(history: History, whole: Period, sums: Sums) -> Trust:

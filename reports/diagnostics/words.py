@@ -1,6 +1,5 @@
 """What the figures mean, in sentences: verdicts, what to do, and how much to trust it all."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from probe.cli.lines import counted, percent, span
@@ -25,27 +24,28 @@ NOTHING = "Nothing to do: all that was watched went well."
 UNKNOWN = "Nothing was observed in this period: whether the session was usable is not known."
 
 
-def verdict(sums: Sums, budget: Budget, incidents: Sequence[Incident]) -> str:
-    """One sentence. Whose fault it was is told of the cause that took most of the time."""
+def verdict(sums: Sums, budget: Budget, blame: Blame) -> str:
+    """One sentence.
+
+    Args:
+        blame: Whose fault what took most of the time was.
+    """
     if sums.availability is None:
         return UNKNOWN
     watched = f"the {span(sums.observed)} that were watched"
     if sums.coverage < FEW:
         watched += f" ({percent(sums.coverage)} of the period)"
-    if sums.bad_seconds <= 0:
+    if sums.commonest is None:
         return f"The session was usable for all of {watched}."
     wanted = f"{budget.objective * 100:g} %"
     judged = (
         f"as the objective of {wanted} allows" if is_kept(budget) else f"less than the objective of {wanted}"
     )
-    cause = max(sums.bad, key=lambda each: sums.bad[each])
-    blames = Counter(each.blame for each in incidents if each.cause is cause).most_common(1)
-    whose = blames[0][0] if blames else Blame.UNKNOWN
-    likely = "" if whose is Blame.UNKNOWN else f" (likely {whose.value})"
+    likely = "" if blame is Blame.UNKNOWN else f" (likely {blame.value})"
     mostly = "mostly because" if len(sums.bad) > 1 else "because"
     return (
         f"The session was usable for {percent(sums.availability)} of {watched}, {judged}: {span(sums.bad_seconds)} were bad, "
-        f"{mostly} {CAUSES[cause]}{likely}."
+        f"{mostly} {CAUSES[sums.commonest]}{likely}."
     )
 
 

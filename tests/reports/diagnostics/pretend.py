@@ -174,7 +174,7 @@ def target(
     blamed = {each.blame: lasted(each) for each in incidents}
     made = TargetReport(
         target=name,
-        verdict=words.verdict(sums, budget, incidents),
+        verdict=words.verdict(sums, budget, next(iter(blamed), Blame.UNKNOWN)),
         sums=sums,
         budget=budget,
         health=Health(

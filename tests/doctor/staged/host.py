@@ -221,7 +221,14 @@ CASES: list[Staged] = [
     Staged(
         code="host.cpu-starved", name="throttled", play=on_paper(throttled, "host.cpu-starved"), certain=True
     ),
-    Staged(code="load.ephemeral-ports", name="fifty ports", play=narrow, certain=True, long=True),
+    Staged(
+        code="load.ephemeral-ports",
+        name="fifty ports",
+        play=narrow,
+        certain=True,
+        beside=frozenset({"host.cpu-starved"}),
+        long=True,
+    ),
     Staged(
         code="load.ephemeral-ports",
         name="range used up",

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeVar
 
 import httpx
@@ -59,28 +60,28 @@ class Backend:
         assert isinstance(call, HttpCall)
         headers = {name: value if isinstance(value, str) else value.reveal() for name, value in call.headers}
         body = {k: v.reveal() for k, v in call.json.items()} if isinstance(call.json, dict) else None
+        began = self.loop.time()
         came = await self.client.request(call.method, call.url, headers=headers, json=body)
         return HttpReply(
             url=call.url,
             status=came.status_code,
             headers=tuple(came.headers.multi_items()),
             body=came.content,
-            seconds=0.01,
+            seconds=self.loop.time() - began,
         )
 
     async def look(self) -> list[Meaning]:
         """Everything once."""
-        now = self.loop.time()
         said: list[Meaning] = []
-        flows: list[Asking[Said | Explained]] = [
-            self.survey.open(now),
-            self.survey.enter(self.key, now),
-        ]
         rounds = self.survey.rounds()
-        flows += [each.ask(now) for each in rounds]
-        flows += [each.ask(now) for each in rounds if each.name == "account" for _ in range(3)]
-        for flow in flows:
-            came = await self.answer(flow)
+        asks: list[Callable[[float], Asking[Said | Explained]]] = [
+            self.survey.open,
+            partial(self.survey.enter, self.key),
+            *(each.ask for each in rounds),
+            *(each.ask for each in rounds if each.name == "account" for _ in range(3)),
+        ]
+        for ask in asks:
+            came = await self.answer(ask(self.loop.time()))
             assert isinstance(came, list), came
             said += came
         return said

@@ -16,9 +16,10 @@ from probe.cli.check_report import as_data as session_data
 from probe.cli.check_report import healthy_words, notes, steps
 from probe.cli.output import bar, milliseconds, plain, stated
 from probe.diagnose.diagnose import OF_OTHERS, Verdict
-from probe.doctor.examine import Examination, Outcome, Rung, contacts
+from probe.doctor.examine import Examination, Means, Outcome, Rung, contacts
 from probe.model.failures import KINDS, Blame, Failure
 from probe.model.findings import Certainty, State
+from probe.monitor.knock import Knock
 
 WIDEST, NARROWEST, BARS_FROM = 80, 40, 72  # columns
 MARGIN, BAR = 10, 10
@@ -59,8 +60,15 @@ def sentence(examination: Examination) -> str:
     if main is not None:
         return f"{main.certainty.value.capitalize()}: {_without_stop(main.says)} ({main.code})."
     if examination.diagnosis.state is State.HEALTHY and examination.knock is not None:
-        return f"Nothing is wrong. {healthy_words(examination.knock)}"
+        return f"Nothing is wrong. {healthy_words(examination.knock)}{_how_long(examination.knock, examination.means)}"
     return f"Undetermined, because {_why_undetermined(examination)}."
+
+
+def _how_long(seen: Knock, means: Means) -> str:
+    """What is well for so long may still come and go."""
+    if means.deep or not seen.facts.went_live:
+        return ""
+    return f" Watched for {seen.facts.seconds_live:.1f} s; --deep watches longer, and probe monitor always."
 
 
 def main_verdict(examination: Examination) -> Verdict | None:

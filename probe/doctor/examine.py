@@ -44,7 +44,11 @@ from probe.session.broker import Broker
 T = TypeVar("T")
 
 BUDGET, DEEP_BUDGET = 60.0, 180.0
-STAYS, STAYS_DEEP, STAYS_FRESH = 10.0, 45.0, 3.0  # seconds in which prices are watched after the login
+STAYS, STAYS_DEEP, STAYS_FRESH = (
+    10.0,
+    45.0,
+    3.0,
+)  # seconds in which prices are watched after the login, if anything is in doubt
 STRANGERS_DOOR = "it would test somebody else's door"
 STEP_WITHIN, HANDSHAKE_WITHIN = 15.0, 3.0
 PARTING = 2.0  # of the budget: what a session showed is not lost with it
@@ -142,6 +146,18 @@ def _may_return(patient: Patient) -> bool:
 def _only(address: str) -> Resolver:
     """Tells this address, whoever is asked for."""
     return lambda _, port: literal_address(address, port) or []
+
+
+def _look_of(seen: Knock) -> Look:
+    return Look(
+        endpoint=seen.endpoint,
+        facts=seen.facts,
+        asked=seen.asked,
+        clock=seen.clock,
+        proxy=str(seen.proxy) if seen.proxy else "",
+        control_symbol=seen.control_symbol,
+        began_utc=seen.began_at,
+    )
 
 
 async def examine(
@@ -387,6 +403,7 @@ class _Examiner:
             about=patient.about,
             symbol=patient.symbol,
             stays=stays,
+            is_well=self._is_well if name == "session" and not self._means.deep else None,
             resolve=self._resolve,
             utc=self._utc,
         )
@@ -394,15 +411,13 @@ class _Examiner:
         if seen is None:
             return None
         self.knock = self.knock or seen
-        return Look(
-            endpoint=seen.endpoint,
-            facts=seen.facts,
-            asked=seen.asked,
-            clock=seen.clock,
-            proxy=str(seen.proxy) if seen.proxy else "",
-            control_symbol=seen.control_symbol,
-            began_utc=seen.began_at,
-        )
+        return _look_of(seen)
+
+    def _is_well(self, seen: Knock) -> bool:
+        """Nothing that was seen until now is harmful, or in doubt."""
+        case = replace(self.case, looks=Looks(first=_look_of(seen)))
+        verdicts = diagnose(case, rules_for(self._patient.broker)).verdicts
+        return all(each.state is State.HEALTHY for each in verdicts)
 
     async def _more_looks(self) -> None:
         """They tell apart what one look cannot. A second connection with the credential is made to what is the user's own,

@@ -6,6 +6,8 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
+from statistics import median
 
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH, Asked, Verdict, judge
@@ -18,7 +20,7 @@ from probe.measure.clocks import ClockOffset
 from probe.measure.vitals import FROZEN_SECONDS, FROZEN_TICKS
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
-from probe.model.events import Event, Phase
+from probe.model.events import Ended, Event, Phase
 from probe.model.failures import Failure
 from probe.model.findings import Withheld
 from probe.model.intents import AskHistory, Watch
@@ -37,7 +39,12 @@ LEAST_SECONDS = 5.0  # are left for the connection, however long signing in took
 CALL_WITHIN = 15.0
 PINGS = 3  # while a session is looked at for longer
 KERNEL_EVERY = 1.0  # seconds; of a connection that is gone the kernel says nothing
+SOON, PING_SOON = (
+    3.5,
+    1.0,
+)  # seconds after the login: what is well by then may be left, and the ping that must have its answer
 LIST_WITHIN = 2.0  # seconds after the login; the broker's list of what is tradable comes with it
+LATE = 2.0  # times the usual pause between two prices: so late a price makes nobody leave
 FRESH = 2.0  # seconds; a price that is older, or a ping without its answer, is worth waiting for
 GOODBYE_WITHIN = 1.0  # the verdict is known; a server that does not answer a goodbye is not worth more
 
@@ -70,6 +77,7 @@ async def knock(
     about: About | None = None,
     symbol: str | None = None,
     stays: float = 0.0,
+    is_well: Callable[[Knock], bool] | None = None,
     resolve: Resolver = system_resolver,
     utc: Callable[[], float] = time.time,
 ) -> Knock:
@@ -80,6 +88,7 @@ async def knock(
         stays: For so many seconds after the login it looks on, though all has been seen, and at a second symbol too;
             longer, if in the end it is not clear whether prices and answers still come. Where prices are asked for it only
             looks on, and asks no more than a monitor.
+        is_well: Whether what was seen until then is all well: then it stays no longer than that takes to be known.
         resolve: By whom the host's addresses are told.
 
     A token that came from signing in and is refused is never used again; if it was an old one, a new one gets a try.
@@ -88,7 +97,16 @@ async def knock(
         ConfigError: sessions cannot be kept where they should be.
     """
     look = _Look(
-        broker, endpoint, tls, proxy, about or About(), symbol or broker.default_symbol, stays, resolve, utc
+        broker,
+        endpoint,
+        tls,
+        proxy,
+        about or About(),
+        symbol or broker.default_symbol,
+        stays,
+        is_well,
+        resolve,
+        utc,
     )
     withheld = withheld_from(endpoint) if key else None
     if withheld is not None:
@@ -122,12 +140,13 @@ class _Look:
         about: About,
         symbol: str,
         stays: float,
+        is_well: Callable[[Knock], bool] | None,
         resolve: Resolver,
         utc: Callable[[], float],
     ) -> None:
         self._broker, self._endpoint, self._tls, self._proxy = broker, endpoint, tls, proxy
         self._about, self._symbol, self._stays, self._utc = about, symbol, stays, utc
-        self._resolve = resolve
+        self._is_well, self._resolve = is_well, resolve
         self._began_at = utc()
 
     def call_settings(self, timeout: float) -> CallSettings:
@@ -161,24 +180,31 @@ class _Look:
         )
         session = dialler.session(self._endpoint, credentials, watch=(symbol,) if symbol else ())
         utc_at_zero = self._utc() - asyncio.get_running_loop().time()
-        gaze = _Gaze(session, symbol, self._broker, self._stays, utc_at_zero)
+
+        def judged(facts: Facts) -> Knock:
+            asked = Asked(
+                login=goes_in,
+                symbol=symbol,
+                withheld=withheld,
+                account=credentials.account if credentials else None,
+                signed_in=entered is not None,
+                market_open=is_open(symbol, None, self._began_at) if symbol else None,
+                price_within=max(LOOKED_LONG_ENOUGH, LOOKS * _data_every(session)),
+            )
+            result = self._judged(facts, asked, facts.clock(utc_at_zero), entered, session.transcript())
+            return replace(result, control_symbol=gaze.control_symbol)
+
+        def is_well(facts: Facts) -> bool:
+            return self._is_well is not None and self._is_well(judged(facts))
+
+        leaves_early = is_well if self._is_well is not None else None
+        gaze = _Gaze(session, symbol, self._broker, self._stays, leaves_early, utc_at_zero)
         if entered is not None:
             gaze.facts.add(entered.event)
         through = self._proxy.proxy if self._proxy else None
         plan = replace(dialler.plan(self._endpoint), proxy=through, resolve=self._resolve)
         await gaze.run(dialler.dialled(session, self._endpoint, gaze.note, plan), timeout)
-        asked = Asked(
-            login=goes_in,
-            symbol=symbol,
-            withheld=withheld,
-            account=credentials.account if credentials else None,
-            signed_in=entered is not None,
-            market_open=is_open(symbol, None, self._began_at) if symbol else None,
-            price_within=max(LOOKED_LONG_ENOUGH, LOOKS * _data_every(session)),
-        )
-        clock = gaze.facts.clock(gaze.utc_at_zero)
-        result = self._judged(gaze.facts, asked, clock, entered, session.transcript())
-        return replace(result, control_symbol=gaze.control_symbol)
+        return judged(gaze.facts)
 
     def _judged(
         self,
@@ -211,6 +237,7 @@ class _Gaze:
         symbol: str | None,
         broker: Broker,
         stays: float,
+        is_well: Callable[[Facts], bool] | None,
         utc_at_zero: float,
     ) -> None:
         self.facts = Facts()
@@ -219,7 +246,7 @@ class _Gaze:
         self._session, self._symbol, self._broker = session, symbol, broker
         self._asks = isinstance(session, ClientSession) and broker.rules.asks_history
         self._is_pushed = isinstance(session, ClientSession)
-        self._stays = stays if symbol is not None else 0.0
+        self._stays, self._is_well = stays if symbol is not None else 0.0, is_well
         self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
         self._wanted: Callable[[], bool] = lambda: False
 
@@ -235,17 +262,18 @@ class _Gaze:
         watching = loop.create_task(self._watch_kernel(connection)) if is_watched else None
         try:
             if await self._wait(lambda: self._is_live, until):
-                stays_until = min(until, loop.time() + self._stays)
+                soon, stays_until = loop.time() + SOON, min(until, loop.time() + self._stays)
                 if self._asks:
                     connection.act(self._ask_history)
                 if is_watched:
                     await self._watch_control(connection, until)
                 data_within = max(DATA_WITHIN, (LOOKS + 1) * _data_every(self._session))
                 await self._wait(self._has_seen_enough, min(until, loop.time() + data_within))
-                if is_watched:
-                    await self._stay(connection, stays_until, until)
-                elif self._stays:
-                    await self._wait(lambda: False, stays_until)
+                if self._stays and not await self._is_well_soon(connection, min(soon, stays_until)):
+                    if is_watched:
+                        await self._stay(connection, stays_until, until)
+                    else:
+                        await self._wait(lambda: False, stays_until)
             self.facts.kernel = connection.tcp_facts() or self.facts.kernel
             connection.act(give_up)
             with contextlib.suppress(TimeoutError):
@@ -275,6 +303,31 @@ class _Gaze:
         self.control_symbol = usual if usual in tradable else next(iter(tradable), "")
         if self.control_symbol and self._is_live:
             connection.act(lambda session, now: session.ask(Watch(symbol=self.control_symbol), now))
+
+    async def _is_well_soon(self, connection: Connected, soon: float) -> bool:
+        if self._is_well is None:
+            return False
+        if self._is_pushed:
+            await self._wait(lambda: False, soon - SOON + PING_SOON)
+            if self._is_live:
+                connection.act(ClientSession.ping)
+        await self._wait(lambda: False, soon)
+        now = asyncio.get_running_loop().time()
+        ended = Ended(at=now, phase=Phase.LIVE, failure=None, traffic=self._session.traffic)
+        return (
+            self._is_live
+            and self._has_seen_enough()
+            and self._has_moved()
+            and self._is_flowing(now)
+            and self.facts.unanswered_ping is None
+            and self._is_well(replace(self.facts, ended=ended))
+        )
+
+    def _is_flowing(self, now: float) -> bool:
+        """No price is later than they have been; where prices are asked for, that is the session's business."""
+        times = [each.at for each in self.facts.quotes if each.symbol == self._symbol]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        return not self._is_pushed or bool(gaps and now - times[-1] <= LATE * median(gaps))
 
     async def _stay(self, connection: Connected, stays_until: float, until: float) -> None:
         loop = asyncio.get_running_loop()

@@ -7,7 +7,7 @@ without the one that should have found it.
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from probe.diagnose.case import Case
@@ -26,6 +26,7 @@ class Said:
 
     verdicts: tuple[tuple[str, Certainty], ...]  # in order; none: nothing is wrong
     without: str  # what stands first when the rule that should find it is taken away
+    seconds: float = 0.0  # that a real examination took, by its own clock
 
     @property
     def first(self) -> str:
@@ -91,7 +92,8 @@ def travelling(stage: Stage, code: str, *, utc: float = WEDNESDAY_NOON, **means:
 
     def play() -> Said:
         examination = run(_examined(stage, Means(**means), utc))
-        return judged(examination.case, examination.patient.broker, code)
+        said = judged(examination.case, examination.patient.broker, code)
+        return replace(said, seconds=examination.seconds)
 
     return play
 

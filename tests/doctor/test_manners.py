@@ -1,11 +1,15 @@
 """Somebody else's server is logged in to once, whatever remains in doubt; one's own may be asked again."""
 
 import asyncio
+import socket
 
 import pytest
 
 from probe.brokers import find_broker
-from probe.doctor.examine import Means, Outcome, Patient, examine
+from probe.doctor.examine import Examination, Means, Outcome, Patient, examine
+from probe.drivers.tls import TlsProfile
+from probe.model.endpoint import Endpoint
+from probe.model.findings import State
 from probe.simulator.run import Simulator
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
@@ -43,6 +47,48 @@ def test_ones_own_server_is_asked_again_where_that_tells_more() -> None:
     with simulated_at(WEDNESDAY_NOON):
         count, _, _ = run(logins("silent-stall:at=2s", is_ours=True))
     assert count == 3
+
+
+@pytest.mark.parametrize("secure", [False, True], ids=["ws", "wss"])
+@pytest.mark.parametrize("broker", ["pocketoption", "quotex"])
+def test_a_healthy_target_is_judged_within_five_seconds_over_three_connections(
+    broker: str, *, secure: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reached = []
+    connect = socket.socket.connect
+
+    def counted(sock: socket.socket, place: tuple[str, int]) -> None:
+        if sock.type is socket.SOCK_STREAM:
+            reached.append(place)
+        connect(sock, place)
+
+    monkeypatch.setattr(socket.socket, "connect", counted)
+
+    async def examined() -> Examination:
+        clock = asyncio.get_running_loop().time
+        async with Simulator([broker], tls=secure) as simulator:
+            served = next(each for each in simulator.endpoints if (each.ca_file is not None) is secure)
+            endpoint = Endpoint(
+                broker=broker,
+                region=served.region,
+                url=served.url,
+                account=served.account,
+                named_by_user=True,
+            )
+            patient = Patient(
+                name="one",
+                broker=find_broker(broker),
+                endpoint=endpoint,
+                key=simulator.key(endpoint),
+                tls=TlsProfile(ca_file=served.ca_file),
+            )
+            return await examine(patient, Means(), utc=lambda: WEDNESDAY_NOON + clock())
+
+    with simulated_at(WEDNESDAY_NOON):
+        examination = run(examined())
+    assert (examination.diagnosis.state, examination.diagnosis.verdicts) == (State.HEALTHY, ())
+    assert len(reached) == (3 if secure else 2)
+    assert examination.seconds < 5.0
 
 
 @pytest.mark.parametrize("fault", ["http-status:code=403", "http-status:code=429"])

@@ -9,6 +9,7 @@ import pytest
 
 from probe.catalogue import entries
 from probe.diagnose.diagnose import ceiling
+from probe.doctor.examine import DEEP_BUDGET
 from probe.model.findings import Certainty
 from tests.doctor.staged import ALL
 from tests.doctor.staging import Said, Staged
@@ -55,6 +56,10 @@ class Matrix:
     def proven(self) -> float:
         return 1 - len(self.unproven) / len(self.provable)
 
+    @cached_property
+    def slowest(self) -> tuple[Staged, Said]:
+        return max(self.played, key=lambda each: each[1].seconds)
+
     @property
     def undetermined(self) -> float:
         return sum(_sure(said) is Certainty.UNDETERMINED for _, said in self.failures) / len(self.failures)
@@ -79,6 +84,8 @@ class Matrix:
             ("undetermined, or nothing said", f"{self.undetermined:.1%}", f"at most {UNDETERMINED:.0%}"),
         ):
             yield f"  {words:<32}{value:>8}   aim: {aim}"
+        longest, said = self.slowest
+        yield f"  {'the longest examination':<32}{said.seconds:>6.1f} s   of {longest.id}"
         yield ""
         yield f"  {'layer':<10}{'staged':>8}{'right':>8}" + "".join(f"{sure.value:>14}" for sure in Certainty)
         by_layer: dict[str, list[tuple[Staged, Said]]] = defaultdict(list)
@@ -127,6 +134,7 @@ def test_what_is_staged_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> N
     assert matrix.wrong(Certainty.LIKELY) / len(matrix.played) <= WRONG_AND_LIKELY
     assert matrix.proven >= SAID_WITH_CERTAINTY
     assert matrix.undetermined <= UNDETERMINED
+    assert matrix.slowest[1].seconds <= DEEP_BUDGET
 
 
 def test_a_mistake_is_seen_at_a_glance() -> None:

@@ -1,6 +1,7 @@
 """The live session: prices that stop or never begin, and requests that stay unanswered."""
 
 from dataclasses import replace
+from statistics import median
 
 from probe.diagnose.case import Case, Look
 from probe.diagnose.rule import RuleBook
@@ -32,7 +33,7 @@ book = RuleBook()
 
 DISPLACED_WITHIN = 1.0  # seconds after another subscription
 WAITED = 5.0  # seconds; what was asked later had no time to be answered
-LAGS = 2.0  # seconds by which prices may grow older within one look
+LAGS = 1.5  # seconds by which prices may grow older from the first third of a look to its last
 MANY = 20  # prices, before their age says anything
 
 
@@ -290,20 +291,25 @@ def slow_consumer(case: Case) -> Sign | None:
             at_most=Certainty.LIKELY,
         )
     ages = [each.at - each.broker_time for each in prices(look, look.asked.symbol)]
-    if len(ages) < MANY or ages[-1] - ages[0] < LAGS or not _grows(ages):
+    if len(ages) < MANY:
+        return None
+    third = len(ages) // 3  # one price that comes out of order is old by itself
+    first, middle, last = (median(ages[part * third : (part + 1) * third]) for part in range(3))
+    grown = last - first
+    if grown < LAGS or not first <= middle <= last:
         return None
     host = case.host
     excluded = {
         "session.half-open": "data kept coming",
         "data.stale-ticks": "the age was small at first",
-        "data.clock-offset": f"the age grew by {ages[-1] - ages[0]:.1f} s",
+        "data.clock-offset": f"the age grew by {grown:.1f} s",
         "session.peer-stopped-ponging": None if facts.unanswered_ping else "pings are answered",
         "host.cpu-starved": "this process got its share of the processor"
         if host is not None and host.cpu_waited is not None and host.cpu_waited < 0.1
         else None,
     }
     unread = facts.kernel.unread_bytes if facts.kernel else None
-    late = f"prices were {ages[-1] - ages[0]:.1f} s older at the end of the look than at its beginning"
+    late = f"prices were {grown:.1f} s older in the last third of the look than in its first"
     return Sign(
         evidence=(late, f"{unread} bytes wait to be read on this machine") if unread else (late,),
         excluded=without(excluded, "session.slow-consumer"),
@@ -311,11 +317,6 @@ def slow_consumer(case: Case) -> Sign | None:
         # Where nothing waits here, they may be late at the broker's.
         at_most=Certainty.CERTAIN if unread else Certainty.POSSIBLE,
     )
-
-
-def _grows(ages: list[float]) -> bool:
-    thirds = [ages[len(ages) * part // 3] for part in range(3)] + [ages[-1]]
-    return thirds == sorted(thirds)
 
 
 @book.of("session.false-stall")

@@ -108,7 +108,7 @@ async def _with_a_key_that_expires() -> AsyncIterator[Patient]:
         world = simulator.worlds[BINGX.name]
         user = world.accounts[0]
         key = BINGX.read_credentials(BINGX.write_credential(user))
-        world.lend(key.token, user.user, world.floor.at(asyncio.get_running_loop().time()) + 5.0)
+        world.lend(key.token, user.user, world.floor.at(asyncio.get_running_loop().time()) + 3.0)
         yield Patient(
             name="sim:bingx", broker=BINGX, endpoint=endpoint, key=key, symbol="BTC-USDT", is_ours=True
         )

@@ -52,7 +52,7 @@ def _second_login(broker: str) -> Stage:
         async with simulated(broker, "session-cap")() as patient:
 
             async def log_in() -> None:
-                await asyncio.sleep(4.0)
+                await asyncio.sleep(2.0)
                 assert patient.broker is not None
                 assert patient.endpoint is not None
                 assert not isinstance(patient.key, SignIn)

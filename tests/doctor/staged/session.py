@@ -201,7 +201,7 @@ CASES: list[Staged] = [
         play=travelling(simulated(PO, "silent-stall:at=2s", is_ours=False), STALLED),
     ),
     said_of(
-        "session.one-symbol-stall", "one stops", "one-symbol-stall:at=3s,symbol=EURUSD_otc", certain=True
+        "session.one-symbol-stall", "one stops", "one-symbol-stall:at=2s,symbol=EURUSD_otc", certain=True
     ),
     said_of("session.heartbeat-without-data", "disowned", "disowned:at=2s"),
     said_of("session.subscription-cap", "one at a time", "stream-cap"),

@@ -269,7 +269,9 @@ class _Gaze:
                     await self._watch_control(connection, until)
                 data_within = max(DATA_WITHIN, (LOOKS + 1) * _data_every(self._session))
                 await self._wait(self._has_seen_enough, min(until, loop.time() + data_within))
-                if self._stays and not await self._is_well_soon(connection, min(soon, stays_until)):
+                if self._stays and not await self._is_well_soon(
+                    connection, min(soon, stays_until), stays_until
+                ):
                     if is_watched:
                         await self._stay(connection, stays_until, until)
                     else:
@@ -304,20 +306,23 @@ class _Gaze:
         if self.control_symbol and self._is_live:
             connection.act(lambda session, now: session.ask(Watch(symbol=self.control_symbol), now))
 
-    async def _is_well_soon(self, connection: Connected, soon: float) -> bool:
+    async def _is_well_soon(self, connection: Connected, soon: float, stays_until: float) -> bool:
         if self._is_well is None:
             return False
+        asked_again = _data_every(self._session) < self._stays  # else no second price comes while it stays
         if self._is_pushed:
             await self._wait(lambda: False, soon - SOON + PING_SOON)
             if self._is_live:
                 connection.act(ClientSession.ping)
         await self._wait(lambda: False, soon)
+        if not self._is_pushed and asked_again:
+            await self._wait(lambda: self._has_seen_enough() and self._has_moved(), stays_until)
         now = asyncio.get_running_loop().time()
         ended = Ended(at=now, phase=Phase.LIVE, failure=None, traffic=self._session.traffic)
         return (
             self._is_live
             and self._has_seen_enough()
-            and self._has_moved()
+            and (self._has_moved() or not asked_again)
             and self._is_flowing(now)
             and self.facts.unanswered_ping is None
             and self._is_well(replace(self.facts, ended=ended))

@@ -106,7 +106,8 @@ def doctor(
         options["store.enabled"] = ("--store", store != "none")
     if store is not None and store != "none":
         options["store.path"] = ("--store", store)
-    means = Means(offline=offline, deep=deep, budget=budget)
+    # A fault may begin when a healthy target would have been left.
+    means = Means(offline=offline, deep=deep, leaves_early=not faults, budget=budget)
     try:
         found, settings = typed.understood(options, always_read=True)
     except (ConfigError, CredentialUnreadable) as problem:

@@ -66,7 +66,7 @@ def sentence(examination: Examination) -> str:
 
 def _how_long(seen: Knock, means: Means) -> str:
     """What is well for so long may still come and go."""
-    if means.deep or not seen.facts.went_live:
+    if means.deep or not means.leaves_early or not seen.facts.went_live:
         return ""
     return f" Watched for {seen.facts.seconds_live:.1f} s; --deep watches longer, and probe monitor always."
 

@@ -98,6 +98,7 @@ class Means:
     store: Path | None = None
     offline: bool = False
     deep: bool = False
+    leaves_early: bool = True  # a target that is well, as soon as that is known; never when deep
     budget: float = BUDGET
 
 
@@ -393,6 +394,7 @@ class _Examiner:
         patient = self._patient
         if patient.broker is None or patient.endpoint is None:
             return None
+        may_leave = self._means.leaves_early and not self._means.deep
         seeing = knock(
             patient.broker,
             patient.endpoint,
@@ -403,7 +405,7 @@ class _Examiner:
             about=patient.about,
             symbol=patient.symbol,
             stays=stays,
-            is_well=self._is_well if name == "session" and not self._means.deep else None,
+            is_well=self._is_well if name == "session" and may_leave else None,
             resolve=self._resolve,
             utc=self._utc,
         )

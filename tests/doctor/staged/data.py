@@ -8,7 +8,7 @@ from email.utils import format_datetime
 from typing import Any
 
 from probe.diagnose.case import Case
-from probe.doctor.examine import DEEP_BUDGET, Means
+from probe.doctor.examine import Means
 from probe.model.endpoint import Account
 from probe.model.events import RequestAnswered
 from probe.model.intents import AskHistory
@@ -28,14 +28,13 @@ def said_of(
     broker: str = PO,
     utc: float = WEDNESDAY_NOON,
     certain: bool = False,
-    deep: bool = False,
+    leaves_early: bool = True,
     **about: Any,
 ) -> Staged:
-    means = {"deep": True, "budget": DEEP_BUDGET} if deep else {}
     return Staged(
         code=code,
         name=f"{broker} {name}",
-        play=travelling(simulated(broker, *faults, **about), code, utc=utc, **means),
+        play=travelling(simulated(broker, *faults, **about), code, utc=utc, leaves_early=leaves_early),
         certain=certain,
     )
 
@@ -150,8 +149,8 @@ CASES: list[Staged] = [
     said_of("data.clock-offset", "behind", "clock-skew:seconds=-45", broker=QX),
     said_of("data.clock-offset", "jumps", "clock-jump:at=2s,seconds=70"),
     Staged(code="data.clock-offset", name="two hosts agree with us", play=against_two_clocks, certain=True),
-    said_of("data.out-of-order", "some late", "out-of-order-ticks", certain=True, deep=True),
-    said_of("data.out-of-order", "long past", "past-timestamps", broker=QX, deep=True),
+    said_of("data.out-of-order", "some late", "out-of-order-ticks", certain=True, leaves_early=False),
+    said_of("data.out-of-order", "long past", "past-timestamps", broker=QX, leaves_early=False),
     said_of("data.duplicates", "twice", "duplicate-ticks", certain=True),
     said_of("data.duplicates", "twice", "duplicate-ticks", broker=QX, certain=True),
     said_of("data.gap", "a hole", "silent-stall:at=0s@2s+12s"),

@@ -4,6 +4,7 @@ from probe.catalogue import entries
 from probe.diagnose.case import Case, Source
 from probe.diagnose.rule import Rule, RuleBook
 from probe.diagnose.rules.engine import is_apart
+from probe.diagnose.rules.flow import flood
 from probe.model.endpoint import Account
 from probe.model.findings import Certainty, Sign, State
 
@@ -196,6 +197,9 @@ def client_outdated(case: Case) -> Sign | None:
     if failure is not None and failure.code == "cfg.client-outdated":
         return Sign(evidence=(str(failure),), says=failure.facts.says, advice=(failure.facts.advise,))
     if not facts.surprises or any(is_apart(each) for each in facts.surprises):
+        return None
+    is_noise = failure is not None and failure.code == "session.protocol-error"
+    if is_noise or (case.looks is not None and flood(case.looks.first)):
         return None
     first = facts.surprises[0]
     mute = facts.went_live and facts.first_data is None and case.looks and case.looks.first.asked.symbol

@@ -7,6 +7,7 @@ from probe.catalogue import entries
 from probe.diagnose.case import Case, Look
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH
 from probe.measure.freshness import Freshness, Overdue
+from probe.measure.vitals import FLOOD_RATE
 from probe.model.endpoint import Account
 from probe.model.events import WEBSOCKET, QuoteArrived, RequestAnswered, RequestExpired
 from probe.model.findings import Certainty, Sign
@@ -26,6 +27,15 @@ def streaming(case: Case) -> Look | None:
     if look is None or look.asked.symbol is None or not look.facts.went_live:
         return None
     return None if is_explained(look) or look.endpoint.scheme not in PUSHED else look
+
+
+def flood(look: Look) -> float | None:
+    """Messages a second, if they are more than any market makes."""
+    facts = look.facts
+    if facts.ended is None:
+        return None
+    rate = facts.ended.traffic.messages_received / max(facts.seconds_live, 1.0)
+    return rate if rate > FLOOD_RATE else None
 
 
 def is_explained(look: Look) -> bool:

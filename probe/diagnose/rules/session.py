@@ -10,6 +10,7 @@ from probe.diagnose.rules.flow import (
     closed,
     control_asked_at,
     control_flows,
+    flood,
     is_explained,
     is_listed,
     is_mute,
@@ -24,7 +25,6 @@ from probe.diagnose.rules.flow import (
     told,
     without,
 )
-from probe.measure.vitals import FLOOD_RATE
 from probe.model.events import RequestExpired
 from probe.model.findings import Certainty, Sign, State
 from probe.model.intents import AskHistory, Watch
@@ -282,8 +282,7 @@ def slow_consumer(case: Case) -> Sign | None:
     if look is None or look.facts.ended is None:
         return None
     facts = look.facts
-    rate = facts.ended.traffic.messages_received / max(facts.seconds_live, 1.0) if facts.ended else 0.0
-    if rate > FLOOD_RATE:
+    if (rate := flood(look)) is not None:
         return Sign(
             says="messages come faster than any market makes them",
             evidence=(f"{rate:.0f} messages a second over {facts.seconds_live:.1f} s",),

@@ -6,6 +6,7 @@ from tests.doctor.staged import (
     crypto,
     data,
     engine,
+    faults,
     host,
     login,
     mt5,
@@ -18,5 +19,21 @@ from tests.doctor.staged import (
 )
 from tests.doctor.staging import Staged
 
-_MODULES = (healthy, config, host, names, ways, tls, upgrade, engine, login, session, data, past, mt5, crypto)
+_MODULES = (
+    healthy,
+    config,
+    host,
+    names,
+    ways,
+    tls,
+    upgrade,
+    engine,
+    login,
+    session,
+    data,
+    past,
+    mt5,
+    crypto,
+    faults,
+)
 ALL: list[Staged] = [each for module in _MODULES for each in module.CASES]

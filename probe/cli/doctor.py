@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from probe.cli.options import Typed, takes_targets
 from probe.cli.output import dumped
 from probe.cli.share import check_place, write
 from probe.config import Settings
+from probe.doctor.client_log import client_in
 from probe.doctor.examine import (
     BUDGET,
     DEEP_BUDGET,
@@ -37,6 +38,7 @@ from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError, ProbeError
 from probe.model.units import parse_duration
 from probe.monitor.impatient import ImpatientExecutor
+from probe.monitor.sign_in import SignIn
 from probe.store.place import default_path
 from probe.targets import CredentialUnreadable, NobodysCredential, Target, is_secret_itself
 
@@ -70,6 +72,9 @@ _LONG_WORD = re.compile(r"[\w%+/=-]{12,}")
 @click.option(
     "--fault", "faults", multiple=True, metavar="FAULT", help="Of a simulated broker, as probe sim takes it."
 )
+@click.option(
+    "--log", metavar="FILE", help="The log of another client of the same broker, to be judged beside it."
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object.")
 @click.option(
     "--share",
@@ -83,6 +88,7 @@ def doctor(
     timeout: str | None,
     store: str | None,
     faults: Sequence[str],
+    log: str | None,
     share: Path | None,
     *,
     offline: bool,
@@ -114,7 +120,7 @@ def doctor(
         visit = _Visit(typed, unreadable=_unreadable(typed, problem))
     else:
         assert settings is not None  # noqa: S101 - they were to be read
-        visit = _Visit(typed, target=_only(found), faults=faults, symbol=symbol)
+        visit = _Visit(typed, target=_only(found), settings=settings, faults=faults, symbol=symbol, log=log)
         means = replace(
             means,
             controls=settings.doctor.controls,
@@ -191,11 +197,15 @@ class _Visit:
         typed: Typed,
         *,
         target: Target | None = None,
+        settings: Settings | None = None,
         unreadable: tuple[Patient, list[Secret]] | None = None,
         faults: Sequence[str] = (),
         symbol: str | None = None,
+        log: str | None = None,
     ) -> None:
         self._typed, self._target, self._faults, self._symbol = typed, target, faults, symbol
+        self._settings = settings
+        self._client = client_in(log, target.broker) if log is not None and target is not None else None
         self._patient: Patient | None = unreadable[0] if unreadable else None
         self._secrets: list[Secret] = unreadable[1] if unreadable else []
         if faults and not (target is not None and target.simulated):
@@ -267,8 +277,18 @@ class _Visit:
             symbol=self._symbol or next(iter(configured), target.usual_symbol),
             pasted=pasted_of(target.found, target.broker, sources_of(filter(None, places), target.broker)),
             is_ours=target.simulated or (named is not None and named.owned),
+            others=() if isinstance(key, SignIn) else tuple((each, key) for each in endpoints[1:]),
             known_as=typed.chosen.wanted(target, endpoints, key, taken=()).name,
+            beside=tuple(self._beside(target)),
+            client=self._client,
         )
+
+    def _beside(self, target: Target) -> Iterator[str]:
+        """Names of the configuration's other targets of the same broker, as far as they say it without their credentials."""
+        name = target.broker.name
+        for each in self._settings.targets.values() if self._settings else ():
+            if each.name != target.name and (each.broker == name or each.target == f"sim:{name}"):
+                yield each.name
 
     def _hide(self, target: Target, endpoint: Endpoint, proxy: ChosenProxy | None) -> None:
         """A URL's query may hold a token, and a proxy's URL a login."""

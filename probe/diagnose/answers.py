@@ -9,11 +9,15 @@ from probe.diagnose.case import Case, Try
 from probe.diagnose.handshaking import certificate_in, speaks_plainly
 from probe.model.events import Phase
 from probe.model.failures import Answer, Failure
+from probe.session.phases import DEADLINES
 from probe.session.refusal import is_challenge_title, title_of
 
 LATELY = 3600.0  # seconds in which a server may still hold earlier attempts against us
 BURST, BURST_WITHIN = 10, 60.0  # attempts, seconds: no policy that is meant well tries so often
 NO_BODY_IN_FULL = "http.error-seen-as-timeout"
+UNNAMED = "session.disconnected"  # nothing has failed yet
+DEADLINE_KINDS = ("http.open-timeout", "eio.no-open", "sio.connect-silent", "auth.silent-after-connect")
+SLACK = 0.5  # seconds by which a timer of ours may be late
 _BLOCKS = ("sorry, you have been blocked", "attention required! | cloudflare")
 # What an edge's page of errors holds, whatever it is about. Cloudflare's headers are on a server's own pages, too.
 _EDGE_PAGE = re.compile(
@@ -153,14 +157,36 @@ def told_as(case: Case) -> str:
     failure = case.failure
     if failure is None:
         return ""
+    if _ran_out(case, failure):
+        return UNNAMED
     if failure.slug is not None or not failure.kind.startswith("http."):
         return failure.code
     if _is_full(case):
         return "auth.connection-cap"
+    if opens_as_websocket(case):
+        return "eio.websocket-only"
     code = _without_past(case, failure)
     if code in _LOOKS_LIKE_AN_OUTAGE and hammering(case):
         return "http.ban-disguised"
     return code
+
+
+def _ran_out(case: Case, failure: Failure) -> bool:
+    """It was we who had no more time, and the step's own was not over."""
+    facts = case.facts
+    if is_polled(case) or facts is None or facts.ended is None:
+        return False
+    deadline = DEADLINES.get(facts.ended.phase)
+    if failure.kind == "local.timeout" or failure.kind not in DEADLINE_KINDS or deadline is None:
+        return failure.kind == "local.timeout"
+    began = max((each.at for each in facts.phases), default=None)
+    return began is not None and facts.ended.at - began < deadline - SLACK
+
+
+def opens_as_websocket(case: Case) -> bool:
+    """What was refused had asked for polling; the same with a WebSocket was greeted."""
+    asked_anew = case.looks.as_websocket if case.looks else None
+    return asked_anew is not None and asked_anew.facts.greeting is not None
 
 
 def others_open(case: Case) -> str:

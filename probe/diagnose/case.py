@@ -12,6 +12,7 @@ from probe.model.endpoint import Account, Endpoint
 from probe.model.events import TlsFacts
 from probe.model.failures import Failure
 from probe.model.meanings import Effect
+from probe.session.overheard import OtherClient
 from probe.session.signs import Shown
 
 # -- before a packet is sent -------------------------------------------------------------------------------------------
@@ -219,8 +220,9 @@ class Looks:
     fresh: Look | None = (
         None  # opened while the first still stood, to see whether the market moves for others
     )
-    elsewhere: Look | None = None  # another region
+    elsewhere: Look | None = None  # another region, or the account of the other kind
     direct: Look | None = None  # past the proxy
+    as_websocket: Look | None = None  # where the URL had asked for polling, with that word alone changed
 
 
 # -- what a monitor has kept -------------------------------------------------------------------------------------------
@@ -235,6 +237,7 @@ class Try:
     kind: str = ""  # of the failure
     status: int | None = None
     purpose: str = "hold"
+    proxy: str = ""  # through which it went; without its password
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,10 +253,41 @@ class End:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The session that the monitor holds now, beside the doctor's own."""
+
+    region: str
+    seconds: float  # since it was begun
+    heard_seconds: float  # since its last price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reconnected:
+    """The last session that ended, and the one that was opened after it."""
+
+    ago_seconds: float
+    symbols_before: frozenset[str]  # whose prices had come
+    symbols_since: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another target of the same broker."""
+
+    name: str
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Past:
     seconds: float  # how far back it was looked
     tries: tuple[Try, ...] = ()
     ends: tuple[End, ...] = ()
+    held: Held | None = None
+    reconnected: Reconnected | None = None
+    usual_round_trip: float | None = None  # seconds, the median; None: too few were measured
+    neighbours: tuple[Neighbour, ...] = ()
+    not_kept: tuple[str, ...] = ()  # what the monitor said when it could not keep what had come
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +305,7 @@ class Case:
     controls: tuple[Control, ...] = ()
     looks: Looks | None = None
     past: Past | None = None
+    client: OtherClient | None = None  # what the log of the user's own client shows
     is_ours: bool = False  # a simulator, or a server that its owner declared to be his
 
     @property
@@ -278,7 +313,7 @@ class Case:
         """For the signs of the broker's own folder."""
         facts = self.facts
         if self.looks is None or facts is None:
-            return Shown()
+            return Shown(client=self.client)
         rows = sorted(
             chain.from_iterable(facts.troubles.values()),
             key=lambda each: (list(Effect).index(each.effect), not each.certain),
@@ -291,6 +326,7 @@ class Case:
             went_live=facts.went_live,
             has_prices=facts.first_data is not None,
             market_open=self.looks.first.asked.market_open,
+            client=self.client,
             well=frozenset(
                 about
                 for about, troubles in facts.troubles.items()

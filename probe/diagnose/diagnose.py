@@ -9,8 +9,7 @@ from probe.catalogue import Entry, entries
 from probe.diagnose.case import Case
 from probe.diagnose.rule import Rule
 from probe.diagnose.rules import RULES
-from probe.diagnose.verdict import judge
-from probe.model.findings import Certainty, Finding, Sign, State
+from probe.model.findings import Certainty, Sign, State
 from probe.session.broker import Broker
 from probe.session.signs import BrokerSign, as_told
 
@@ -71,7 +70,6 @@ def diagnose(case: Case, rules: Mapping[str, Rule]) -> Diagnosis:
         for code, rule in rules.items()
         if (sign := rule(case)) is not None
     ]
-    found += _without_a_rule(case)
     if any(each.state is State.FAILED and each.code in case.shown.troubles for each in found):
         found = [each for each in found if each.code not in MUTE]
     order = {code: place for place, code in enumerate(CATALOGUE)}
@@ -119,32 +117,6 @@ def ceiling(entry: Entry) -> Certainty:
 
 def weakest(*certainties: Certainty) -> Certainty:
     return max(certainties, key=list(Certainty).index)
-
-
-def _without_a_rule(case: Case) -> list[Verdict]:
-    """What one look says of failures that no rule knows yet. Nobody looked for what else it may be."""
-    if case.looks is None:
-        return []
-    first = case.looks.first
-    return [
-        _unruled(finding)
-        for finding in judge(first.facts, first.asked, first.clock).findings
-        if finding.code not in KNOWN
-    ]
-
-
-def _unruled(finding: Finding) -> Verdict:
-    entry = CATALOGUE.get(finding.code)
-    return Verdict(
-        code=finding.code,
-        state=finding.state,
-        certainty=weakest(finding.certainty, Certainty.LIKELY),
-        says=finding.cause,
-        evidence=(),
-        excluded={},
-        remaining=entry.look_alikes if entry else {},
-        advice=(finding.next_step,),
-    )
 
 
 def _state(case: Case, verdicts: list[Verdict]) -> State:

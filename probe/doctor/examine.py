@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import parse_qs, urlsplit
 
+from probe.diagnose.answers import told_as
 from probe.diagnose.case import (
     USUAL,
     Case,
@@ -18,6 +20,7 @@ from probe.diagnose.case import (
     Pasted,
 )
 from probe.diagnose.diagnose import Diagnosis, diagnose, rules_for
+from probe.diagnose.rules.config import is_refused
 from probe.diagnose.rules.flow import PUSHED
 from probe.doctor.controls import ask_controls
 from probe.doctor.handshakes import shake_hands
@@ -33,13 +36,14 @@ from probe.host.lag import Lag, LagWatch
 from probe.host.look import look_at_host
 from probe.host.packages import look_at_packages
 from probe.model.credentials import Credentials
-from probe.model.endpoint import Endpoint
+from probe.model.endpoint import Account, Endpoint
 from probe.model.failures import Failure, Retry
 from probe.model.findings import Certainty, State
 from probe.monitor.endpoints import About
 from probe.monitor.knock import Knock, knock
 from probe.monitor.sign_in import SignIn
 from probe.session.broker import Broker
+from probe.session.overheard import OtherClient
 
 T = TypeVar("T")
 
@@ -53,6 +57,7 @@ STRANGERS_DOOR = "it would test somebody else's door"
 STEP_WITHIN, HANDSHAKE_WITHIN = 15.0, 3.0
 PARTING = 2.0  # of the budget: what a session showed is not lost with it
 BEAT = 0.1  # between two looks at how late the loop is
+REFUSES_POLLING = ("http.wrong-path", "http.no-upgrade", "http.403-origin", "http.200-not-101")
 PAUSE = 5.0  # before the same is tried a second time
 
 
@@ -86,7 +91,10 @@ class Patient:
     symbol: str | None = None
     pasted: Pasted | None = None
     is_ours: bool = False  # a simulator, or declared to be the user's own: may be asked more than once
+    others: tuple[tuple[Endpoint, Credentials | None], ...] = ()  # its other regions, and what opens each
     known_as: str | None = None  # under which name a store has kept what happened to it
+    beside: tuple[str, ...] = ()  # names in the store of other targets of the same broker
+    client: OtherClient | None = None  # what the log of another client shows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +150,11 @@ def contacts(patient: Patient, means: Means) -> list[str]:
 def _may_return(patient: Patient) -> bool:
     """A second session asks nobody to let us in again."""
     return patient.is_ours or patient.key is None
+
+
+def as_websocket(url: str) -> str:
+    """The same URL, asking for a WebSocket."""
+    return url.replace("transport=polling", "transport=websocket")
 
 
 def _only(address: str) -> Resolver:
@@ -203,7 +216,7 @@ class _Examiner:
         self._loop = asyncio.get_running_loop()
         self._until = self._loop.time() + means.budget
         self._clocks = ClockWatch(utc, self._loop.time)
-        self.case = Case(pasted=patient.pasted, is_ours=patient.is_ours)
+        self.case = Case(pasted=patient.pasted, client=patient.client, is_ours=patient.is_ours)
         self.rungs: list[Rung] = []
         self._told = 0
         self.knock: Knock | None = None
@@ -257,8 +270,9 @@ class _Examiner:
             self._note("credential", Outcome.FINE, note="; ".join(pasted.repairs))
 
     def _past(self) -> None:
-        if self._means.store is not None and self._patient.known_as is not None:
-            self._know(past=read_past(self._means.store, self._patient.known_as, self._utc()))
+        patient = self._patient
+        if self._means.store is not None and patient.known_as is not None:
+            self._know(past=read_past(self._means.store, patient.known_as, self._utc(), patient.beside))
 
     # -- the way -------------------------------------------------------------------------------------------------------
 
@@ -389,7 +403,12 @@ class _Examiner:
         return _only(reached[0]) if reached and len(reached) < len(self.case.ways) else system_resolver
 
     async def _look(
-        self, name: str, stays: float, key: Credentials | SignIn | None, proxy: ChosenProxy | None
+        self,
+        name: str,
+        stays: float,
+        key: Credentials | SignIn | None,
+        proxy: ChosenProxy | None,
+        at: Endpoint | None = None,
     ) -> Look | None:
         patient = self._patient
         if patient.broker is None or patient.endpoint is None:
@@ -397,7 +416,7 @@ class _Examiner:
         may_leave = self._means.leaves_early and not self._means.deep
         seeing = knock(
             patient.broker,
-            patient.endpoint,
+            at or patient.endpoint,
             key,
             tls=patient.tls,
             proxy=proxy,
@@ -406,7 +425,7 @@ class _Examiner:
             symbol=patient.symbol,
             stays=stays,
             is_well=self._is_well if name == "session" and may_leave else None,
-            resolve=self._resolve,
+            resolve=self._resolve if at is None else system_resolver,
             utc=self._utc,
         )
         seen = await self._timed(name, seeing)
@@ -428,6 +447,11 @@ class _Examiner:
         if looks is None:
             return None
         failure = self.case.failure
+        if self._asks_for_polling(looks.first):
+            spoken = replace(looks.first.endpoint, url=as_websocket(looks.first.endpoint.url))
+            opened = await self._look("as a WebSocket", 0.0, None, patient.proxy, spoken)
+            looks = replace(looks, as_websocket=opened)
+            self._know(looks=looks)
         if (
             failure is not None
             and failure.facts.retry in (Retry.STOP, Retry.SERVER_SAYS)
@@ -443,6 +467,11 @@ class _Examiner:
                 looks = replace(looks, fresh=fresh)
             else:
                 self._skip("another session", STRANGERS_DOOR)
+        other = self._other(looks.first)
+        if other is not None and self._is_unsure:
+            endpoint, key = other
+            elsewhere = await self._look(endpoint.region, STAYS_FRESH, key, patient.proxy, endpoint)
+            looks = replace(looks, elsewhere=elsewhere)
         if self._is_unsure and patient.proxy is not None and patient.is_ours:
             direct = await self._look("without the proxy", 0.0, None, None)
             looks = replace(looks, direct=direct)
@@ -454,6 +483,21 @@ class _Examiner:
             self._skip("the same again", STRANGERS_DOOR)
         self._know(looks=looks)
         return None
+
+    def _asks_for_polling(self, look: Look) -> bool:
+        """And that was refused, in a way that forbids nothing else."""
+        asked = parse_qs(urlsplit(look.endpoint.url).query).get("transport", [""])[0]
+        return asked == "polling" and told_as(self.case) in REFUSES_POLLING
+
+    def _other(self, look: Look) -> tuple[Endpoint, Credentials | None] | None:
+        """Of a login that was refused another region; of a demo account without prices the real one. Of the user's own only."""
+        account = look.endpoint.account
+        if not self._patient.is_ours or not (is_refused(self.case) or look.facts.went_live):
+            return None
+        wanted = account if is_refused(self.case) else Account.LIVE
+        if not is_refused(self.case) and account is not Account.DEMO:
+            return None
+        return next((each for each in self._patient.others if each[0].account is wanted), None)
 
     @property
     def _is_unsure(self) -> bool:

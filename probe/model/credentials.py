@@ -70,6 +70,7 @@ class Bound:
 
     address: str = ""
     last_used_utc: float | None = None
+    has_unsendable_agent: bool = False  # it names a browser in letters that no request may carry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

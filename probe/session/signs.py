@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from probe.model.failures import Failure
 from probe.model.findings import Sign
 from probe.model.meanings import Trouble
+from probe.session.overheard import OtherClient
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +19,7 @@ class Shown:
     went_live: bool = False
     has_prices: bool = False
     market_open: bool | None = None  # None: nobody knows
+    client: OtherClient | None = None  # another one, by its log
     well: frozenset[str] = frozenset()  # kinds of questions whose last answers showed nothing that harms
 
 

@@ -239,7 +239,7 @@ def test_an_end_is_no_other_protocol_where_http_was_answered_before() -> None:
 
 def test_time_that_ran_out_is_not_called_silence_of_the_server() -> None:
     said = verdict(looked(Failure(kind="local.timeout", detail="5 s were over")))
-    assert (said.code, said.certainty) == ("http.open-timeout", Certainty.POSSIBLE)
+    assert (said.code, said.certainty) == ("session.disconnected", Certainty.POSSIBLE)
     assert "5 s were over" in said.says
 
 

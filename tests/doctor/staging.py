@@ -38,6 +38,7 @@ class OnPaper:
     """What decides is written down, and not met: the facts as they would be, or one of them beside a real session's."""
 
     judge: Callable[[], Said]
+    why: str  # it is not staged for real
 
     def __call__(self) -> Said:
         return self.judge()
@@ -72,16 +73,22 @@ class Staged:
         return f"{self.code or 'healthy'}-{self.name.replace(' ', '-')}"
 
 
+# What harms nothing by itself, and is only worth knowing beside a cause: where one of these is staged, it is what is looked for.
+NOTES = ("host.unreadable-file", "session.close-code-misleading")
+
+
 def judged(case: Case, broker: Broker | None, code: str) -> Said:
     rules = rules_for(broker)
     fewer = {name: rule for name, rule in rules.items() if name != code}
-    said, left = _harmful(case, rules), _harmful(case, fewer)
+    said, left = _telling(case, rules, code), _telling(case, fewer, code)
     return Said(verdicts=said, without=left[0][0] if left else "")
 
 
-def _harmful(case: Case, rules: Mapping[str, Rule]) -> tuple[tuple[str, Certainty], ...]:
+def _telling(case: Case, rules: Mapping[str, Rule], code: str) -> tuple[tuple[str, Certainty], ...]:
     verdicts = diagnose(case, rules).verdicts
-    return tuple((each.code, each.certainty) for each in verdicts if each.state is not State.HEALTHY)
+    noted = [each for each in verdicts if each.code == code and code in NOTES]
+    harmful = [each for each in verdicts if each.state is not State.HEALTHY and each not in noted]
+    return tuple((each.code, each.certainty) for each in (*noted, *harmful))
 
 
 Stage = Callable[[], AbstractAsyncContextManager[Patient]]
@@ -105,6 +112,6 @@ async def _examined(stage: Stage, means: Means, utc: float) -> Examination:
             return await examine(patient, means, utc=lambda: utc + clock())
 
 
-def on_paper(make: Callable[[], Case], code: str, broker: Broker | None = None) -> OnPaper:
+def on_paper(make: Callable[[], Case], code: str, broker: Broker | None = None, *, why: str) -> OnPaper:
     """What cannot be staged on one machine: the facts as they would be."""
-    return OnPaper(lambda: judged(make(), broker, code))
+    return OnPaper(lambda: judged(make(), broker, code), why)

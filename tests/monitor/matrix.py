@@ -66,6 +66,7 @@ class Course:
             for each in served
         )
         self.simulator, self.records = simulator, list[Record]()
+        self.also: list[Callable[[Record], object]] = []  # whoever else is told every record
         self.began, self.loop = loop.time(), loop
         self.began_utc = floor.at(self.began)
         self.samples = 0
@@ -87,6 +88,8 @@ class Course:
         )
 
     def _take(self, record: Record) -> None:
+        for told in self.also:
+            told(record)
         if type(record) is Sample:
             self.samples += 1
         elif type(record) is not Tick:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from probe.model.findings import Sign
+from probe.model.findings import Sign, State
 from probe.session.signs import (
     Against,
     BrokerSign,
@@ -62,4 +62,40 @@ def _sign(code: str, shown: Shown) -> Sign | None:
     return sign_of(trouble, shown, _AGAINST[code]) if trouble else None
 
 
-SIGNS: Mapping[str, BrokerSign] = {code: partial(_sign, code) for code in _AGAINST}
+# -- what another client makes of its messages, by its log ---------------------------------------------------------------
+
+
+def _packed(shown: Shown) -> Sign | None:
+    if shown.client is None or not shown.client.reads_packed_as_text:
+        return None
+    excluded = {"session.protocol-error": "what it stumbled over are the first bytes of gzip (1f 8b)"}
+    if shown.has_prices:
+        excluded["cfg.client-outdated"] = "unpacked here, the same messages were understood"
+    return Sign(
+        evidence=("by its log the client took packed bytes for text (byte 0x8b)",),
+        excluded=excluded,
+        state=State.DEGRADED,
+    )
+
+
+def _unanswered(shown: Shown) -> Sign | None:
+    talks = shown.client.connections if shown.client else ()
+    mute = [each for each in talks if each.beats_asked and not each.beats_answered]
+    if not mute:
+        return None
+    asked = sum(each.beats_asked for each in mute)
+    pings = f"by its log the exchange asked {asked} times, and the client never answered"
+    excluded = {
+        "session.max-lifetime": pings,
+        "session.we-stopped-ponging": "they were the exchange's own messages, and not pings of WebSocket",
+        "crypto.bingx-gzip": "its messages could be read",
+    }
+    if any(each.prices for each in mute):
+        excluded["session.idle-timeout"] = "prices were flowing"
+    return Sign(evidence=(pings,), excluded=excluded, state=State.DEGRADED)
+
+
+SIGNS: Mapping[str, BrokerSign] = {code: partial(_sign, code) for code in _AGAINST} | {
+    "crypto.bingx-gzip": _packed,
+    "crypto.bingx-ping": _unanswered,
+}

@@ -149,7 +149,8 @@ def _judge(reading: Reading, repairs: tuple[str, ...]) -> Credentials:
         if user_agent is None:
             warnings.append("the session names no user agent that could be sent")
         address, last_used = _address(php.get("ip_address")), _last_used(php.get("last_activity"))
-        bound = Bound(address=address, last_used_utc=last_used)
+        is_lost = user_agent is None and bool(php.get("user_agent"))
+        bound = Bound(address=address, last_used_utc=last_used, has_unsendable_agent=is_lost)
         facts += [
             ("IP address", address),
             ("user agent", short_agent(user_agent or "")),

@@ -6,6 +6,7 @@ from itertools import chain
 from probe.diagnose.rule import Rule
 from probe.diagnose.rules import (
     away,
+    clients,
     config,
     data,
     edge,
@@ -19,6 +20,7 @@ from probe.diagnose.rules import (
     portal,
     session,
     signing_in,
+    slow,
     tls,
     upgrade,
     ways,
@@ -40,6 +42,8 @@ _BOOKS = (
     pings.book,
     ends.book,
     past.book,
+    clients.book,
+    slow.book,
     data.book,
     host.book,
 )

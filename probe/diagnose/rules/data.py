@@ -20,6 +20,7 @@ from probe.diagnose.rules.flow import (
     told,
     without,
 )
+from probe.diagnose.rules.login import is_blocked_demo
 from probe.diagnose.verdict import SKEW_WORTH_SAYING
 from probe.measure.complaints import ODD_TICKS, REPEATED_SHARE, STALE_TAIL_SECONDS
 from probe.measure.freshness import FIRST
@@ -76,7 +77,7 @@ def market_closed(case: Case) -> Sign | None:
 @book.of("data.demo-feed-dead")
 def demo_feed_dead(case: Case) -> Sign | None:
     look = streaming(case)
-    if look is None or case.failure is not None or not only_here(case):
+    if look is None or case.failure is not None or not only_here(case) or is_blocked_demo(case):
         return None
     if overdue(look, look.asked.symbol) is None:
         return None
@@ -246,22 +247,33 @@ def out_of_order(case: Case) -> Sign | None:
 
 @book.of("data.duplicates")
 def duplicates(case: Case) -> Sign | None:
+    comes_twice = repeated(case)
+    if comes_twice is None:
+        return None
+    said, is_in_order = comes_twice
+    excluded = {
+        "session.duplicate-subscriptions": None
+        if case.own_connections
+        else "it is one connection with one subscription of each symbol",
+        "data.stale-ticks": "the stamps repeat too",
+        "data.out-of-order": "no stamp steps back" if is_in_order else None,
+    }
+    return Sign(
+        evidence=(said,),
+        excluded=without(excluded, "data.duplicates"),
+        state=State.DEGRADED,
+    )
+
+
+def repeated(case: Case) -> tuple[str, bool] | None:
+    """That prices come twice, in words, and whether their order is right otherwise; None: they do not."""
     look = streaming(case)
     pairs = _of_symbols(look) if look else []
     same = [one for one, two in pairs if (one.broker_time, one.price) == (two.broker_time, two.price)]
     back = [one for one, two in pairs if two.broker_time < one.broker_time]
     if not _is_odd(len(same), len(pairs)) or _is_odd(len(back), len(pairs)):
         return None
-    excluded = {
-        "session.duplicate-subscriptions": "it is one connection with one subscription of each symbol",
-        "data.stale-ticks": "the stamps repeat too",
-        "data.out-of-order": None if back else "no stamp steps back",
-    }
-    return Sign(
-        evidence=(f"{len(same)} of {len(pairs)} prices repeat symbol, time and value",),
-        excluded=without(excluded, "data.duplicates"),
-        state=State.DEGRADED,
-    )
+    return f"{len(same)} of {len(pairs)} prices repeat symbol, time and value", not back
 
 
 # -- holes, and the past -------------------------------------------------------------------------------------------------

@@ -179,6 +179,25 @@ def only_polling(case: Case) -> Sign | None:
     )
 
 
+@book.of("eio.websocket-only")
+def only_websocket(case: Case) -> Sign | None:
+    answer = case.failure.seen.answer if case.failure else None
+    if answer is None or told_as(case) != "eio.websocket-only":
+        return None
+    opens = "the same host and path opened a WebSocket, and greeted"
+    return Sign(
+        evidence=(
+            f"the URL asks for polling (transport=polling), and was refused (HTTP {answer.status})",
+            f"asked with transport=websocket right after, {opens}",
+        ),
+        excluded=dict.fromkeys(("http.cf-challenge", "http.wrong-path", "eio.polling-only"), opens),
+        advice=(
+            "Write transport=websocket in the URL.",
+            "Let a Socket.IO client use WebSocket alone, for example transports=['websocket'].",
+        ),
+    )
+
+
 @book.of("eio.no-open")
 def no_greeting(case: Case) -> Sign | None:
     facts = _failed_as(case, "eio.no-open")

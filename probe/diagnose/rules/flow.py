@@ -18,6 +18,7 @@ from probe.session.signs import as_told
 PUSHED = ("ws", "wss")  # schemes where prices come by themselves
 SEVERAL = 2  # one may be chance
 UNUSUAL = 5.0  # so many times the longest gap before
+AMID = 2.0  # seconds since the last byte: less is amid traffic
 LAG_SECONDS = 1.0  # of our own loop: what a missing answer may be blamed on
 
 
@@ -152,6 +153,15 @@ def is_mute(case: Case) -> bool:
     if facts is None or not facts.went_live:
         return False
     return facts.fell_silent and facts.seconds_without_pong >= LOOKED_LONG_ENOUGH
+
+
+def trickles(case: Case) -> bool:
+    """A ping waits and no message comes, but bytes do, to the end: of something that is not over yet."""
+    facts = case.facts
+    heard = facts.ended.heard_seconds if facts and facts.ended else None
+    if facts is None or heard is None or not facts.fell_silent:
+        return False
+    return heard < AMID < facts.seconds_without_pong
 
 
 def told(case: Case, code: str) -> Sign | None:

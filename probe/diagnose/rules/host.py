@@ -1,12 +1,14 @@
 """This machine: what is wrong with it makes all else doubtful."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from probe.diagnose.case import Case, Handshake, Host, Way
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.words import span
 from probe.model.failures import Failure, Layer
 from probe.model.findings import Certainty, Sign, State
+from probe.session.signs import as_told
 
 book = RuleBook()
 
@@ -181,6 +183,20 @@ def clock_stepped(case: Case) -> Sign | None:
         excluded=excluded,
         state=State.DEGRADED,
     )
+
+
+@book.of("host.unreadable-file")
+def unreadable_file(case: Case) -> Sign | None:
+    code = "host.unreadable-file"
+    trouble, failure = case.shown.troubles.get(code), case.failure
+    if trouble is None and (failure is None or failure.code != code):
+        return None
+    excluded = {"cfg.ssid-mangled": "it could not be read at all"}
+    if case.host is not None and case.host.handles_used is not None:
+        excluded["host.fd-limit"] = "other files of this machine could be opened"
+    if trouble is not None:
+        return replace(as_told(trouble), excluded=excluded)
+    return Sign(evidence=(str(failure),), excluded=excluded)
 
 
 @book.of("load.ephemeral-ports")

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 from probe.catalogue import entries
 from probe.diagnose.answers import calm, others_open, told_as
-from probe.diagnose.case import Case, Look
+from probe.diagnose.case import Case, Look, Neighbour, Try
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.config import (
     NO_OTHER,
@@ -21,13 +21,15 @@ from probe.diagnose.rules.edge import seen_in
 from probe.diagnose.words import span
 from probe.model.endpoint import Account
 from probe.model.failures import Failure
-from probe.model.findings import Certainty, Sign
+from probe.model.findings import Certainty, Sign, State
 from probe.session.signs import as_told
 
 book = RuleBook()
 
 AT_ONCE = 1.0  # seconds from the login to a 41 that answers it
 LONG_UNUSED = 30 * 86_400.0  # seconds; no session is known to last so long without use
+DAY = 86_400.0
+TOGETHER = 900.0  # seconds between two first refusals that may have one cause
 SOON = 2.0  # seconds after the login in which a refusal belongs to it
 _SOMEBODY_ELSE = re.compile(
     r"duplicate|elsewhere|(?:another|other|new) (?:login|session|device|connection)", re.IGNORECASE
@@ -57,9 +59,15 @@ def _suspect(case: Case) -> str:
         return "auth.wrong-region"
     if contradiction(case):
         return "cfg.ssid-field-override"
+    if case.past is not None and case.past.held is not None:
+        return "auth.session-outlives-token"
+    if refused_beside(case):
+        return "auth.rejected-fleetwide"
     is_old = (_unused_seconds(case) or 0.0) >= LONG_UNUSED
     if _address_fits(case) is False and not is_old:
         return "auth.ip-bound"
+    if _is_another_browser(case) and not is_old:
+        return "auth.ua-bound"
     return "auth.session-expired" if is_old and failure.kind == "auth.closed" else failure.code
 
 
@@ -243,6 +251,155 @@ def demo_real_mismatch(case: Case) -> Sign | None:
     )
 
 
+@book.of("auth.ua-bound")
+def agent_bound(case: Case) -> Sign | None:
+    failure = _refusal(case)
+    if failure is None or _suspect(case) != "auth.ua-bound":
+        return None
+    excluded = {
+        "http.origin-or-ua": "the upgrade was taken; the refusal came as an answer to the login",
+        "http.cf-challenge": "the upgrade was taken; the refusal came as an answer to the login",
+    }
+    if _address_fits(case):
+        excluded["auth.ip-bound"] = "the address in the session is the one we come from"
+    unused = _unused_seconds(case)
+    if unused is not None and unused < DAY:
+        excluded["auth.session-expired"] = (
+            f"by what is written in it, the session was last used {ago(unused)}"
+        )
+    both = len(excluded) == len(entries()["auth.ua-bound"].look_alikes)
+    return Sign(
+        evidence=(
+            "the session names its browser in letters that no request may carry, so another name was sent",
+            *_said(case, failure),
+        ),
+        excluded=excluded,
+        at_most=Certainty.LIKELY if both else Certainty.POSSIBLE,
+    )
+
+
+def _is_another_browser(case: Case) -> bool:
+    bound = case.pasted.bound if case.pasted else None
+    return bound is not None and bound.has_unsendable_agent
+
+
+@book.of("auth.rejected-fleetwide")
+def rejected_fleetwide(case: Case) -> Sign | None:
+    failure, refused = _refusal(case), refused_beside(case)
+    if failure is None or not refused or _suspect(case) != "auth.rejected-fleetwide":
+        return None
+    names = " and ".join(each.name for each in refused)
+    ways = {each.tries[-1].proxy for each in refused} | {case.looks.first.proxy if case.looks else ""}
+    excluded = {
+        "auth.session-expired": f"{names} was let in before, and is refused since the same time",
+        "http.ban-disguised": "the refusal came as an answer to the login",
+    }
+    if len(ways) > 1:
+        excluded["auth.ip-bound"] = "they come from different addresses"
+    if case.facts is not None and not case.facts.surprises:
+        excluded["cfg.client-outdated"] = "nothing came that was not understood"
+    return Sign(
+        evidence=(*_said(case, failure), f"{names}, another login to this broker, is refused as well"),
+        excluded=excluded,
+        at_most=Certainty.LIKELY if len(ways) > 1 else Certainty.POSSIBLE,
+    )
+
+
+def refused_beside(case: Case) -> list[Neighbour]:
+    """Other targets of the broker that had been let in, and are refused since about the time at which this one was."""
+    if case.past is None:
+        return []
+    since = _refused_since(case.past.tries)
+    found = []
+    for each in case.past.neighbours:
+        began = _refused_since(each.tries)
+        let_in = any(one.kind not in REFUSALS and not one.code for one in each.tries)
+        if began is not None and let_in and (since is None or abs(since - began) <= TOGETHER):
+            found.append(each)
+    return found
+
+
+def _refused_since(tries: tuple[Try, ...]) -> float | None:
+    """How long ago the first of the last refusals in a row was; None: the last attempt was none."""
+    since = None
+    for each in reversed(tries):
+        if each.kind not in REFUSALS:
+            break
+        since = each.ago_seconds
+    return since
+
+
+@book.of("auth.session-outlives-token")
+def session_outlives_token(case: Case) -> Sign | None:
+    failure, held = _refusal(case), case.past.held if case.past else None
+    if (
+        failure is None
+        or held is None
+        or case.looks is None
+        or _suspect(case) != "auth.session-outlives-token"
+    ):
+        return None
+    lives = f"the monitor's session, begun {ago(held.seconds)}, goes on: its last price came {ago(held.heard_seconds)}"
+    excluded = {
+        "auth.session-expired": "a session that this credential opened still runs",
+        "http.401": "it is the broker's answer to the login, and no status of HTTP",
+    }
+    if held.region == case.looks.first.endpoint.region:
+        excluded["auth.wrong-region"] = "it is the same host that the session runs on"
+    written = (
+        max((each.age_seconds or 0.0 for each in case.pasted.sources if each.used), default=0.0)
+        if case.pasted
+        else 0.0
+    )
+    is_same = written > held.seconds
+    return Sign(
+        evidence=(
+            *_said(case, failure),
+            lives,
+            *([f"the credential was written {ago(written)}, before that session began"] if is_same else []),
+        ),
+        excluded=excluded,
+        state=State.DEGRADED,
+        # The monitor may still run on an earlier one.
+        at_most=Certainty.CERTAIN if is_same else Certainty.LIKELY,
+    )
+
+
+@book.of("auth.demo-blocked")
+def demo_blocked(case: Case) -> Sign | None:
+    if case.looks is None or not is_blocked_demo(case):
+        return None
+    first, other = case.looks.first, case.looks.elsewhere
+    assert other is not None  # noqa: S101 - else nobody knew
+    return Sign(
+        evidence=(
+            f"the demo account was let in, and nothing it asked for was answered in {first.facts.seconds_live:.1f} s",
+            "the live account's requests are answered",
+        ),
+        excluded={
+            "session.request-no-reply": "the live account's requests are answered",
+            "data.demo-feed-dead": "requests are not answered either",
+            "auth.demo-real-mismatch": f"{first.endpoint.region} is for demo accounts",
+        },
+        at_most=Certainty.POSSIBLE,
+    )
+
+
+def is_blocked_demo(case: Case) -> bool:
+    """Nothing that this demo account asks for is answered, and what a live one asks for is."""
+    looks = case.looks
+    if (
+        looks is None
+        or looks.elsewhere is None
+        or case.failure is not None
+        or not looks.first.facts.went_live
+    ):
+        return False
+    accounts = (looks.first.endpoint.account, looks.elsewhere.endpoint.account)
+    asked = looks.first.facts.expired and not looks.first.facts.answered
+    return accounts == (Account.DEMO, Account.LIVE) and bool(asked) and bool(looks.elsewhere.facts.answered)
+
+
 # -- ended after it was accepted -----------------------------------------------------------------------------------------
 
 
@@ -279,7 +436,7 @@ def _too_early(case: Case) -> bool:
 @book.of("auth.false-success")
 def false_success(case: Case) -> Sign | None:
     facts, failure = case.facts, case.failure
-    if facts is None or not facts.went_live or case.looks is None:
+    if facts is None or not facts.went_live or case.looks is None or is_blocked_demo(case):
         return None
     if failure is not None and _too_early(case):
         refused = "the login was withdrawn in so many words"
@@ -315,7 +472,7 @@ def false_success(case: Case) -> Sign | None:
 @book.of("auth.silent-after-connect")
 def silent_after_connect(case: Case) -> Sign | None:
     failure, facts = case.failure, case.facts
-    if failure is None or facts is None or failure.code != "auth.silent-after-connect":
+    if failure is None or facts is None or told_as(case) != "auth.silent-after-connect":
         return None
     excluded = {
         "cfg.library-version": "the connection was made, and the login was sent",

@@ -11,6 +11,7 @@ from probe.model.findings import Certainty, Sign, State
 
 book = RuleBook()
 
+SHOWN = 3  # the last ones
 ROW = 3  # ends alike that are no chance
 ALIKE = 0.1  # of their median: as far apart as ends of one row may be
 SHORTEST_IDLE = 5.0  # seconds; prices come more often, so less is not idle
@@ -182,6 +183,32 @@ def reconnect_stale_token(case: Case) -> Sign | None:
         excluded=excluded,
         state=State.DEGRADED,
     )
+
+
+@book.of("data.dropped-in-client")
+def dropped(case: Case) -> Sign | None:
+    said = case.past.not_kept if case.past else ()
+    if not said:
+        return None
+    excluded = {
+        "data.gap": "they had come: it was this machine that could not keep them",
+        "session.slow-consumer": "they are not late, but lost",
+    }
+    if case.facts is not None and not case.facts.surprises:
+        excluded["sio.binary-placeholder"] = "nothing came without its contents"
+    return Sign(
+        says="the monitor on this machine could not keep all that had come",
+        evidence=tuple(each.rstrip(".") for each in said[-SHOWN:]),
+        excluded=excluded,
+        advice=_KEEP_UP,
+        state=State.DEGRADED,
+    )
+
+
+_KEEP_UP = (
+    "See whether the disk of the store is slow or full, and whether this machine is busy with something else.",
+    "Watch fewer symbols, or keep the store on another disk.",
+)
 
 
 def _is_refusal(code: str) -> bool:

@@ -3,7 +3,7 @@
 from probe.diagnose.case import Case
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.ends import close_code, ended_as, when
-from probe.diagnose.rules.flow import LAG_SECONDS, is_mute, lagged, our_own_fault, without
+from probe.diagnose.rules.flow import LAG_SECONDS, is_mute, lagged, our_own_fault, trickles, without
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH
 from probe.model.findings import Sign, State
 
@@ -27,6 +27,8 @@ def half_open(case: Case) -> Sign | None:
     timed_out = dead is not None and dead.seen.error == "ETIMEDOUT"
     silent = is_mute(case) or dead is not None
     if (case.failure is not None and not gone and not dead) or not (gone or silent):
+        return None
+    if not gone and not timed_out and trickles(case):
         return None
     if not gone and not timed_out and _is_acknowledged(case):
         return None
@@ -61,6 +63,8 @@ def peer_stopped_ponging(case: Case) -> Sign | None:
     if facts is None:
         return None
     dead = ended_as(case, "session.half-open")
+    if trickles(case):
+        return None
     half_open, state = None, State.FAILED
     if ended_as(case, "session.peer-not-reading"):
         evidence = (f"the server does not read what we send it, {when(case)}",)

@@ -4,6 +4,7 @@ import re
 from urllib.parse import urlsplit
 
 from probe.diagnose.answers import (
+    UNNAMED,
     calm,
     engine_code,
     is_polled,
@@ -206,6 +207,28 @@ def _wants_tls(case: Case, target: str) -> bool:
 
 
 # -- no answer, or none that can be read -------------------------------------------------------------------------------
+
+
+@book.of(UNNAMED)
+def unfinished(case: Case) -> Sign | None:
+    failure, ended = case.failure, case.facts.ended if case.facts else None
+    if told_as(case) != UNNAMED or failure is None or ended is None:
+        return None
+    step = ended.phase.value
+    ran_out = str(failure) if failure.kind == "local.timeout" else "the time given for all of it ran out"
+    in_its_time = f"the time that the step {step!r} may take was not over"
+    return Sign(
+        says=f"{ran_out} at the step {step!r}, and nothing had failed yet",
+        evidence=(in_its_time,),
+        excluded={
+            "session.reconnect-broken": "an attempt was made",
+            "auth.silent-after-connect": in_its_time,
+            "http.open-timeout": in_its_time,
+        },
+        advice=("Give it more time with --timeout.",),
+        state=State.UNKNOWN,
+        at_most=Certainty.POSSIBLE,
+    )
 
 
 @book.of("http.open-timeout")

@@ -2,12 +2,14 @@
 
 from tests.doctor import healthy
 from tests.doctor.staged import (
+    clients,
     config,
     crypto,
     data,
     engine,
     faults,
     host,
+    kept,
     login,
     mt5,
     names,
@@ -22,7 +24,9 @@ from tests.doctor.staging import Staged
 _MODULES = (
     healthy,
     config,
+    clients,
     host,
+    kept,
     names,
     ways,
     tls,

@@ -30,9 +30,15 @@ CRYPTO, BINGX = find_broker("crypto"), find_broker("bingx")
 
 
 def _backend(
-    code: str, name: str, fault: str, *, certain: bool = False, beside: frozenset[str] = frozenset()
+    code: str,
+    name: str,
+    fault: str,
+    *,
+    certain: bool = False,
+    beside: frozenset[str] = frozenset(),
+    **means: Any,
 ) -> Staged:
-    play = travelling(simulated("crypto", fault), code)
+    play = travelling(simulated("crypto", fault), code, **means)
     return Staged(code=code, name=name, play=play, certain=certain, beside=beside)
 
 
@@ -41,7 +47,9 @@ def _exchange(code: str, name: str, fault: str, *, certain: bool = False, **mean
     return Staged(code=code, name=name, play=play, certain=certain)
 
 
-def _paper(code: str, name: str, *said: Meaning, broker: str = "crypto", certain: bool = False) -> Staged:
+def _paper(
+    code: str, name: str, *said: Meaning, why: str, broker: str = "crypto", certain: bool = False
+) -> Staged:
     def make() -> Case:
         facts = Facts()
         for each in said:
@@ -52,7 +60,7 @@ def _paper(code: str, name: str, *said: Meaning, broker: str = "crypto", certain
             looks=Looks(first=Look(endpoint=endpoint, facts=facts, asked=Asked(login=True, symbol=None)))
         )
 
-    play = on_paper(make, code, find_broker(broker))
+    play = on_paper(make, code, find_broker(broker), why=why)
     return Staged(code=code, name=f"{name} on paper", play=play, certain=certain)
 
 
@@ -131,11 +139,36 @@ CASES: list[Staged] = [
     _backend("crypto.mongo-pool", "exhausted", "backend-pool-exhausted:timeouts=1", certain=True),
     _backend("crypto.mongo-allow-list", "alert", "backend-database-allow-list", certain=True),
     # its sessions
-    _paper("crypto.session-secret", "restarted", _troubles(*_forgotten(uptime=60.0)), certain=True),
-    _paper("crypto.session-expired", "before a restart", _troubles(*_forgotten(uptime=5_000.0))),
-    _paper("crypto.session-expired", "its time is over", _troubles(*_outlived()), certain=True),
-    _paper("crypto.session-cookie", "path", _troubles(*_held(_cookie("Path=/admin"))), certain=True),
-    _paper("data.cached-as-fresh", "a price of minutes ago", _troubles(CACHED)),
+    _backend("crypto.session-secret", "many workers", "backend-many-secrets", certain=True),
+    _backend(
+        "crypto.session-secret", "restarted", "backend-restarted@3s", certain=True, deep=True, budget=180.0
+    ),
+    _paper(
+        "crypto.session-expired",
+        "before a restart",
+        _troubles(*_forgotten(uptime=5_000.0)),
+        why="a second form of what is staged for real",
+    ),
+    _paper(
+        "crypto.session-expired",
+        "its time is over",
+        _troubles(*_outlived()),
+        why="a second form of what is staged for real",
+        certain=True,
+    ),
+    _paper(
+        "crypto.session-cookie",
+        "path",
+        _troubles(*_held(_cookie("Path=/admin"))),
+        why="a second form of what is staged for real",
+        certain=True,
+    ),
+    _paper(
+        "data.cached-as-fresh",
+        "a price of minutes ago",
+        _troubles(CACHED),
+        why="a second form of what is staged for real",
+    ),
     # its limiter
     _backend("crypto.rate-limited-own", "limit of ours", "backend-limit"),
     _backend("crypto.rate-limited-own", "stated", "backend-limit:form=shared,limit=3", certain=True),
@@ -143,11 +176,18 @@ CASES: list[Staged] = [
         "crypto.rate-limited-shared",
         "stated",
         _troubles(limits.trouble_of(_STATED, 8, is_own=False)),
+        why="a second form of what is staged for real",
         certain=True,
     ),
     _backend("crypto.rate-limited-shared", "used up", "backend-limit-used-up:share=1"),
     # the exchange behind it
-    _paper("crypto.fernet-key", "lost", _troubles(trouble("crypto.fernet-key", certain=True)), certain=True),
+    _paper(
+        "crypto.fernet-key",
+        "lost",
+        _troubles(trouble("crypto.fernet-key", certain=True)),
+        why="a second form of what is staged for real",
+        certain=True,
+    ),
     _backend("crypto.bingx-busy", "behind a backend", "backend-broker-limited"),
     _exchange("crypto.bingx-timestamp", "100421", "exchange-error:code=100421"),
     _exchange("crypto.bingx-timestamp", "its clock", "exchange-clock-skew", deep=True, budget=180.0),
@@ -162,7 +202,14 @@ CASES: list[Staged] = [
         play=travelling(_with_a_key_that_expires, "crypto.bingx-listen-key"),
         certain=True,
     ),
-    _paper("crypto.bingx-listen-key", "expired", read_event(EXPIRED, {})[0], broker="bingx", certain=True),
+    _paper(
+        "crypto.bingx-listen-key",
+        "expired",
+        read_event(EXPIRED, {})[0],
+        broker="bingx",
+        why="a second form of what is staged for real",
+        certain=True,
+    ),
     _exchange(
         "crypto.bingx-ip-allow-list", "100419", "exchange-error:code=100419,path=server/time", certain=True
     ),

@@ -14,6 +14,7 @@ from probe.model.events import RequestAnswered
 from probe.model.intents import AskHistory
 from probe.model.meanings import History
 from tests.doctor.simulated import simulated
+from tests.doctor.staged.login import of_two
 from tests.doctor.staged.session import PO, QX, SATURDAY_NOON, changed
 from tests.doctor.staging import OnPaper, Said, Staged, _examined, judged, travelling
 from tests.doctor.upgrade_stubs import listening
@@ -95,18 +96,6 @@ def _of_yesterday(case: Case) -> Case:
     return case
 
 
-def beside_a_live_account() -> Said:
-    """Prices stop at the demo account, in both of its sessions, and go on at the live one."""
-    dead = run(_examined(simulated(PO, "silent-stall:at=2s"), Means(), WEDNESDAY_NOON))
-    alive = run(_examined(simulated(PO), Means(), WEDNESDAY_NOON))
-    assert dead.case.looks is not None
-    assert alive.case.looks is not None
-    looks, other = dead.case.looks, alive.case.looks.first
-    live = replace(other, endpoint=replace(other.endpoint, account=Account.LIVE))
-    case = replace(dead.case, looks=replace(looks, elsewhere=live, fresh=None))
-    return judged(case, dead.patient.broker, "data.demo-feed-dead")
-
-
 def beside_a_moving_one() -> Said:
     """Prices stand still, and a second connection sees them move."""
     frozen = run(_examined(simulated(PO, "frozen-price"), Means(), WEDNESDAY_NOON))
@@ -120,7 +109,16 @@ def beside_a_moving_one() -> Said:
 
 CASES: list[Staged] = [
     Staged(
-        code="data.demo-feed-dead", name="the live account has prices", play=OnPaper(beside_a_live_account)
+        code="data.demo-feed-dead",
+        name="the live account has prices",
+        play=travelling(of_two("", Account.LIVE, later="silent-stall:at=0s"), "data.demo-feed-dead"),
+    ),
+    Staged(
+        code="session.silent-stall",
+        name="the live account has no prices either",
+        play=travelling(
+            of_two("", Account.LIVE, "silent-stall:at=0s", later="silent-stall:at=0s"), "session.silent-stall"
+        ),
     ),
     *(
         said_of(
@@ -137,12 +135,21 @@ CASES: list[Staged] = [
     Staged(
         code="data.stale-ticks",
         name="one frozen",
-        play=changed(simulated(PO), "data.stale-ticks", _stands_still, deep=True, budget=180.0),
+        play=changed(
+            simulated(PO),
+            "data.stale-ticks",
+            _stands_still,
+            deep=True,
+            budget=180.0,
+            why="the simulator freezes all symbols or none",
+        ),
     ),
     Staged(
         code="data.stale-ticks",
         name="it moves elsewhere",
-        play=OnPaper(beside_a_moving_one),
+        play=OnPaper(
+            beside_a_moving_one, "of one simulator all connections see the same: two are put together"
+        ),
         certain=True,
     ),
     said_of("data.clock-offset", "wrong", "clock-skew"),
@@ -157,13 +164,20 @@ CASES: list[Staged] = [
     Staged(
         code="data.stale-history",
         name="another symbol's",
-        play=changed(simulated(PO), "data.stale-history", _of_another),
+        play=changed(
+            simulated(PO),
+            "data.stale-history",
+            _of_another,
+            why="no fault of the simulator's mixes up symbols",
+        ),
         certain=True,
     ),
     Staged(
         code="data.stale-history",
         name="ends too early",
-        play=changed(simulated(PO), "data.stale-history", _of_yesterday),
+        play=changed(
+            simulated(PO), "data.stale-history", _of_yesterday, why="a second form of what is staged for real"
+        ),
     ),
     # Nothing is wrong with these.
     Staged(code="", name="a market that is open", play=travelling(simulated(PO, symbol="EURUSD"), "")),

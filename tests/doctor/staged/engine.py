@@ -1,10 +1,44 @@
 """The openings of Engine.IO and Socket.IO."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from probe.doctor.examine import Patient
 from tests.doctor.simulated import simulated
-from tests.doctor.staged.upgrade import ENGINE_OPEN, JSON, staged
+from tests.doctor.staged.upgrade import ENGINE_OPEN, JSON, NGINX, PAGE, staged
 from tests.doctor.staging import Staged, travelling
-from tests.doctor.upgrade_stubs import answers, engine, greeting
+from tests.doctor.upgrade_stubs import Script, Stage, answers, at, engine, greeting
 from tests.pretending import QUOTEX
+
+
+def _polling(script: Script) -> Stage:
+    """A patient whose URL asks for polling, without a credential."""
+
+    @asynccontextmanager
+    async def stage() -> AsyncIterator[Patient]:
+        async with at(script, key=None)() as patient:
+            assert patient.endpoint is not None
+            url = patient.endpoint.url.replace("transport=websocket", "transport=polling")
+            yield replace(patient, endpoint=replace(patient.endpoint, url=url))
+
+    return stage
+
+
+def _for_websockets_only(refusal: Script) -> Script:
+    """Whoever asks for polling is refused, upgrade or not."""
+    usual = engine(greeting())
+
+    async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        again = asyncio.StreamReader()
+        again.feed_data(head)
+        await (refusal if b"transport=polling" in head else usual)(again, writer)
+        await reader.read()
+
+    return script
+
 
 JOINED = '40{"sid":"def"}'
 ELSE = "3"  # anything but a heartbeat of the server's own
@@ -20,6 +54,15 @@ CASES = [
     Staged(code="eio.sid-unknown", name="a simulated one", play=travelling(simulated("quotex", "http-status:code=400"), "eio.sid-unknown"), certain=True),
     staged("eio.polling-only", "a greeting for polling", answers("200 OK", "Content-Type: text/plain", body=ENGINE_OPEN % "[]"), certain=True),
     staged("eio.polling-only", "one of version 3", answers("200 OK", "Content-Type: text/plain", body="73:" + ENGINE_OPEN % "[]" + "2:40"), certain=True),
+    *(
+        Staged(code="eio.websocket-only", name=name, play=travelling(_polling(_for_websockets_only(refusal)), "eio.websocket-only"), certain=True)
+        for name, refusal in (
+            ("an unknown transport", answers("400 Bad Request", *JSON, body='{"code":0,"message":"Transport unknown"}')),
+            ("forbidden", answers("403 Forbidden", *NGINX)),
+            ("a page", answers("200 OK", *NGINX, body=PAGE)),
+        )
+    ),
+    Staged(code="http.wrong-path", name="polling is asked for where nothing is", play=travelling(_polling(answers("404 Not Found", *NGINX)), "http.wrong-path")),
     staged("eio.no-open", "silence", engine()),
     staged("eio.no-open", "hello", engine("hello"), certain=True, beside="cfg.client-outdated"),
     Staged(code="eio.no-open", name="a simulated one", play=travelling(simulated("quotex", "no-open"), "eio.no-open")),

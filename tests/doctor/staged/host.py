@@ -4,9 +4,10 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from email.utils import formatdate
+from typing import Any
 from unittest import mock
 
 from probe.diagnose.case import Case, Host, Way
@@ -16,7 +17,7 @@ from probe.model.failures import Failure, Seen
 from probe.model.findings import Certainty
 from tests.doctor.simulated import simulated
 from tests.doctor.staging import OnPaper, Said, Staged, judged, on_paper, travelling
-from tests.host.examined import examined_alone
+from tests.host.examined import examined, examined_alone
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
 
@@ -100,7 +101,7 @@ def asleep(play: Callable[[], Said]) -> OnPaper:
         with mock.patch.object(ClockWatch, "slept_seconds", 3600.0):
             return play()
 
-    return OnPaper(sleeping)
+    return OnPaper(sleeping, "needs a machine that is put to sleep in the middle of a test")
 
 
 # -- the processor -----------------------------------------------------------------------------------------------------
@@ -150,7 +151,10 @@ def throttled() -> Case:
 
 
 def narrow() -> Said:
-    told = examined_alone("ports", "echo 40000 40049 > /proc/sys/net/ipv4/ip_local_port_range")
+    return _said_alone(examined_alone("ports", "echo 40000 40049 > /proc/sys/net/ipv4/ip_local_port_range"))
+
+
+def _said_alone(told: Mapping[str, Any]) -> Said:
     return Said(
         verdicts=tuple((code, Certainty(word)) for code, word in told["said"]), without=told["without"]
     )
@@ -214,12 +218,25 @@ CASES: list[Staged] = [
     ),
     Staged(
         code="host.cpu-starved",
+        name="one core for seven",
+        play=lambda: _said_alone(examined("processor")),
+        certain=True,
+        long=True,
+        beside=frozenset({"host.event-loop-blocked", "net.slow"}),
+    ),
+    Staged(
+        code="host.cpu-starved",
         name="beside others",
-        play=on_paper(starved, "host.cpu-starved"),
+        play=on_paper(starved, "host.cpu-starved", why="a second form of what is staged for real"),
         certain=True,
     ),
     Staged(
-        code="host.cpu-starved", name="throttled", play=on_paper(throttled, "host.cpu-starved"), certain=True
+        code="host.cpu-starved",
+        name="throttled",
+        play=on_paper(
+            throttled, "host.cpu-starved", why="needs a container whose share of the processor is limited"
+        ),
+        certain=True,
     ),
     Staged(
         code="load.ephemeral-ports",
@@ -232,7 +249,7 @@ CASES: list[Staged] = [
     Staged(
         code="load.ephemeral-ports",
         name="range used up",
-        play=on_paper(no_ports, "load.ephemeral-ports"),
+        play=on_paper(no_ports, "load.ephemeral-ports", why="a second form of what is staged for real"),
         certain=True,
     ),
 ]

@@ -6,23 +6,18 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from dataclasses import replace
 
 from probe.brokers import find_broker
-from probe.diagnose.case import Case, Look, Looks
-from probe.diagnose.facts import Facts
-from probe.diagnose.verdict import Asked
 from probe.doctor.examine import Patient
 from probe.doctor.pasted import pasted_of
 from probe.drivers.tls import TlsProfile
-from probe.model.credentials import PasswordLogin, Secret
+from probe.model.credentials import Credentials, PasswordLogin, Secret
 from probe.model.endpoint import Account, Endpoint
-from probe.model.events import Ended, Phase, PhaseFinished, Traffic
-from probe.model.failures import Failure
-from probe.model.meanings import Admitted
 from probe.monitor.knock import knock
 from probe.monitor.sign_in import SignIn
 from probe.session.broker import Broker, Region
+from probe.simulator.run import Simulator
 from probe.vault import Found
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import Staged, on_paper, travelling
+from tests.doctor.staging import Staged, travelling
 from tests.doctor.upgrade_stubs import listening
 
 BOTH = ("pocketoption", "quotex")
@@ -153,23 +148,89 @@ def _full_house(room: int, refusal: str = "403 Forbidden") -> Stage:
     return stage
 
 
-def _known_in_one_region() -> Case:
-    def look(region: str, *events: object) -> Look:
-        facts = Facts()
-        for event in events:
-            facts.add(event)  # type: ignore[arg-type]
-        endpoint = Endpoint(broker="one", region=region, url=f"wss://{region}.test/", account=Account.DEMO)
-        return Look(
-            endpoint=endpoint, facts=facts, asked=Asked(login=True, symbol=None, account=Account.DEMO)
-        )
+def of_two(fault: str, other: Account, *beside: str, later: str = "") -> Stage:
+    """A demo account, and another place for one of that kind; each place with its faults, the first with one more a while
+    after the login."""
+    broker = find_broker("pocketoption")
 
-    refused = Ended(
-        at=1.0, phase=Phase.AUTHENTICATING, failure=Failure(kind="auth.refused"), traffic=Traffic()
-    )
-    let_in = PhaseFinished(at=1.0, phase=Phase.AUTHENTICATING, began_at=0.9)
-    elsewhere = look("us", let_in)
-    elsewhere.facts.admitted = Admitted()
-    return Case(looks=Looks(first=look("eu", refused), elsewhere=elsewhere), is_ours=True)
+    @asynccontextmanager
+    async def stage() -> AsyncIterator[Patient]:
+        async with (
+            Simulator([broker], faults=[fault] if fault else []) as here,
+            Simulator([broker], faults=beside) as elsewhere,
+        ):
+
+            async def get_worse() -> None:
+                await asyncio.sleep(4.0)
+                await here.board.switch_on(later)
+
+            turn = asyncio.create_task(get_worse()) if later else None
+            endpoint = here.plain_endpoints()[0]
+            second = next(each for each in elsewhere.plain_endpoints() if each.account is other)
+            yield Patient(
+                name="sim",
+                broker=broker,
+                endpoint=endpoint,
+                key=here.key(endpoint),
+                symbol=broker.house.symbol or broker.default_symbol,
+                is_ours=True,
+                others=((replace(second, region="elsewhere"), elsewhere.key(second)),),
+            )
+            if turn is not None:
+                await turn
+
+    return stage
+
+
+def _bound_to_a_browser(agent: str) -> Stage:
+    """A real account's session that was made here a minute ago. The server compares the browser in it with the header."""
+
+    @asynccontextmanager
+    async def stage() -> AsyncIterator[Patient]:
+        async with simulated("pocketoption", at=LIVE)() as patient:
+            text = patient.key.frame.reveal()  # type: ignore[union-attr]
+            usual = patient.key.user_agent  # type: ignore[union-attr]
+            for old, new in (("203.0.113.7", "127.0.0.1"), (usual or "", agent)):
+                text = text.replace(f's:{len(old)}:\\"{old}\\"', f's:{len(new.encode())}:\\"{new}\\"')
+            text = text.replace(MADE_LONG_AGO, USED_TODAY)
+            assert patient.broker is not None
+            key = patient.broker.read_credentials(text)
+            found = Found(secret=Secret(text), source="an argument")
+            async with _comparing(agent, key) as endpoint:
+                yield replace(patient, endpoint=endpoint, key=key, pasted=pasted_of(found, patient.broker))
+
+    return stage
+
+
+@asynccontextmanager
+async def _comparing(agent: str, key: Credentials) -> AsyncIterator[Endpoint]:
+    """In front of two simulators: whoever names another browser comes to the one that refuses logins."""
+    broker = find_broker("pocketoption")
+    async with (
+        Simulator([broker], regions=LIVE, faults=["auth-refused"]) as refusing,
+        Simulator([broker], regions=LIVE) as accepting,
+    ):
+        world = accepting.worlds[broker.name]
+        user = next(each for each in world.accounts if each.account is Account.LIVE)
+        world.lend(key.token, user.user, float("inf"))
+
+        async def script(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = await reader.readuntil(b"\r\n\r\n")
+            is_same = f"user-agent: {agent.lower()}\r\n".encode() in head.lower()
+            behind = (accepting if is_same else refusing).plain_endpoints()[0]
+            inner, outer = await asyncio.open_connection("127.0.0.1", behind.address.port)
+            outer.write(head)
+            await asyncio.gather(_pass_on(reader, outer), _pass_on(inner, writer))
+
+        async with listening(script) as port:
+            endpoint = accepting.plain_endpoints()[0]
+            yield replace(endpoint, url=f"ws://127.0.0.1:{port}{endpoint.address.path}")
+
+
+async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while data := await reader.read(65_536):
+        writer.write(data)
+    writer.close()
 
 
 CASES: list[Staged] = [
@@ -235,8 +296,33 @@ CASES: list[Staged] = [
     Staged(
         code="auth.wrong-region",
         name="another region lets it in",
-        play=on_paper(_known_in_one_region, "auth.wrong-region"),
+        play=travelling(of_two("auth-refused", Account.DEMO), "auth.wrong-region"),
         certain=True,
+    ),
+    Staged(
+        code="auth.session-expired",
+        name="another region refuses it too",
+        play=travelling(of_two("auth-refused", Account.DEMO, "auth-refused"), "auth.session-expired"),
+    ),
+    Staged(
+        code="auth.demo-blocked",
+        name="the live account is served",
+        play=travelling(of_two("false-success", Account.LIVE), "auth.demo-blocked"),
+    ),
+    Staged(
+        code="auth.false-success",
+        name="the live account is not served either",
+        play=travelling(of_two("false-success", Account.LIVE, "false-success"), "auth.false-success"),
+    ),
+    Staged(
+        code="auth.ua-bound",
+        name="a browser that no header can name",
+        play=travelling(_bound_to_a_browser("Mozilla/5.0 (Größe)"), "auth.ua-bound"),
+    ),
+    Staged(
+        code="",
+        name="a browser whose name is sent",
+        play=travelling(_bound_to_a_browser("Mozilla/5.0 (X11)"), ""),
     ),
     *(
         Staged(code=code, name=name, play=travelling(_signing_in(answer, form), code), certain=certain)

@@ -1,6 +1,8 @@
 """Staged: a gateway over a terminal, and the terminal itself."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from probe.brokers.mt5 import BROKER
 from probe.brokers.mt5.standing import Link
@@ -8,10 +10,12 @@ from probe.brokers.mt5.verdicts import NOT_RUNNING
 from probe.diagnose.case import Case, Look, Looks
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked
+from probe.doctor.examine import Patient
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import Phase, PhaseFinished, Told
 from probe.model.failures import Blame
 from probe.model.meanings import Admitted, Effect, Trouble, Troubles
+from probe.monitor.endpoints import About
 from tests.brokers.mt5.asked import MONDAY_NOON, Gateway, key, reply
 from tests.doctor.mt5_stubs import (
     Stage,
@@ -43,7 +47,7 @@ def _fault(
     return Staged(code=code, name=name, play=play, certain=certain, beside=beside)
 
 
-def _paper(code: str, name: str, *rows: Trouble, certain: bool = False) -> Staged:
+def _paper(code: str, name: str, *rows: Trouble, why: str, certain: bool = False) -> Staged:
     """Of a session that was live."""
 
     def make() -> Case:
@@ -56,7 +60,9 @@ def _paper(code: str, name: str, *rows: Trouble, certain: bool = False) -> Stage
             looks=Looks(first=Look(endpoint=endpoint, facts=facts, asked=Asked(login=True, symbol=None)))
         )
 
-    return Staged(code=code, name=f"{name} on paper", play=on_paper(make, code, BROKER), certain=certain)
+    return Staged(
+        code=code, name=f"{name} on paper", play=on_paper(make, code, BROKER, why=why), certain=certain
+    )
 
 
 def _slow_way() -> Sequence[Trouble]:
@@ -137,6 +143,15 @@ def _no_balance(gateway: Gateway) -> None:
     gateway.routes["/api/v1/balance"] = reply({"balance": 0.0})
 
 
+def _with_a_journal(folder: str) -> Stage:
+    @asynccontextmanager
+    async def stage() -> AsyncIterator[Patient]:
+        async with terminal()() as patient:
+            yield replace(patient, about=About(journal=folder))
+
+    return stage
+
+
 _ANOTHER = key(account=77)
 
 CASES: list[Staged] = [
@@ -177,7 +192,13 @@ CASES: list[Staged] = [
         certain=True,
     ),
     _of("mt5.terminal-crashed", "no process", terminal(_away)),
-    _paper("mt5.terminal-crashed", "ended meanwhile", NOT_RUNNING, certain=True),
+    _paper(
+        "mt5.terminal-crashed",
+        "ended meanwhile",
+        NOT_RUNNING,
+        why="a second form of what is staged for real",
+        certain=True,
+    ),
     _fault("mt5.gateway-up-terminal-down", "closed", "gateway-terminal-closed", certain=True),
     _fault("mt5.gateway-up-terminal-down", "logged out by others", "gateway-other-logged-out", certain=True),
     _of("mt5.multi-terminal", "another account", gateway(credentials=_ANOTHER), certain=True),
@@ -204,6 +225,7 @@ CASES: list[Staged] = [
             effect=Effect.DEGRADES,
             blame=Blame.US,
         ),
+        why="what kind of account was expected only its owner knows, and nobody asks him",
     ),
     _paper(
         "mt5.market-closed",
@@ -215,8 +237,14 @@ CASES: list[Staged] = [
             effect=Effect.DEGRADES,
             blame=Blame.US,
         ),
+        why="needs an order that is refused, and the doctor places none",
     ),
-    _paper("mt5.ping-high", "ten times as long", *_slow_way()),
+    _paper(
+        "mt5.ping-high",
+        "ten times as long",
+        *_slow_way(),
+        why="needs the usual of a terminal's pings, of which one look sees too few",
+    ),
     _of("mt5.no-prices", "no tick yet", terminal(_without_price), certain=True),
     _of("mt5.symbol-not-selected", "hidden", terminal(_set(hidden={"EURUSD"})), certain=True),
     _of("mt5.history-none", "loaded at last", terminal(_loaded_later), certain=True),
@@ -230,6 +258,12 @@ CASES: list[Staged] = [
     _of("mt5.none-as-empty", "zero beside an account", gateway(prepare=_no_balance)),
     _fault("mt5.server-timezone", "absurd offset", "gateway-bad-offset"),
     _fault("session.silent-stall", "frozen before anybody looked", "gateway-frozen-feed"),
+    Staged(
+        code="host.unreadable-file",
+        name="a journal that is not there",
+        play=travelling(_with_a_journal("/nowhere/at/all"), "host.unreadable-file", utc=MONDAY_NOON),
+        certain=True,
+    ),
     # the gateway
     _fault("mt5.gateway-401", "started anew", "gateway-tokens-lost"),
     _of(

@@ -44,11 +44,20 @@ def waits_for_a_thread() -> Case:
 
 CASES = [
     *alone.cases("dns", "", certain=CERTAIN),
-    Staged(code="dns.slow", name="on paper", play=on_paper(only_a_is_answered, "dns.slow"), certain=True),
+    Staged(
+        code="dns.slow",
+        name="on paper",
+        play=on_paper(only_a_is_answered, "dns.slow", why="a second form of what is staged for real"),
+        certain=True,
+    ),
     Staged(
         code="dns.resolver-saturated",
         name="on paper",
-        play=on_paper(waits_for_a_thread, "dns.resolver-saturated"),
+        play=on_paper(
+            waits_for_a_thread,
+            "dns.resolver-saturated",
+            why="each lookup of ours has a thread of its own, so that none waits: it is another program that has it",
+        ),
         certain=True,
     ),
 ]

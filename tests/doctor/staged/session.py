@@ -31,7 +31,13 @@ SATURDAY_NOON = WEDNESDAY_NOON + 3 * 86400.0
 
 
 def changed(
-    stage: Stage, code: str, change: Callable[[Case], Case], utc: float = WEDNESDAY_NOON, **means: Any
+    stage: Stage,
+    code: str,
+    change: Callable[[Case], Case],
+    utc: float = WEDNESDAY_NOON,
+    *,
+    why: str,
+    **means: Any,
 ) -> OnPaper:
     """A real session, and of its facts one as it cannot be staged here."""
 
@@ -39,7 +45,7 @@ def changed(
         examination = run(_examined(stage, Means(**means), utc))
         return judged(change(examination.case), examination.patient.broker, code)
 
-    return OnPaper(play)
+    return OnPaper(play, why)
 
 
 def said_of(
@@ -224,7 +230,12 @@ CASES: list[Staged] = [
     Staged(
         code="session.half-open",
         name="nothing is acknowledged",
-        play=changed(simulated(PO, "half-open:at=2s"), "session.half-open", _way_is_dead),
+        play=changed(
+            simulated(PO, "half-open:at=2s"),
+            "session.half-open",
+            _way_is_dead,
+            why="a second form of what is staged for real",
+        ),
         certain=True,
     ),
     Staged(
@@ -238,30 +249,58 @@ CASES: list[Staged] = [
     Staged(
         code="session.half-open",
         name="the system gave up",
-        play=changed(simulated(PO, "half-open:at=2s"), "session.half-open", ended(GAVE_UP)),
+        play=changed(
+            simulated(PO, "half-open:at=2s"),
+            "session.half-open",
+            ended(GAVE_UP),
+            why="the system gives up after a quarter of an hour, by a clock of its own",
+        ),
     ),
     Staged(
         code="session.half-open",
         name="no network any more",
-        play=changed(simulated(PO, "drop:at=2s"), "session.half-open", ended(NO_ROUTE)),
+        play=changed(
+            simulated(PO, "drop:at=2s"),
+            "session.half-open",
+            ended(NO_ROUTE),
+            why="the network of this machine would have to go away in mid-session",
+        ),
     ),
     Staged(
         code="session.we-stopped-ponging",
         name="blocked",
-        play=changed(simulated(PO, "close:at=3s,code=1011"), "session.we-stopped-ponging", _blocked),
+        play=changed(
+            simulated(PO, "close:at=3s,code=1011"),
+            "session.we-stopped-ponging",
+            _blocked,
+            why="a second form of what is staged for real",
+        ),
         certain=True,
         beside=frozenset({"host.event-loop-blocked"}),
     ),
     Staged(
         code="session.slow-consumer",
         name="older and older",
-        play=changed(simulated(PO), "session.slow-consumer", _lags, deep=True, budget=180.0),
+        play=changed(
+            simulated(PO),
+            "session.slow-consumer",
+            _lags,
+            deep=True,
+            budget=180.0,
+            why="needs a program that reads too slowly, which ours does not",
+        ),
         certain=True,
     ),
     Staged(
         code="session.false-stall",
         name="given up at the weekend",
-        play=changed(simulated(PO, symbol="EURUSD"), "session.false-stall", _given_up_before, SATURDAY_NOON),
+        play=changed(
+            simulated(PO, symbol="EURUSD"),
+            "session.false-stall",
+            _given_up_before,
+            SATURDAY_NOON,
+            why="needs a monitor that knows no market hours, and ours knows them",
+        ),
         certain=True,
         beside=frozenset({"data.market-closed"}),
     ),
@@ -269,6 +308,29 @@ CASES: list[Staged] = [
         said_of(code, f"close {number}", f"close:at=2s,code={number}", certain=number in SURE)
         for code, numbers in CLOSES.items()
         for number in numbers
+    ),
+    *(
+        said_of("net.slow", name, fault, broker=broker)
+        for broker in (PO, QX)
+        for name, fault in (
+            ("a relay that holds every packet back", "delay:seconds=1.5s"),
+            ("a thin line", "throttle:bytes_per_second=300"),
+        )
+    ),
+    *(
+        Staged(
+            code="session.disconnected",
+            name=f"{broker} no time for a slow login",
+            play=travelling(
+                simulated(broker, "slow:step=auth,seconds=12s"), "session.disconnected", budget=8.0
+            ),
+        )
+        for broker in (PO, QX)
+    ),
+    Staged(
+        code="auth.silent-after-connect",
+        name="time enough for a slow login",
+        play=travelling(simulated(PO, "slow:step=auth,seconds=40s"), "auth.silent-after-connect"),
     ),
     said_of("session.closed-normal", "goodbye", "goodbye:at=2s"),
     said_of("session.closed-1006", "no goodbye", "drop:at=2s"),
@@ -293,6 +355,7 @@ CASES: list[Staged] = [
             simulated(PO, "drop:at=2s"),
             "session.used-after-close",
             ended(BROKEN_PIPE),
+            why="needs a program that writes to what it knows to be over, which ours does not",
             deep=True,
             budget=180.0,
         ),

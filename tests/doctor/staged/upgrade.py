@@ -23,6 +23,7 @@ PAGE = "<html><head><title>Welcome</title></head><body>Trade with us</body></htm
 CHALLENGE = "<html><head><title>Just a moment...</title></head></html>"
 LIMITED = Past(seconds=3600.0, tries=(Try(ago_seconds=200.0, code="http.429", status=429),))
 HAMMERED = Past(seconds=3600.0, tries=tuple(Try(ago_seconds=100.0 + each) for each in range(12)))
+PAST = "what was tried in the hour before is written down, and not lived through"
 QUIET = Past(seconds=3600.0, tries=(Try(ago_seconds=900.0), Try(ago_seconds=60.0)))
 
 
@@ -53,7 +54,7 @@ def staged(
     return Staged(
         code=code,
         name=name,
-        play=OnPaper(play) if past else play,
+        play=OnPaper(play, PAST) if past else play,
         certain=certain,
         beside=frozenset(beside.split()),
     )

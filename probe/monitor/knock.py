@@ -20,7 +20,7 @@ from probe.measure.clocks import ClockOffset
 from probe.measure.vitals import FROZEN_SECONDS, FROZEN_TICKS
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
-from probe.model.events import Ended, Event, Phase
+from probe.model.events import Ended, Event, Phase, QuoteArrived
 from probe.model.failures import Failure
 from probe.model.findings import Withheld
 from probe.model.intents import AskHistory, Watch
@@ -249,6 +249,9 @@ class _Gaze:
         self._stays, self._is_well = stays if symbol is not None else 0.0, is_well
         self._so: asyncio.Future[None] | None = None  # whether what is waited for is so
         self._wanted: Callable[[], bool] = lambda: False
+        # Of the symbol asked for; a flood of prices must not be gone through for each of them.
+        self._priced_at, self._price = float("-inf"), 0.0
+        self._prices, self._has_two_prices = 0, False
 
     async def run(self, dialling: Awaitable[Connected], timeout: float) -> None:
         loop = asyncio.get_running_loop()
@@ -351,14 +354,12 @@ class _Gaze:
 
     def _has_moved(self) -> bool:
         """The price is not always the same one, or has been so for long enough."""
-        values = [each.price for each in self.facts.quotes if each.symbol == self._symbol]
-        return not values or len(set(values)) > 1 or len(values) >= FROZEN_TICKS
+        return not self._prices or self._has_two_prices or self._prices >= FROZEN_TICKS
 
     def _is_clear(self) -> bool:
         """Nothing is awaited whose staying away would mean something."""
         facts, now = self.facts, asyncio.get_running_loop().time()
-        ages = {each.symbol: now - each.at for each in facts.quotes}
-        prices = facts.is_open(self._symbol or "") is False or ages.get(self._symbol or "", now) < FRESH
+        prices = facts.is_open(self._symbol or "") is False or now - self._priced_at < FRESH
         return facts.unanswered_ping is None and prices
 
     async def _wait(self, wanted: Callable[[], bool], until: float) -> bool:
@@ -372,6 +373,10 @@ class _Gaze:
 
     def note(self, event: Event) -> None:
         self.facts.add(event)
+        if isinstance(event, QuoteArrived) and event.symbol == self._symbol:
+            self._has_two_prices |= self._prices > 0 and event.price != self._price
+            self._priced_at, self._price = event.at, event.price
+            self._prices += 1
         self._look()
 
     def _look(self) -> None:

@@ -1,10 +1,17 @@
 """The page of what the doctor knows and how well that was tried, drawn from the catalogue, the rules and the staged failures."""
 
+from collections.abc import Sequence
 from itertools import groupby
 
-from probe.catalogue import entries
+from probe.catalogue import Entry, entries
 from probe.diagnose.diagnose import KNOWN, ceiling
 from tests.doctor.staged import ALL
+from tests.doctor.staging import OnPaper, Staged
+
+TEST = (
+    "tests/doctor/test_staged.py::"
+    "test_it_is_named_first_and_its_look_alikes_are_not_said_and_without_its_rule_it_is_not_named"
+)
 
 # As `test_what_is_staged_is_what_is_said` printed it last.
 MEASURED = """\
@@ -59,8 +66,6 @@ MEASURED = """\
 
 
 def coverage_page() -> str:
-    certain = {each.code for each in ALL if each.certain}
-    staged = {each.code for each in ALL}
     known = entries().values()
     lines = [
         "# What the doctor knows, and how well that was tried",
@@ -69,24 +74,48 @@ def coverage_page() -> str:
         "",
         f"Of {len(known)} failures that have a [name](failures.md), {len(KNOWN)} have a rule, and "
         f"{sum(each.staged for each in known)} are staged for real: over sockets, by the",
-        "simulator or in a network of their own. *On paper* are those of which at least the deciding fact was written down and not met.",
-        "Each staged failure must be named first, its look-alikes must not be named, and without its rule it must not be found.",
+        "simulator or in a network of their own. The others are judged on recorded facts: at least the deciding one was written down, and",
+        "not met. Each must be named first, its look-alikes must not be named, and without its rule it must not be found.",
         "",
         "Last measured by `pytest -m long tests/doctor/test_matrix.py`, which draws it anew:",
         "",
         "```",
         *MEASURED.splitlines(),
         "```",
+        "",
+        f"A test below is one of `{TEST}`, by what stands in its brackets. *At best* is how sure a verdict",
+        "of that name may ever be, with a ✓ where a test has seen it so.",
     ]
     for layer, rows in groupby(known, key=lambda each: each.layer):
-        lines += ["", f"## {layer}", ""]
         lines += [
-            "| failure | rule | staged | how sure at best | seen to be certain |",
-            "|---|---|---|---|---|",
+            "",
+            f"## {layer}",
+            "",
+            "| failure | at best | how it was tried | test |",
+            "|---|---|---|---|",
         ]
-        for each in rows:
-            how = "for real" if each.staged else "on paper" if each.code in staged else "no"
-            rule, proven = ("yes" if yes else "no" for yes in (each.code in KNOWN, each.code in certain))
-            sure = ceiling(each).value
-            lines.append(f"| [`{each.code}`](failures.md) | {rule} | {how} | {sure} | {proven} |")
+        lines += [_row(each) for each in rows]
     return "\n".join([*lines, ""])
+
+
+def _row(entry: Entry) -> str:
+    of_it = [each for each in ALL if each.code == entry.code]
+    real = [each for each in of_it if each.is_real]
+    seen = " ✓" if any(each.certain for each in of_it) else ""
+    return f"| [`{entry.code}`](failures.md) | {ceiling(entry).value}{seen} | {_how(of_it)} | {_tests(real or of_it)} |"
+
+
+def _how(of_it: Sequence[Staged]) -> str:
+    if any(each.is_real for each in of_it):
+        return "staged"
+    whys = [each.play.why for each in of_it if isinstance(each.play, OnPaper)]
+    return f"judged on recorded facts: {whys[0]}" if whys else "not yet"
+
+
+def _tests(of_it: Sequence[Staged]) -> str:
+    """The quickest to run, and how many more there are."""
+    if not of_it:
+        return ""
+    first = min(of_it, key=lambda each: each.long)
+    more = f" and {len(of_it) - 1} more" if len(of_it) > 1 else ""
+    return f"`{first.id}`{more}"

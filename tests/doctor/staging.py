@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
+from unittest import mock
 
 from probe.diagnose.case import Case
 from probe.diagnose.diagnose import diagnose, rules_for
@@ -74,7 +75,12 @@ class Staged:
 
 
 # What harms nothing by itself, and is only worth knowing beside a cause: where one of these is staged, it is what is looked for.
-NOTES = ("host.unreadable-file", "session.close-code-misleading")
+NOTES = (
+    "host.unreadable-file",
+    "mt5.market-closed",
+    "mt5.wrong-account-type",
+    "session.close-code-misleading",
+)
 
 
 def judged(case: Case, broker: Broker | None, code: str) -> Said:
@@ -105,11 +111,27 @@ def travelling(stage: Stage, code: str, *, utc: float = WEDNESDAY_NOON, **means:
     return play
 
 
+def looking_for(
+    seconds: float, stage: Stage, code: str, *, utc: float = WEDNESDAY_NOON
+) -> Callable[[], Said]:
+    """As long as a monitor looks, where a look of the doctor's is too short for it."""
+    play = travelling(stage, code, utc=utc, budget=seconds + 60.0)
+
+    def for_so_long() -> Said:
+        with mock.patch("probe.doctor.examine.STAYS", seconds):
+            return play()
+
+    return for_so_long
+
+
 async def _examined(stage: Stage, means: Means, utc: float) -> Examination:
     clock = asyncio.get_running_loop().time
     with simulated_at(utc):
         async with stage() as patient:
             return await examine(patient, means, utc=lambda: utc + clock())
+
+
+SECOND_FORM = "a second form of what is staged for real"
 
 
 def on_paper(make: Callable[[], Case], code: str, broker: Broker | None = None, *, why: str) -> OnPaper:

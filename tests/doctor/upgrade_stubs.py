@@ -132,8 +132,14 @@ def switches(**how: Any) -> Script:
 
 
 def packet(text: str) -> bytes:
-    data = text.encode()
-    head = bytes((0x81, len(data))) if len(data) < 126 else bytes((0x81, 126)) + len(data).to_bytes(2, "big")
+    return frame(text.encode(), opcode=1)
+
+
+def frame(data: bytes, opcode: int = 2) -> bytes:
+    first = 0x80 | opcode
+    head = (
+        bytes((first, len(data))) if len(data) < 126 else bytes((first, 126)) + len(data).to_bytes(2, "big")
+    )
     return head + data
 
 

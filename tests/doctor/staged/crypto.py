@@ -8,7 +8,6 @@ from typing import Any
 from probe.brokers import find_broker
 from probe.brokers.bingx.account import EXPIRED, read_event
 from probe.brokers.crypto import limits
-from probe.brokers.crypto.judging import Health, trouble
 from probe.brokers.crypto.limits import Form, Limited
 from probe.brokers.crypto.signin import ATTRIBUTES
 from probe.brokers.crypto.standing import Standing
@@ -16,14 +15,14 @@ from probe.diagnose.case import Case, Look, Looks
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked
 from probe.doctor.examine import Patient
-from probe.model.credentials import Credentials, Secret
+from probe.model.credentials import Credentials, PasswordLogin, Secret
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import Told
-from probe.model.failures import Blame
-from probe.model.meanings import Effect, Meaning, Trouble, Troubles
+from probe.model.meanings import Meaning, Trouble, Troubles
+from probe.monitor.sign_in import SignIn
 from probe.simulator.run import Simulator
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import Staged, on_paper, travelling
+from tests.doctor.staging import SECOND_FORM, Stage, Staged, looking_for, on_paper, travelling
 from tests.monitor.matrix_coins import REST, SWAP
 
 CRYPTO, BINGX = find_broker("crypto"), find_broker("bingx")
@@ -64,30 +63,34 @@ def _paper(
     return Staged(code=code, name=f"{name} on paper", play=play, certain=certain)
 
 
-CACHED = Trouble(
-    code="data.cached-as-fresh",
-    sentence="the price is 300 s old, and its stamp is that of the question",
-    advice="Do not trade on these prices.",
-    effect=Effect.DEGRADES,
-    blame=Blame.BROKER,
-)
-
-
 def _troubles(*rows: Trouble) -> Troubles:
     return Troubles(about="account", rows=rows)
 
 
-def _forgotten(*, uptime: float | None) -> Sequence[Trouble]:
-    """A session that was accepted, and is not any more."""
-    standing = Standing("session", "https://backend.test", None)
-    standing.begin(1_000.0)
-    standing.accepted("me")
-    standing.refused("portfolio", Health(at=0.0, seconds=0.01, uptime=uptime), 2_000.0)
-    return list(standing.troubles(2_000.0))
+def _for_long(code: str, name: str, fault: str, seconds: float, *, certain: bool = False) -> Staged:
+    play = looking_for(seconds, simulated("crypto", fault), code)
+    return Staged(code=code, name=name, play=play, certain=certain)
 
 
-def _held(credentials: Credentials) -> Sequence[Trouble]:
-    return list(Standing("session", "https://backend.test", credentials).troubles(1_000.0))
+def _signing_in(fault: str) -> Stage:
+    """With e-mail and password, which nobody keeps."""
+
+    @asynccontextmanager
+    async def stage() -> AsyncIterator[Patient]:
+        async with Simulator([CRYPTO], faults=[fault]) as simulator:
+            endpoint = simulator.plain_endpoints()[0]
+            known = simulator.endpoints[0].sign_in
+            assert known is not None
+            assert CRYPTO.web is not None
+            login = PasswordLogin(
+                broker="crypto", user=known.email, password=known.password, account=endpoint.account
+            )
+            key = SignIn(web=CRYPTO.web, login=login, keep=None, answer=lambda _: None)
+            yield Patient(
+                name="sim:crypto", broker=CRYPTO, endpoint=endpoint, key=key, symbol="BTC-USDT", is_ours=True
+            )
+
+    return stage
 
 
 def _outlived() -> Sequence[Trouble]:
@@ -143,32 +146,31 @@ CASES: list[Staged] = [
     _backend(
         "crypto.session-secret", "restarted", "backend-restarted@3s", certain=True, deep=True, budget=180.0
     ),
-    _paper(
+    _backend(
         "crypto.session-expired",
-        "before a restart",
-        _troubles(*_forgotten(uptime=5_000.0)),
-        why="a second form of what is staged for real",
+        "its time is over",
+        "backend-session-short:seconds=5",
+        deep=True,
+        budget=180.0,
     ),
     _paper(
         "crypto.session-expired",
         "its time is over",
         _troubles(*_outlived()),
-        why="a second form of what is staged for real",
+        why=SECOND_FORM,
         certain=True,
     ),
-    _paper(
-        "crypto.session-cookie",
-        "path",
-        _troubles(*_held(_cookie("Path=/admin"))),
-        why="a second form of what is staged for real",
-        certain=True,
+    *(
+        Staged(
+            code="crypto.session-cookie",
+            name=f"{flaw} in a cookie that was just given",
+            play=travelling(_signing_in(f"backend-cookie:flaw={flaw}"), "crypto.session-cookie"),
+            certain=True,
+        )
+        for flaw in ("secure", "path", "domain")
     ),
-    _paper(
-        "data.cached-as-fresh",
-        "a price of minutes ago",
-        _troubles(CACHED),
-        why="a second form of what is staged for real",
-    ),
+    _for_long("data.cached-as-fresh", "a price that stands still", "backend-market-cached", 120.0),
+    _for_long("data.stale-history", "snapshots that are no longer made", "backend-snapshots-stopped", 120.0),
     # its limiter
     _backend("crypto.rate-limited-own", "limit of ours", "backend-limit"),
     _backend("crypto.rate-limited-own", "stated", "backend-limit:form=shared,limit=3", certain=True),
@@ -176,18 +178,12 @@ CASES: list[Staged] = [
         "crypto.rate-limited-shared",
         "stated",
         _troubles(limits.trouble_of(_STATED, 8, is_own=False)),
-        why="a second form of what is staged for real",
+        why=SECOND_FORM,
         certain=True,
     ),
     _backend("crypto.rate-limited-shared", "used up", "backend-limit-used-up:share=1"),
     # the exchange behind it
-    _paper(
-        "crypto.fernet-key",
-        "lost",
-        _troubles(trouble("crypto.fernet-key", certain=True)),
-        why="a second form of what is staged for real",
-        certain=True,
-    ),
+    _for_long("crypto.fernet-key", "lost", "backend-fernet-key", 120.0, certain=True),
     _backend("crypto.bingx-busy", "behind a backend", "backend-broker-limited"),
     _exchange("crypto.bingx-timestamp", "100421", "exchange-error:code=100421"),
     _exchange("crypto.bingx-timestamp", "its clock", "exchange-clock-skew", deep=True, budget=180.0),
@@ -207,7 +203,7 @@ CASES: list[Staged] = [
         "expired",
         read_event(EXPIRED, {})[0],
         broker="bingx",
-        why="a second form of what is staged for real",
+        why=SECOND_FORM,
         certain=True,
     ),
     _exchange(

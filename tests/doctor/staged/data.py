@@ -16,7 +16,7 @@ from probe.model.meanings import History
 from tests.doctor.simulated import simulated
 from tests.doctor.staged.login import of_two
 from tests.doctor.staged.session import PO, QX, SATURDAY_NOON, changed
-from tests.doctor.staging import OnPaper, Said, Staged, _examined, judged, travelling
+from tests.doctor.staging import SECOND_FORM, OnPaper, Said, Staged, _examined, judged, travelling
 from tests.doctor.upgrade_stubs import listening
 from tests.monitor.matrix import WEDNESDAY_NOON
 from tests.virtual.travelling import run
@@ -175,9 +175,7 @@ CASES: list[Staged] = [
     Staged(
         code="data.stale-history",
         name="ends too early",
-        play=changed(
-            simulated(PO), "data.stale-history", _of_yesterday, why="a second form of what is staged for real"
-        ),
+        play=changed(simulated(PO), "data.stale-history", _of_yesterday, why=SECOND_FORM),
     ),
     # Nothing is wrong with these.
     Staged(code="", name="a market that is open", play=travelling(simulated(PO, symbol="EURUSD"), "")),

@@ -16,7 +16,7 @@ from probe.host.clock import ClockWatch
 from probe.model.failures import Failure, Seen
 from probe.model.findings import Certainty
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import OnPaper, Said, Staged, judged, on_paper, travelling
+from tests.doctor.staging import SECOND_FORM, OnPaper, Said, Staged, judged, on_paper, travelling
 from tests.host.examined import examined, examined_alone
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
@@ -227,7 +227,7 @@ CASES: list[Staged] = [
     Staged(
         code="host.cpu-starved",
         name="beside others",
-        play=on_paper(starved, "host.cpu-starved", why="a second form of what is staged for real"),
+        play=on_paper(starved, "host.cpu-starved", why=SECOND_FORM),
         certain=True,
     ),
     Staged(
@@ -249,7 +249,7 @@ CASES: list[Staged] = [
     Staged(
         code="load.ephemeral-ports",
         name="range used up",
-        play=on_paper(no_ports, "load.ephemeral-ports", why="a second form of what is staged for real"),
+        play=on_paper(no_ports, "load.ephemeral-ports", why=SECOND_FORM),
         certain=True,
     ),
 ]

@@ -1,11 +1,15 @@
 """Staged: a gateway over a terminal, and the terminal itself."""
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
 
 from probe.brokers.mt5 import BROKER
-from probe.brokers.mt5.standing import Link
 from probe.brokers.mt5.verdicts import NOT_RUNNING
 from probe.diagnose.case import Case, Look, Looks
 from probe.diagnose.facts import Facts
@@ -13,8 +17,7 @@ from probe.diagnose.verdict import Asked
 from probe.doctor.examine import Patient
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import Phase, PhaseFinished, Told
-from probe.model.failures import Blame
-from probe.model.meanings import Admitted, Effect, Trouble, Troubles
+from probe.model.meanings import Admitted, Trouble, Troubles
 from probe.monitor.endpoints import About
 from tests.brokers.mt5.asked import MONDAY_NOON, Gateway, key, reply
 from tests.doctor.mt5_stubs import (
@@ -30,7 +33,7 @@ from tests.doctor.mt5_stubs import (
     unknown_name,
 )
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import Staged, on_paper, travelling
+from tests.doctor.staging import SECOND_FORM, Staged, looking_for, on_paper, travelling
 
 
 def _of(
@@ -63,14 +66,6 @@ def _paper(code: str, name: str, *rows: Trouble, why: str, certain: bool = False
     return Staged(
         code=code, name=f"{name} on paper", play=on_paper(make, code, BROKER, why=why), certain=certain
     )
-
-
-def _slow_way() -> Sequence[Trouble]:
-    """Twenty usual pings, and three of ten times as much."""
-    link = Link()
-    pings = [20_000 + place for place in range(20)] + [200_000, 210_000, 220_000]
-    told = [link.see({"connected": True, "ping_last": each, "retransmission": 0.0})[0] for each in pings]
-    return told[-1]
 
 
 def _set(**attributes: object) -> Callable[[Stub], None]:
@@ -143,13 +138,49 @@ def _no_balance(gateway: Gateway) -> None:
     gateway.routes["/api/v1/balance"] = reply({"balance": 0.0})
 
 
-def _with_a_journal(folder: str) -> Stage:
+@asynccontextmanager
+async def _without_a_journal() -> AsyncIterator[Patient]:
+    async with terminal()() as patient:
+        yield replace(patient, about=About(journal="/nowhere/at/all"))
+
+
+def _with_a_journal(words: str) -> Stage:
+    """Into which the terminal writes that an order failed, while it is looked at."""
+
     @asynccontextmanager
     async def stage() -> AsyncIterator[Patient]:
-        async with terminal()() as patient:
-            yield replace(patient, about=About(journal=folder))
+        with TemporaryDirectory() as folder:
+            log = Path(folder) / "20260105.log"
+            log.write_text("\ufeff", "utf-16-le")
+
+            async def fail() -> None:
+                await asyncio.sleep(8.0)
+                line = f"AB\t2\t12:00:08.000\tTrades\t'1001': failed market buy 0.1 EURUSD [{words}]\r\n"
+                with log.open("ab") as file:
+                    file.write(line.encode("utf-16-le"))
+
+            failing = asyncio.create_task(fail())
+            async with terminal()() as patient:
+                yield replace(patient, about=About(journal=folder))
+            await failing
 
     return stage
+
+
+def _loses_packets(stub: Stub) -> None:
+    usual = stub.its.functions["terminal_info"]
+    stub.its.functions["terminal_info"] = lambda: usual()._replace(retransmission=12.5)
+
+
+def _gets_slow(stub: Stub) -> None:
+    """Twenty usual pings, and then some of ten times as much."""
+    usual, pings = stub.its.functions["terminal_info"], count(20_000)
+
+    def info() -> Any:
+        ping = next(pings)
+        return usual()._replace(ping_last=ping if ping < 20_020 else 10 * ping)
+
+    stub.its.functions["terminal_info"] = info
 
 
 _ANOTHER = key(account=77)
@@ -196,7 +227,7 @@ CASES: list[Staged] = [
         "mt5.terminal-crashed",
         "ended meanwhile",
         NOT_RUNNING,
-        why="a second form of what is staged for real",
+        why=SECOND_FORM,
         certain=True,
     ),
     _fault("mt5.gateway-up-terminal-down", "closed", "gateway-terminal-closed", certain=True),
@@ -215,35 +246,22 @@ CASES: list[Staged] = [
     _of("mt5.trade-disabled", "only closing", terminal(_restricted), certain=True),
     # its broker and its prices
     _of("mt5.no-server-connection", "lost", terminal(_set(connected=False)), certain=True),
-    _paper(
-        "mt5.wrong-account-type",
-        "a netting account",
-        Trouble(
-            code="mt5.wrong-account-type",
-            sentence="the account nets positions, and hedging was expected",
-            advice="Ask for an account of the other kind.",
-            effect=Effect.DEGRADES,
-            blame=Blame.US,
-        ),
-        why="what kind of account was expected only its owner knows, and nobody asks him",
+    *(
+        Staged(
+            code=code,
+            name=f"an order that failed with {words}",
+            play=looking_for(20.0, _with_a_journal(words), code, utc=MONDAY_NOON),
+        )
+        for code, words in (
+            ("mt5.wrong-account-type", "Only real accounts allowed"),
+            ("mt5.market-closed", "Market closed"),
+        )
     ),
-    _paper(
-        "mt5.market-closed",
-        "an order at night",
-        Trouble(
-            code="mt5.market-closed",
-            sentence="an order was refused: the market is closed",
-            advice="Trade within the symbol's sessions.",
-            effect=Effect.DEGRADES,
-            blame=Blame.US,
-        ),
-        why="needs an order that is refused, and the doctor places none",
-    ),
-    _paper(
-        "mt5.ping-high",
-        "ten times as long",
-        *_slow_way(),
-        why="needs the usual of a terminal's pings, of which one look sees too few",
+    _of("mt5.ping-high", "packets are lost", terminal(_loses_packets)),
+    Staged(
+        code="mt5.ping-high",
+        name="ten times as long",
+        play=looking_for(300.0, terminal(_gets_slow), "mt5.ping-high", utc=MONDAY_NOON),
     ),
     _of("mt5.no-prices", "no tick yet", terminal(_without_price), certain=True),
     _of("mt5.symbol-not-selected", "hidden", terminal(_set(hidden={"EURUSD"})), certain=True),
@@ -261,7 +279,7 @@ CASES: list[Staged] = [
     Staged(
         code="host.unreadable-file",
         name="a journal that is not there",
-        play=travelling(_with_a_journal("/nowhere/at/all"), "host.unreadable-file", utc=MONDAY_NOON),
+        play=travelling(_without_a_journal, "host.unreadable-file", utc=MONDAY_NOON),
         certain=True,
     ),
     # the gateway

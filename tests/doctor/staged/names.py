@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from probe.diagnose.case import Case, Host, Lookup, Names
 from probe.model.failures import Failure
 from tests.doctor import alone
-from tests.doctor.staging import Staged, on_paper
+from tests.doctor.staging import SECOND_FORM, Staged, on_paper
 
 CERTAIN = {
     "gone.trading.example",
@@ -47,7 +47,7 @@ CASES = [
     Staged(
         code="dns.slow",
         name="on paper",
-        play=on_paper(only_a_is_answered, "dns.slow", why="a second form of what is staged for real"),
+        play=on_paper(only_a_is_answered, "dns.slow", why=SECOND_FORM),
         certain=True,
     ),
     Staged(

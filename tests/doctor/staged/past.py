@@ -12,7 +12,7 @@ from probe.measure.records import Attempt, Disconnected
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import Ended, Phase, Traffic
 from probe.model.failures import Failure
-from tests.doctor.staging import Said, Staged, judged, on_paper
+from tests.doctor.staging import SECOND_FORM, Said, Staged, judged, on_paper
 from tests.monitor.matrix import course
 from tests.virtual.travelling import run
 
@@ -91,7 +91,7 @@ CASES = [
             lambda: Case(looks=refused_by_the_broker()),
             "auth.reconnect-stale-token",
             BROKER,
-            why="a second form of what is staged for real",
+            why=SECOND_FORM,
         ),
     ),
 ]

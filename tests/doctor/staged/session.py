@@ -5,12 +5,20 @@ import json
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+from websockets.http11 import Request, Response
+from websockets.sync.server import ServerConnection as ServerThread
+from websockets.sync.server import serve as serve_on_a_thread
 
 from probe.brokers import find_broker
 from probe.diagnose.case import Case, End, Host, Past
@@ -19,10 +27,12 @@ from probe.model.endpoint import Account, Endpoint
 from probe.model.events import TcpFacts
 from probe.model.failures import Failure, Seen, Speaker
 from probe.model.findings import Certainty
+from probe.model.intents import Watch
+from probe.model.meanings import BeatAsked, History, Quote, Quotes
 from tests.doctor.alone import ROOT, TOOLS
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import OnPaper, Said, Stage, Staged, _examined, judged, travelling
-from tests.doctor.upgrade_stubs import at, listening, switch
+from tests.doctor.staging import SECOND_FORM, OnPaper, Said, Stage, Staged, _examined, judged, travelling
+from tests.doctor.upgrade_stubs import Script, at, listening, switch
 from tests.monitor.matrix import WEDNESDAY_NOON
 from tests.virtual.travelling import run
 
@@ -158,11 +168,72 @@ async def never_reads() -> AsyncIterator[Patient]:
         await switch(reader, writer)
         await asyncio.sleep(3600.0)
 
-    broker = find_broker("bingx")
+    async with served_as_bingx(script) as patient:
+        yield patient
+
+
+@asynccontextmanager
+async def floods() -> AsyncIterator[Patient]:
+    """Prices of one symbol, six hundred a second, each a little further than the last."""
+
+    async def flood(connection: ServerConnection) -> None:
+        codec, clock = find_broker("bingx").codec(), asyncio.get_running_loop().time
+        for wish in codec.decode_intent(await connection.recv()):
+            assert isinstance(wish, Watch)
+        await connection.send(codec.encode_meaning(History(symbol="BTC-USDT", period=60, index=None))[0])
+        with suppress(ConnectionClosed):
+            for number in count():
+                if number % 600 == 0:
+                    await connection.send(codec.encode_meaning(BeatAsked())[0])
+                    await asyncio.sleep(1.0)
+                row = Quote("BTC-USDT", WEDNESDAY_NOON + clock(), 60_000.0 + number / 10)
+                await connection.send(codec.encode_meaning(Quotes((row,)))[0])
+
+    def undated(_: ServerConnection, __: Request, response: Response) -> None:
+        """What stands there is the time of the test run."""
+        del response.headers["Date"]
+
+    async with serve(flood, "127.0.0.1", 0, ping_interval=None, process_response=undated) as server:
+        yield bingx_at(server.sockets[0].getsockname()[1])
+
+
+@asynccontextmanager
+async def served_as_bingx(script: Script) -> AsyncIterator[Patient]:
     async with listening(script) as port:
-        url = f"ws://127.0.0.1:{port}/swap-market"
-        endpoint = Endpoint(broker="bingx", region="stub", url=url, account=Account.NONE, named_by_user=True)
-        yield Patient(name="stub", broker=broker, endpoint=endpoint, symbol="BTC-USDT")
+        yield bingx_at(port)
+
+
+def bingx_at(port: int) -> Patient:
+    url = f"ws://127.0.0.1:{port}/swap-market"
+    endpoint = Endpoint(broker="bingx", region="stub", url=url, account=Account.NONE, named_by_user=True)
+    return Patient(name="stub", broker=find_broker("bingx"), endpoint=endpoint, symbol="BTC-USDT")
+
+
+def _listens(connection: ServerThread) -> None:
+    with suppress(ConnectionClosed):
+        for _ in connection:
+            pass
+
+
+def blocked_beside_a_server_that_pings() -> Said:
+    """A public library's server, which pings and gives up; and a colleague in our loop who does not let go of it."""
+
+    async def examined() -> Said:
+        async def selfish() -> None:
+            await asyncio.sleep(1.0)
+            time.sleep(2.0)  # noqa: ASYNC251 - that is the fault
+
+        with serve_on_a_thread(
+            _listens, "127.0.0.1", 0, ping_interval=0.2, ping_timeout=0.5, close_timeout=0.5
+        ) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            colleague = asyncio.create_task(selfish())
+            examination = await examine(bingx_at(server.socket.getsockname()[1]), Means())
+            await colleague
+            server.shutdown()
+        return judged(examination.case, examination.patient.broker, "session.we-stopped-ponging")
+
+    return asyncio.run(examined())
 
 
 def sends(data: bytes) -> Stage:
@@ -234,7 +305,7 @@ CASES: list[Staged] = [
             simulated(PO, "half-open:at=2s"),
             "session.half-open",
             _way_is_dead,
-            why="a second form of what is staged for real",
+            why=SECOND_FORM,
         ),
         certain=True,
     ),
@@ -273,10 +344,22 @@ CASES: list[Staged] = [
             simulated(PO, "close:at=3s,code=1011"),
             "session.we-stopped-ponging",
             _blocked,
-            why="a second form of what is staged for real",
+            why=SECOND_FORM,
         ),
         certain=True,
         beside=frozenset({"host.event-loop-blocked"}),
+    ),
+    Staged(
+        code="session.slow-consumer",
+        name="faster than any market",
+        play=travelling(floods, "session.slow-consumer"),
+    ),
+    Staged(
+        code="session.we-stopped-ponging",
+        name="blocked beside a server that pings",
+        play=blocked_beside_a_server_that_pings,
+        beside=frozenset({"host.event-loop-blocked", "host.cpu-starved"}),
+        long=True,
     ),
     Staged(
         code="session.slow-consumer",

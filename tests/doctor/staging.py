@@ -115,7 +115,7 @@ def looking_for(
     seconds: float, stage: Stage, code: str, *, utc: float = WEDNESDAY_NOON
 ) -> Callable[[], Said]:
     """As long as a monitor looks, where a look of the doctor's is too short for it."""
-    play = travelling(stage, code, utc=utc, budget=seconds + 60.0)
+    play = travelling(stage, code, utc=utc, budget=seconds + 60.0, leaves_early=False)
 
     def for_so_long() -> Said:
         with mock.patch("probe.doctor.examine.STAYS", seconds):

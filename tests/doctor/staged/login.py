@@ -161,7 +161,7 @@ def of_two(fault: str, other: Account, *beside: str, later: str = "") -> Stage:
         ):
 
             async def get_worse() -> None:
-                await asyncio.sleep(4.0)
+                await asyncio.sleep(2.0)
                 await here.board.switch_on(later)
 
             turn = asyncio.create_task(get_worse()) if later else None

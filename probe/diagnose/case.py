@@ -272,9 +272,8 @@ class Reconnected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Neighbour:
-    """Another target of the same broker."""
+    """Another target of the same broker. Its name is nobody's business."""
 
-    name: str
     tries: tuple[Try, ...] = ()
 
 

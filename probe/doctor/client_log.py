@@ -27,7 +27,7 @@ _PACKED_AS_TEXT = re.compile(r"can't decode byte 0x8b\b")
 _BEGINS = re.compile(r"--- request header ---|= connection is CONNECTING")
 # As transcripts of ours are written, as websockets writes them, and as websocket-client does.
 _OURS = re.compile(r"(?:\A|\s)(?P<way>[CS]>) (?P<said>\S.*)\Z")
-_WEBSOCKETS = re.compile(r"(?:\A|\s)(?P<way>[<>]) TEXT '(?P<said>.*)' \[\d+ bytes\]")
+_WEBSOCKETS = re.compile(r"(?:\A|[\s:])(?P<way>[<>]) TEXT '(?P<said>.*)' \[\d+ bytes\]")
 _TRACE = re.compile(
     r"\+\+(?P<way>Sent|Rcv) decoded: fin=1 opcode=(?P<kind>[12]) data=(?P<said>b(?P<q>['\"]).*(?P=q))\Z"
 )
@@ -89,5 +89,5 @@ def _frame(line: str) -> Frame | None:
         said = written if found["kind"] == "2" else written.decode(errors="replace")
     elif found.re is _OURS and found["said"].startswith(_BINARY):
         words = found["said"].removeprefix(_BINARY)
-        said = b"\x04" * words.startswith(_MARKER) + words.removeprefix(_MARKER).encode()
+        said = b"\x04" * words.startswith(_MARKER) + words.removeprefix(_MARKER).encode(errors="replace")
     return Frame(is_sent=found["way"] in _SENT, message=said)

@@ -141,10 +141,18 @@ def contacts(patient: Patient, means: Means) -> list[str]:
     session = f"one session {'without a' if patient.key is None else 'with the'} credential"
     if _may_return(patient):
         session += ", and more if that leaves doubts"
+    if _wants_polling(patient.endpoint):
+        session += ", and one more as a WebSocket, without a credential, if polling is refused"
     people.append(f"{address.host_header} ({ways}{session})")
+    if patient.is_ours and patient.others:
+        people.append(f"{patient.others[0][0].address.host_header}, if a login is refused")
     if isinstance(patient.key, SignIn):
         people.append("the broker's web pages, to sign in")
     return people
+
+
+def _wants_polling(endpoint: Endpoint) -> bool:
+    return parse_qs(urlsplit(endpoint.url).query).get("transport", [""])[0] == "polling"
 
 
 def _may_return(patient: Patient) -> bool:
@@ -486,8 +494,7 @@ class _Examiner:
 
     def _asks_for_polling(self, look: Look) -> bool:
         """And that was refused, in a way that forbids nothing else."""
-        asked = parse_qs(urlsplit(look.endpoint.url).query).get("transport", [""])[0]
-        return asked == "polling" and told_as(self.case) in REFUSES_POLLING
+        return _wants_polling(look.endpoint) and told_as(self.case) in REFUSES_POLLING
 
     def _other(self, look: Look) -> tuple[Endpoint, Credentials | None] | None:
         """Of a login that was refused another region; of a demo account without prices the real one. Of the user's own only."""

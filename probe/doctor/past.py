@@ -41,7 +41,7 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
             prices=partial(reader.ticks, target),
             usual=_usual(reader, target, since, now_utc),
             neighbours=[
-                Neighbour(name=name, tries=_tries(reader.events(Attempt, since, now_utc, name), now_utc))
+                Neighbour(tries=_tries(reader.events(Attempt, since, now_utc, name), now_utc))
                 for name in known
                 if name in beside and name != target
             ],

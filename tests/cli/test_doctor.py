@@ -401,3 +401,12 @@ def test_a_secret_is_shown_nowhere(
     assert "planted" not in everything
     assert base64.b64encode(f"{PROXY_LOGIN}:".encode()).decode()[:20] not in everything
     assert "12345" not in shared.read_text()  # the user's number
+
+
+def test_the_log_of_another_client_is_judged_beside_the_target(doctor: Doctor, tmp_path: Path) -> None:
+    log = tmp_path / "client.log"
+    log.write_text("ERROR connect() returned False\n")
+    ran = doctor(SIM, "--log", str(log), "--json")
+    assert (ran.code, ran.told["verdicts"][0]["code"]) == (3, "cfg.masked-by-client")
+    absent = doctor(SIM, "--log", str(tmp_path / "absent"))
+    assert (absent.code, "--log: it cannot be read" in absent.err) == (2, True)

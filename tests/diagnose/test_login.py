@@ -1,8 +1,11 @@
 """Which of the refusals a refused login is taken for, and what is ruled out of it, where no staged failure comes by."""
 
+from dataclasses import replace
+
 import pytest
 
-from probe.diagnose.case import Case, Look, Looks, Pasted, Source
+from probe.catalogue import entries
+from probe.diagnose.case import Case, Held, Look, Looks, Neighbour, Past, Pasted, Source, Try
 from probe.diagnose.facts import Facts
 from probe.diagnose.rules import RULES
 from probe.diagnose.verdict import Asked
@@ -19,6 +22,9 @@ REFUSALS = (
     "auth.session-expired",
     "auth.rejected-41",
     "auth.ip-bound",
+    "auth.ua-bound",
+    "auth.rejected-fleetwide",
+    "auth.session-outlives-token",
     "auth.wrong-region",
     "auth.demo-real-mismatch",
     "cfg.ssid-stale-cache",
@@ -52,6 +58,34 @@ def bound(address: str, unused_days: float) -> Pasted:
     return Pasted(bound=Bound(address=address, last_used_utc=NOW - unused_days * DAY))
 
 
+def of_a_browser(address: str, unused_days: float) -> Pasted:
+    last = NOW - unused_days * DAY
+    return Pasted(bound=Bound(address=address, last_used_utc=last, has_unsendable_agent=True))
+
+
+def refused_of_late(ago: float = 60.0, proxy: str = "") -> tuple[Try, ...]:
+    """Let in, and then refused twice."""
+    refusals = (
+        Try(ago_seconds=ago - each, code="auth.session-expired", kind="auth.refused", proxy=proxy)
+        for each in (0.0, 30.0)
+    )
+    return (Try(ago_seconds=ago + 300.0, proxy=proxy), *refusals)
+
+
+def beside(*others: tuple[Try, ...]) -> Case:
+    past = Past(
+        seconds=DAY, tries=refused_of_late(), neighbours=tuple(Neighbour(tries=each) for each in others)
+    )
+    return replace(refused(), past=past)
+
+
+def running(written: float | None = None, region: str = "eu") -> Case:
+    """A monitor's session of an hour, and a credential that was written so long ago."""
+    used = Source(name="the file", fingerprint="aaaaaa", age_seconds=written, used=True)
+    held = Held(region=region, seconds=3600.0, heard_seconds=0.5)
+    return replace(refused(pasted=Pasted(sources=(used,))), past=Past(seconds=DAY, held=held))
+
+
 def named(case: Case) -> list[str]:
     return [code for code in REFUSALS if RULES[code](case) is not None]
 
@@ -78,6 +112,16 @@ def named(case: Case) -> list[str]:
         (refused("auth.closed", pasted=bound("1.2.3.4", 1)), "auth.demo-real-mismatch"),
         # a clock that is wrong says nothing
         (refused(pasted=bound("1.2.3.4", -40), ours="8.8.8.8"), "auth.ip-bound"),
+        # a browser whose name cannot be sent
+        (refused(pasted=of_a_browser("8.8.8.8", 0.5), ours="8.8.8.8"), "auth.ua-bound"),
+        (refused(pasted=of_a_browser("1.2.3.4", 0.5), ours="8.8.8.8"), "auth.ip-bound"),
+        (refused("auth.closed", pasted=of_a_browser("8.8.8.8", 40), ours="8.8.8.8"), "auth.session-expired"),
+        # others beside it
+        (beside(refused_of_late()), "auth.rejected-fleetwide"),
+        (beside(refused_of_late(ago=7200.0)), "auth.session-expired"),
+        (beside(refused_of_late()[1:]), "auth.session-expired"),
+        (beside((Try(ago_seconds=900.0),)), "auth.session-expired"),
+        (running(), "auth.session-outlives-token"),
     ],
 )
 def test_a_refusal_is_taken_for_one_failure_only(case: Case, code: str) -> None:
@@ -152,3 +196,48 @@ def test_a_login_that_is_withdrawn_where_everything_is_asked_for_is_named_too() 
     case = Case(looks=Looks(first=look(Failure(kind="auth.revoked"))))
     assert RULES["auth.logged-in-elsewhere"](case) is not None
     assert RULES["auth.false-success"](case) is None
+
+
+@pytest.mark.parametrize(
+    ("case", "at_most", "remains"),
+    [
+        (running(written=7200.0), Certainty.CERTAIN, set()),
+        (running(written=60.0), Certainty.LIKELY, set()),
+        (running(), Certainty.LIKELY, set()),
+        (running(written=7200.0, region="us"), Certainty.CERTAIN, {"auth.wrong-region"}),
+    ],
+)
+def test_that_a_session_outlives_its_token_is_certain_only_if_it_is_the_same_token(
+    case: Case, at_most: Certainty, remains: set[str]
+) -> None:
+    code = "auth.session-outlives-token"
+    sign = RULES[code](case)
+    assert sign is not None
+    assert (sign.at_most, entries()[code].look_alikes.keys() - sign.excluded.keys()) == (at_most, remains)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "at_most"), [("", Certainty.POSSIBLE), ("http://proxy.test:3128", Certainty.LIKELY)]
+)
+def test_that_all_are_refused_is_likely_only_if_they_come_from_two_addresses(
+    proxy: str, at_most: Certainty
+) -> None:
+    sign = RULES["auth.rejected-fleetwide"](beside(refused_of_late(proxy=proxy)))
+    assert sign is not None
+    assert (sign.at_most, "auth.ip-bound" in sign.excluded) == (at_most, bool(proxy))
+
+
+@pytest.mark.parametrize(
+    ("pasted", "ours", "at_most"),
+    [
+        (of_a_browser("8.8.8.8", 0.5), "8.8.8.8", Certainty.LIKELY),
+        (of_a_browser("8.8.8.8", 5), "8.8.8.8", Certainty.POSSIBLE),
+        (of_a_browser("8.8.8.8", 0.5), "192.168.1.2", Certainty.POSSIBLE),
+    ],
+)
+def test_that_it_is_the_browser_is_likely_only_if_address_and_age_are_ruled_out(
+    pasted: Pasted, ours: str, at_most: Certainty
+) -> None:
+    sign = RULES["auth.ua-bound"](refused(pasted=pasted, ours=ours))
+    assert sign is not None
+    assert sign.at_most is at_most

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from dataclasses import replace
 
 import pytest
 
@@ -11,6 +12,7 @@ from probe.drivers.tls import TlsProfile
 from probe.model.endpoint import Endpoint
 from probe.model.findings import State
 from probe.simulator.run import Simulator
+from tests.doctor.upgrade_stubs import at
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
 
@@ -97,3 +99,54 @@ def test_a_challenge_and_a_limit_are_met_once_and_end_it(fault: str) -> None:
         count, asked, left_out = run(logins(fault, is_ours=False))
     assert (count, asked) == (0, 1)
     assert left_out["another session"] == "such an answer is not asked for twice"
+
+
+async def asked_of(*, is_ours: bool) -> tuple[list[str], int]:
+    """What came to a server that knows no polling, and how often the other region was visited."""
+    heads: list[str] = []
+
+    async def refusing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(
+            b'HTTP/1.1 400 Bad Request\r\nContent-Length: 40\r\n\r\n{"code":0,"message":"Transport unknown"} '
+        )
+        await reader.read()
+
+    async with at(refusing, is_ours=is_ours)() as patient, Simulator([BROKER]) as elsewhere:
+        assert patient.endpoint is not None
+        url = patient.endpoint.url.replace("transport=websocket", "transport=polling")
+        endpoint = elsewhere.plain_endpoints()[0]
+        asked = replace(
+            patient,
+            endpoint=replace(patient.endpoint, url=url),
+            others=((endpoint, elsewhere.key(endpoint)),),
+        )
+        await examine(asked, Means())
+        return [each.split()[1] for each in heads], len(elsewhere.sessions.records())
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_polling_that_is_refused_is_asked_for_once_more_as_a_websocket(is_ours: bool) -> None:
+    paths, visits = run(asked_of(is_ours=is_ours))
+    kinds = [path.partition("transport=")[2] for path in paths]
+    assert (kinds[:2], visits) == (["polling", "websocket"], 0)
+
+
+async def visits(*, is_ours: bool) -> int:
+    """To another region, when the first refuses the login."""
+    async with Simulator([BROKER], faults=["auth-refused"]) as here, Simulator([BROKER]) as elsewhere:
+        endpoint, other = here.plain_endpoints()[0], elsewhere.plain_endpoints()[0]
+        patient = Patient(
+            name="one",
+            broker=BROKER,
+            endpoint=endpoint,
+            key=here.key(endpoint),
+            is_ours=is_ours,
+            others=((other, elsewhere.key(other)),),
+        )
+        await examine(patient, Means())
+        return len(elsewhere.sessions.records())
+
+
+def test_another_region_is_asked_where_it_is_ones_own_alone() -> None:
+    assert [run(visits(is_ours=is_ours)) for is_ours in (True, False)] == [1, 0]

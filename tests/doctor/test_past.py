@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from probe.diagnose.case import End, Past, Try
+from probe.diagnose.case import End, Held, Past, Reconnected, Try
 from probe.doctor.past import read_past
-from probe.measure.records import Attempt, Disconnected
+from probe.measure.histogram import Histogram
+from probe.measure.records import Attempt, Disconnected, Metric, Notice, Period, Record, Tick
 from probe.model.failures import Failure
 from probe.store.retention import Keep
 from probe.store.writer import StoreWriter
@@ -75,3 +76,84 @@ def test_of_a_target_or_a_store_that_nobody_knows_nothing_is_said(store: Path) -
     damaged = store.with_name("damaged")
     damaged.write_bytes(b"x" * 5000)
     assert read_past(damaged, "one", NOON) is None
+
+
+def kept(path: Path, *records: Record) -> None:
+    writer = StoreWriter(path, keep=Keep(), notice=print, clock_utc=lambda: NOON)
+    writer.start()
+    for each in records:
+        writer.write(each)
+    assert writer.close(30.0)
+
+
+def tried(ago: float, target: str = "one", failure: Failure | None = None) -> Attempt:
+    return Attempt(at_utc=NOON - ago, target=target, endpoint="near", purpose="hold", failure=failure)
+
+
+def dropped(ago: float) -> Disconnected:
+    return Disconnected(
+        at_utc=NOON - ago,
+        target="one",
+        endpoint="near",
+        lasted_seconds=100.0,
+        initiator="remote",
+        close_code=None,
+        planned=False,
+        failure=Failure(kind="session.closed-1006"),
+    )
+
+
+def priced(ago: float, symbol: str, target: str = "one") -> Tick:
+    return Tick(NOON - ago, target, symbol, NOON - ago, 1.1)
+
+
+def test_a_session_that_still_has_prices_is_held_and_one_that_ended_is_not(tmp_path: Path) -> None:
+    kept(tmp_path / "a", tried(500), priced(3, "A"))
+    kept(tmp_path / "b", tried(500), priced(3, "A"), dropped(2))
+    kept(tmp_path / "c", tried(500), priced(300, "A"))
+    held = [past.held for name in "abc" if (past := read_past(tmp_path / name, "one", NOON))]
+    assert held == [Held(region="near", seconds=500.0, heard_seconds=3.0), None, None]
+
+
+def test_which_symbols_had_prices_before_and_after_the_last_reconnect(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    before = (tried(900), priced(800, "A"), priced(650, "B"), dropped(600))
+    kept(path, *before, tried(590), priced(5, "A"), priced(4, "C", target="other"))
+    past = read_past(path, "one", NOON)
+    assert past is not None
+    assert past.reconnected == Reconnected(
+        ago_seconds=590.0, symbols_before=frozenset("AB"), symbols_since=frozenset("A")
+    )
+
+
+def test_others_of_the_same_broker_are_read_if_they_are_named(tmp_path: Path) -> None:
+    path, refused = tmp_path / "kept", Failure(kind="auth.refused")
+    kept(path, tried(9), tried(8, "two", refused), tried(7, "three"))
+    past = read_past(path, "one", NOON, ["two", "one", "absent"])
+    assert past is not None
+    assert [[each.kind for each in other.tries] for other in past.neighbours] == [["auth.refused"]]
+
+
+def test_the_usual_round_trip_leaves_out_the_last_minutes(tmp_path: Path) -> None:
+    def minute(ago: float, seconds: float) -> Period:
+        trips = {Metric.WS_RTT: Histogram.of([seconds] * 12)}
+        return Period(began_utc=NOON - ago, seconds=60.0, target="one", histograms=trips)
+
+    kept(tmp_path / "few", tried(9), minute(3600, 0.1))
+    kept(tmp_path / "kept", tried(9), minute(3600, 0.1), minute(3540, 0.1), minute(60, 3.0))
+    few, enough = (read_past(tmp_path / name, "one", NOON) for name in ("few", "kept"))
+    assert few is not None
+    assert few.usual_round_trip is None
+    assert enough is not None
+    assert enough.usual_round_trip == pytest.approx(0.1, rel=0.02)
+
+
+def test_what_a_monitor_could_not_keep_is_told_in_its_own_words(tmp_path: Path) -> None:
+    notices = [
+        Notice(at_utc=NOON - 50, code=code, sentence=f"{code}!")
+        for code in ("store.dropped", "clock.stepped")
+    ]
+    kept(tmp_path / "kept", tried(9), *notices)
+    past = read_past(tmp_path / "kept", "one", NOON)
+    assert past is not None
+    assert past.not_kept == ("store.dropped!",)

@@ -288,10 +288,10 @@ def rejected_fleetwide(case: Case) -> Sign | None:
     failure, refused = _refusal(case), refused_beside(case)
     if failure is None or not refused or _suspect(case) != "auth.rejected-fleetwide":
         return None
-    names = " and ".join(each.name for each in refused)
+    others = "another target" if len(refused) == 1 else f"{len(refused)} other targets"
     ways = {each.tries[-1].proxy for each in refused} | {case.looks.first.proxy if case.looks else ""}
     excluded = {
-        "auth.session-expired": f"{names} was let in before, and is refused since the same time",
+        "auth.session-expired": "it is not this account alone",
         "http.ban-disguised": "the refusal came as an answer to the login",
     }
     if len(ways) > 1:
@@ -299,7 +299,10 @@ def rejected_fleetwide(case: Case) -> Sign | None:
     if case.facts is not None and not case.facts.surprises:
         excluded["cfg.client-outdated"] = "nothing came that was not understood"
     return Sign(
-        evidence=(*_said(case, failure), f"{names}, another login to this broker, is refused as well"),
+        evidence=(
+            *_said(case, failure),
+            f"the monitor has seen {others} of this broker refused since about the same time",
+        ),
         excluded=excluded,
         at_most=Certainty.LIKELY if len(ways) > 1 else Certainty.POSSIBLE,
     )

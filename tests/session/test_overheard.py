@@ -12,6 +12,7 @@ IN = '451-["successauth",{"_placeholder":true,"num":0}]'
 LOGIN = '42["auth",{"session":"q7w6ha4u5vb1k2m9z0c3d8e7f1","isDemo":1,"uid":81234567,"platform":2}]'
 PRICE = '451-["updateStream",{"_placeholder":true,"num":0}]'
 ONE, TWO = "EURUSD_otc", "GBPUSD_otc"
+NONE, ONLY_ONE, BOTH = frozenset[str](), frozenset({ONE}), frozenset({ONE, TWO})
 
 
 def said(*messages: Message) -> list[Frame]:
@@ -40,23 +41,23 @@ def in_po(*frames: Frame) -> list[Overheard]:
 def test_a_wish_before_the_login_is_early_until_a_price_comes_of_it() -> None:
     before = [*heard(GREETING), *watch(ONE), *watch(TWO), *said(LOGIN), *heard(IN, b'{"id":"x"}')]
     (talk,) = in_po(*before, *price(TWO, 1.0))
-    assert (talk.admitted, talk.early, talk.mended) == (True, {ONE}, frozenset())
+    assert (talk.admitted, talk.early, talk.mended) == (True, ONLY_ONE, NONE)
 
 
 def test_what_is_asked_once_more_and_comes_is_mended() -> None:
     before = [*heard(GREETING), *watch(ONE), *said(LOGIN), *heard(IN, b'{"id":"x"}')]
     (talk,) = in_po(*before, *watch(ONE), *price(ONE, 1.0))
-    assert (talk.early, talk.mended) == ({ONE}, {ONE})
+    assert (talk.early, talk.mended) == (ONLY_ONE, ONLY_ONE)
 
 
 def test_the_same_wish_twice_is_told_from_another_period_of_the_same_symbol() -> None:
     (talk,) = in_po(*ENTERS, *watch(ONE), *watch(ONE), *watch(TWO, 60), *watch(TWO, 5))
-    assert (talk.watched, talk.twice) == ({ONE, TWO}, {ONE})
+    assert (talk.watched, talk.twice) == (BOTH, ONLY_ONE)
 
 
 def test_a_price_that_comes_once_more_is_counted_and_one_that_moves_is_not() -> None:
     (talk,) = in_po(*ENTERS, *price(ONE, 1.0), *price(ONE, 1.0), *price(ONE, 2.0), *price(TWO, 1.0))
-    assert (talk.prices, talk.repeated, talk.priced) == (4, 1, {ONE, TWO})
+    assert (talk.prices, talk.repeated, talk.priced) == (4, 1, BOTH)
 
 
 def test_a_greeting_begins_another_connection() -> None:

@@ -166,7 +166,8 @@ def told_as(case: Case) -> str:
     if opens_as_websocket(case):
         return "eio.websocket-only"
     code = _without_past(case, failure)
-    if code in _LOOKS_LIKE_AN_OUTAGE and hammering(case):
+    speaks_otherwise = code == "http.not-http" and bool(failure.seen.first_bytes)
+    if code in _LOOKS_LIKE_AN_OUTAGE and not speaks_otherwise and hammering(case):
         return "http.ban-disguised"
     return code
 

@@ -1,8 +1,8 @@
 """From all that is known about a target to what is wrong with it: the earliest broken stage first, and how sure we are."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 from probe.brokers import all_brokers
 from probe.catalogue import Entry, entries
@@ -72,6 +72,7 @@ def diagnose(case: Case, rules: Mapping[str, Rule]) -> Diagnosis:
     ]
     if any(each.state is State.FAILED and each.code in case.shown.troubles for each in found):
         found = [each for each in found if each.code not in MUTE]
+    found = [_beside(each, {one.code for one in found}) for each in found]
     order = {code: place for place, code in enumerate(CATALOGUE)}
     verdicts = sorted(
         found,
@@ -102,6 +103,12 @@ def _verdict(entry: Entry, sign: Sign, others: Mapping[str, str]) -> Verdict:
         remaining=remaining,
         advice=sign.advice or entry.advice,
     )
+
+
+def _beside(verdict: Verdict, said: Collection[str]) -> Verdict:
+    """What is true at the same time is not called excluded, though it is not what this one is."""
+    excluded = {code: words for code, words in verdict.excluded.items() if code not in said}
+    return replace(verdict, excluded=excluded)
 
 
 def _begun(title: str) -> str:

@@ -349,7 +349,7 @@ class _Gaze:
             if self._asks:
                 connection.act(self._ask_history)  # is anything answered now?
             await self._wait(self._is_clear, within)
-        if self._is_clear() and self._is_live:
+        if self._flows() and self._is_live:
             await self._wait(self._has_moved, min(until, loop.time() + FROZEN_SECONDS / 2))
 
     def _has_moved(self) -> bool:
@@ -358,9 +358,12 @@ class _Gaze:
 
     def _is_clear(self) -> bool:
         """Nothing is awaited whose staying away would mean something."""
+        return self.facts.unanswered_ping is None and self._flows()
+
+    def _flows(self) -> bool:
+        """Prices come, or need not."""
         facts, now = self.facts, asyncio.get_running_loop().time()
-        prices = facts.is_open(self._symbol or "") is False or now - self._priced_at < FRESH
-        return facts.unanswered_ping is None and prices
+        return facts.is_open(self._symbol or "") is False or now - self._priced_at < FRESH
 
     async def _wait(self, wanted: Callable[[], bool], until: float) -> bool:
         """Until it is so, the session ended, or the time is over."""

@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,8 @@ ip route add prohibit 10.7.2.0/24
 
 
 @functools.cache
-def _said_there(group: str) -> dict[str, Said]:
+def told_there(module: str, group: str = "quick") -> Any:
+    """What this module prints there, as JSON."""
     lacking = [tool for tool in ("ip", "unshare") if shutil.which(tool, path=TOOLS) is None]
     if lacking:
         pytest.skip(f"no network namespace can be made here without {' and '.join(lacking)}")
@@ -51,7 +53,7 @@ def _said_there(group: str) -> dict[str, Said]:
             own.write_text(text)
             binds += f"mount --bind {own} {place}\n"
         user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-        script = f"set -e\n{binds}{LINKS}echo ready\nexec {sys.executable} -m tests.doctor.patients {group}"
+        script = f"set -e\n{binds}{LINKS}echo ready\nexec {sys.executable} -m {module} {group}"
         told = subprocess.run(
             ["unshare", "--net", "--mount", *user, "sh", "-c", script],
             cwd=ROOT,
@@ -65,9 +67,14 @@ def _said_there(group: str) -> dict[str, Said]:
     if ready != "ready":
         pytest.skip(f"no network namespace can be made here: {told.stderr.strip()}")
     assert told.returncode == 0, told.stderr
+    return json.loads(answers)
+
+
+@functools.cache
+def _said_there(group: str) -> dict[str, Said]:
     return {
         name: Said(verdicts=tuple((code, Certainty(word)) for code, word in verdicts), without=without)
-        for name, (verdicts, without) in json.loads(answers).items()
+        for name, (verdicts, without) in told_there("tests.doctor.patients", group).items()
     }
 
 

@@ -183,16 +183,21 @@ async def look_at_host() -> Host:
     return CALM
 
 
-async def main(hosts: Mapping[str, Hosted]) -> None:
+@contextlib.contextmanager
+def calm_and_hasty() -> Iterator[None]:
+    """Little patience with what is silent, and a machine that has nothing else to do."""
     with (
         patch("probe.doctor.examine.look_at_host", look_at_host),
-        patch("probe.doctor.examine.look_at_packages", return_value=()),
         patch.object(ways, "EACH_WITHIN", SHORT),
         patch.object(names, "ASKED_WITHIN", SHORT / 2),
         patch.object(handshakes, "USUAL_WITHIN", SHORT),
         patch.object(handshakes, "OTHER_WITHIN", SHORT),
-        tunnel(),
     ):
+        yield
+
+
+async def main(hosts: Mapping[str, Hosted]) -> None:
+    with calm_and_hasty(), patch("probe.doctor.examine.look_at_packages", return_value=()), tunnel():
         async with serving():
             said = await asyncio.gather(*(said_of(name, host) for name, host in hosts.items()))
     told = {

@@ -69,6 +69,10 @@ class TravellingLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._clock.now
 
+    def pass_without_turning(self, seconds: float) -> None:
+        """As when a callback keeps the loop for so long."""
+        self._clock.now += seconds
+
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:  # type: ignore[override]
         working: asyncio.Future[T] = super().run_in_executor(executor, func, *args)
         self._clock.at_work += 1

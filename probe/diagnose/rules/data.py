@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from probe.diagnose.case import Case, Look
+from probe.diagnose.case import Case, Clock, Host, Look
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.flow import (
     SEVERAL,
@@ -187,6 +187,8 @@ def clock_offset(case: Case) -> Sign | None:
     steady = bool(jump) or (len(rows) >= ODD_TICKS and max(ages) - min(ages) < STEADY)
     by = jump or (clock.skew_seconds if clock else 0.0)
     others = [each for each in case.clocks if each.source != look.endpoint.address.host_header]
+    if _is_ours(case.host, others, by):
+        return None
     agreed = len(others) >= TWICE and all(abs(each.offset_seconds) <= SKEW_WORTH_SAYING for each in others)
     excluded = {
         "host.clock-wrong": f"this machine's clock agrees with {' and '.join(each.source for each in others)}"
@@ -201,6 +203,16 @@ def clock_offset(case: Case) -> Sign | None:
         evidence=(f"{len(rows)} prices carry a time that is off by {by:+.1f} s",),
         excluded=without(excluded, "data.clock-offset"),
         state=State.DEGRADED,
+    )
+
+
+def _is_ours(host: Host | None, others: list[Clock], by: float) -> bool:
+    """This machine's own clock was set, or by every other clock is off, by as much: then the broker's is right."""
+    steps = [host.clock_jump_seconds - (host.slept_seconds or 0.0)] if host is not None else []
+    off = [each.offset_seconds for each in others]
+    within = SKEW_WORTH_SAYING + max((each.uncertainty_seconds for each in others), default=0.0)
+    return any(abs(by + step) <= within for step in steps) or (
+        bool(off) and all(abs(by + each) <= within for each in off)
     )
 
 

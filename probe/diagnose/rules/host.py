@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from probe.diagnose.answers import is_edges
 from probe.diagnose.case import Case, Handshake, Host, Way
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.words import span
@@ -121,7 +122,7 @@ def suspend_resume(case: Case) -> Sign | None:
             "session.half-open": "the clocks show a gap",
             "tcp.unreachable": "the clocks show a gap",
         },
-        state=State.DEGRADED if case.failure is None else State.UNKNOWN,
+        state=State.UNKNOWN if any(_failures(case)) else State.DEGRADED,
     )
 
 
@@ -262,7 +263,8 @@ def _tried(case: Case) -> tuple[Way | Handshake, ...]:
 def _hangs_on_the_clock(case: Case) -> bool:
     """What failed is what a wrong clock makes fail."""
     return any(
-        each.facts.layer in (Layer.TLS, Layer.AUTH) or each.http_status in (401, 403)
+        each.facts.layer in (Layer.TLS, Layer.AUTH)
+        or (each.http_status in (401, 403) and not (each.seen.answer and is_edges(each.seen.answer)))
         for each in _failures(case)
     )
 

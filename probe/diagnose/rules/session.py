@@ -52,10 +52,13 @@ def _stalled(case: Case) -> tuple[Look, float] | None:
 
 
 def _asked_after(look: Look, at: float) -> bool | None:
-    """Whether a request that was made then was answered; None: none was made, or it had no time."""
+    """Whether a request that was made then was answered; None: none was made, it had no time, or what came was not
+    understood."""
     if any(each.sent_at > at for each in look.facts.answered):
         return True
-    return False if any(each.sent_at > at and _ran_out(each) for each in look.facts.expired) else None
+    lost = next((each for each in look.facts.expired if each.sent_at > at and _ran_out(each)), None)
+    is_lost = lost is not None and not any(each.at > lost.sent_at for each in look.facts.surprises)
+    return False if is_lost else None
 
 
 def _ran_out(expired: RequestExpired) -> bool:
@@ -251,7 +254,7 @@ _WISH = {AskHistory: "a question about past prices", Watch: "a subscription"}
 @book.of("session.request-no-reply")
 def request_no_reply(case: Case) -> Sign | None:
     look = streaming(case)
-    if look is None or case.failure is not None or is_listed(look) is False or closed(look):
+    if look is None or is_listed(look) is False or closed(look):
         return None
     facts = look.facts
     if not prices(look, look.asked.symbol) or overdue(look, look.asked.symbol) is not None:
@@ -271,8 +274,12 @@ def request_no_reply(case: Case) -> Sign | None:
         evidence=(f"prices flow, and {_WISH[type(lost[0].intent)]} was not answered within {waited:.1f} s",),
         excluded=without(excluded, "session.request-no-reply"),
         state=State.DEGRADED,
-        # An answer may have come, and not have been understood.
-        at_most=Certainty.POSSIBLE if facts.surprises else Certainty.CERTAIN,
+        # An answer may have come, and not have been understood; or it would have come, had the session not ended.
+        at_most=Certainty.POSSIBLE
+        if facts.surprises
+        else Certainty.LIKELY
+        if case.failure
+        else Certainty.CERTAIN,
     )
 
 

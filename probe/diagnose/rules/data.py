@@ -50,8 +50,9 @@ def market_closed(case: Case) -> Sign | None:
     look = _asked(case)
     if look is None or case.failure is not None:
         return None
-    who = closed(look)
-    if not who or (prices(look, look.asked.symbol) and overdue(look, look.asked.symbol) is None):
+    who, stands = closed(look), _stands(prices(look, look.asked.symbol)[-FROZEN_TICKS:])
+    comes = bool(prices(look, look.asked.symbol)) and overdue(look, look.asked.symbol) is None
+    if not who or (comes and not stands):
         return None
     if look.facts.is_open(look.asked.symbol or "") is None and is_listed(look) is False:
         return None
@@ -67,7 +68,7 @@ def market_closed(case: Case) -> Sign | None:
     }
     return Sign(
         says=f"no price can be expected: {says}",
-        evidence=(says, f"no price of it came within {look.facts.seconds_live:.1f} s"),
+        evidence=(says, stands or f"no price of it came within {look.facts.seconds_live:.1f} s"),
         excluded=without(excluded, "data.market-closed"),
         state=State.UNKNOWN,
         at_most=Certainty.CERTAIN if by_flag else Certainty.LIKELY,
@@ -127,7 +128,8 @@ def stale_ticks(case: Case) -> Sign | None:
     if look is None:
         return told(case, "data.stale-ticks")
     rows = prices(look, look.asked.symbol)[-FROZEN_TICKS:]
-    if len(rows) < FROZEN_TICKS or _values(rows) > 1 or rows[-1].at - rows[0].at < STANDS:
+    stands = _stands(rows)
+    if not stands or closed(look):
         return None
     control = prices(look, look.control_symbol)[-FROZEN_TICKS:]
     moves = moves_elsewhere(case) and _moves(case.looks.fresh if case.looks else None)
@@ -143,7 +145,7 @@ def stale_ticks(case: Case) -> Sign | None:
     }
     return Sign(
         evidence=(
-            f"the last {len(rows)} prices of {look.asked.symbol} are the same, over {rows[-1].at - rows[0].at:.0f} s",
+            stands,
             *(
                 [f"the last {len(control)} prices of {look.control_symbol} are the same, too"]
                 if beside
@@ -155,6 +157,15 @@ def stale_ticks(case: Case) -> Sign | None:
         # One symbol alone may have a quiet hour, or be pegged to another.
         state=State.DEGRADED if moves or beside else State.UNKNOWN,
         at_most=Certainty.CERTAIN if moves else Certainty.LIKELY if beside else Certainty.POSSIBLE,
+    )
+
+
+def _stands(rows: list[QuoteArrived]) -> str:
+    """That prices come and are always the same one; empty: they are not."""
+    if len(rows) < FROZEN_TICKS or _values(rows) > 1 or rows[-1].at - rows[0].at < STANDS:
+        return ""
+    return (
+        f"the last {len(rows)} prices of {rows[0].symbol} are the same, over {rows[-1].at - rows[0].at:.0f} s"
     )
 
 

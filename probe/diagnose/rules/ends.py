@@ -7,6 +7,7 @@ from probe.diagnose.case import Case
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.flow import lagged, our_own_fault, told, without
 from probe.diagnose.rules.login import book as login
+from probe.diagnose.rules.past import not_idle_alike
 from probe.model.failures import Failure
 from probe.model.findings import Certainty, Sign
 
@@ -117,7 +118,7 @@ def closed_1006(case: Case) -> Sign | None:
         "session.closed-normal": "no close frame came",
         "session.closed-1005": "no close frame came, not even an empty one",
         "http.401": "the upgrade had been accepted (101)" if upgraded else None,
-        "session.idle-timeout": _amid_traffic(case),
+        "session.idle-timeout": _amid_traffic(case) or not_idle_alike(case),
     }
     return _closed_by(case, "session.closed-1006", seen, "the connection ended without a close frame")
 
@@ -132,7 +133,7 @@ def tcp_reset(case: Case) -> Sign | None:
     seen = {
         "session.closed-1006": "the connection was reset, it did not just end" if is_reset else None,
         "tcp.reset-in-path": "it had been opened, and the login accepted" if went_live else None,
-        "session.idle-timeout": _amid_traffic(case),
+        "session.idle-timeout": _amid_traffic(case) or not_idle_alike(case),
         "http.ban-disguised": "this very connection had been let in" if went_live else None,
     }
     what = (

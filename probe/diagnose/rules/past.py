@@ -36,6 +36,14 @@ def _ended_by_them(case: Case) -> list[End]:
     return [each for each in case.past.ends if each.code in BY_THEM] if case.past else []
 
 
+def not_idle_alike(case: Case) -> str | None:
+    """That earlier sessions were ended after idle times that have nothing in common."""
+    idle = [each.heard_seconds for each in _ended_by_them(case) if each.heard_seconds is not None]
+    if len(idle) < ROW or _alike(idle) is not None:
+        return None
+    return f"the last {len(idle)} sessions ended {min(idle):.0f} to {max(idle):.0f} s after anything had come"
+
+
 @book.of("session.idle-timeout")
 def idle_timeout(case: Case) -> Sign | None:
     ends = _ended_by_them(case)

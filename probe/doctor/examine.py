@@ -54,6 +54,8 @@ STAYS, STAYS_DEEP, STAYS_FRESH = (
     3.0,
 )  # seconds in which prices are watched after the login, if anything is in doubt
 STRANGERS_DOOR = "it would test somebody else's door"
+NOT_TWICE = "such an answer is not asked for twice"
+PAST_THE_PROXY = "it would go past the proxy to somebody else's server"
 STEP_WITHIN, HANDSHAKE_WITHIN = 15.0, 3.0
 PARTING = 2.0  # of the budget: what a session showed is not lost with it
 BEAT = 0.1  # between two looks at how late the loop is
@@ -145,7 +147,7 @@ def contacts(patient: Patient, means: Means) -> list[str]:
         session += ", and one more as a WebSocket, without a credential, if polling is refused"
     people.append(f"{address.host_header} ({ways}{session})")
     if patient.is_ours and patient.others:
-        people.append(f"{patient.others[0][0].address.host_header}, if a login is refused")
+        people.append(f"{patient.others[0][0].address.host_header} (another region, if that leaves doubts)")
     if isinstance(patient.key, SignIn):
         people.append("the broker's web pages, to sign in")
     return people
@@ -460,12 +462,12 @@ class _Examiner:
             opened = await self._look("as a WebSocket", 0.0, None, patient.proxy, spoken)
             looks = replace(looks, as_websocket=opened)
             self._know(looks=looks)
-        if (
-            failure is not None
-            and failure.facts.retry in (Retry.STOP, Retry.SERVER_SAYS)
-            and not patient.is_ours
-        ):
-            return self._skip("another session", "such an answer is not asked for twice")
+        is_final = failure is not None and failure.facts.retry in (Retry.STOP, Retry.SERVER_SAYS)
+        if is_final and not patient.is_ours:
+            self._skip("another session", NOT_TWICE)
+            if patient.proxy is not None:
+                self._skip("without the proxy", NOT_TWICE)
+            return self._skip("another region", NOT_TWICE) if self._means.deep and patient.others else None
         may_return = _may_return(patient)
         # Where prices are asked for, a second session shows nothing that the first does not, and costs requests.
         pushed = looks.first.endpoint.scheme in PUSHED
@@ -475,14 +477,23 @@ class _Examiner:
                 looks = replace(looks, fresh=fresh)
             else:
                 self._skip("another session", STRANGERS_DOOR)
+        if self._is_unsure and patient.proxy is not None:
+            if patient.is_ours:
+                direct = await self._look("without the proxy", 0.0, None, None)
+                looks = replace(looks, direct=direct)
+            else:
+                self._skip("without the proxy", PAST_THE_PROXY)
         other = self._other(looks.first)
         if other is not None and self._is_unsure:
             endpoint, key = other
-            elsewhere = await self._look(endpoint.region, STAYS_FRESH, key, patient.proxy, endpoint)
-            looks = replace(looks, elsewhere=elsewhere)
-        if self._is_unsure and patient.proxy is not None and patient.is_ours:
-            direct = await self._look("without the proxy", 0.0, None, None)
-            looks = replace(looks, direct=direct)
+            name = (
+                "another region" if endpoint.account is looks.first.endpoint.account else "the live account"
+            )
+            if patient.is_ours:
+                elsewhere = await self._look(name, STAYS_FRESH, key, patient.proxy, endpoint)
+                looks = replace(looks, elsewhere=elsewhere)
+            elif self._means.deep:
+                self._skip(name, STRANGERS_DOOR)
         if self._means.deep and may_return and pushed:
             await asyncio.sleep(PAUSE)
             again = await self._look("the same again", STAYS_FRESH, patient.key, patient.proxy)
@@ -497,12 +508,13 @@ class _Examiner:
         return _wants_polling(look.endpoint) and told_as(self.case) in REFUSES_POLLING
 
     def _other(self, look: Look) -> tuple[Endpoint, Credentials | None] | None:
-        """Of a login that was refused another region; of a demo account without prices the real one. Of the user's own only."""
-        account = look.endpoint.account
-        if not self._patient.is_ours or not (is_refused(self.case) or look.facts.went_live):
-            return None
-        wanted = account if is_refused(self.case) else Account.LIVE
-        if not is_refused(self.case) and account is not Account.DEMO:
+        """Of a demo account without prices the real one; of a login that was refused another region, of all else only when deep."""
+        account, is_in = look.endpoint.account, look.facts.went_live
+        if is_in and account is Account.DEMO:
+            wanted = Account.LIVE
+        elif is_refused(self.case) or self._means.deep:
+            wanted = account
+        else:
             return None
         return next((each for each in self._patient.others if each[0].account is wanted), None)
 

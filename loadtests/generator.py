@@ -17,6 +17,7 @@ import gevent
 
 from probe.host.clock import ClockWatch
 from probe.host.handles import handles_limit
+from probe.host.kernel import TcpCounts, tcp_counts, tracked
 from probe.load.figures import Generator
 from probe.monitor.own import resident_megabytes
 
@@ -47,11 +48,13 @@ class GeneratorMeter:
         self._measured = Generator()
         self._cpu = self._since = self._look_at = 0.0
         self._machine = (0.0, 0.0)
+        self._tcp = TcpCounts()
         self._ports: Any = None  # how many, as soon as they are counted
         self._wall_clock = ClockWatch()
 
     def start(self) -> None:
         self._cpu, self._since, self._machine = time.process_time(), self._clock(), machine_seconds()
+        self._tcp = tcp_counts()
         self._wait()
 
     def stop(self) -> None:
@@ -70,6 +73,7 @@ class GeneratorMeter:
         taken.machine_seconds = whole - self._machine[0]
         taken.others_seconds = max(0.0, busy - self._machine[1] - taken.cpu_seconds)
         self._machine = whole, busy
+        self._count_packets(taken)
         if abs(self._wall_clock.jump_seconds) > STEPPED:
             taken.clock_steps += 1
             self._wall_clock = ClockWatch()
@@ -92,12 +96,21 @@ class GeneratorMeter:
         self._measured.lag.add_all(lags)
         self._wait()
 
+    def _count_packets(self, taken: Generator) -> None:
+        before, self._tcp = self._tcp, tcp_counts()
+        taken.queue_overflows = self._tcp.queue_overflows - before.queue_overflows
+        taken.syns_again = self._tcp.syns_again - before.syns_again
+        taken.data_again = self._tcp.data_again - before.data_again
+
     def _look(self, taken: Generator) -> None:
         with suppress(OSError):  # the system does not tell
             with os.scandir(_HANDLES) as found:
                 taken.handles.put(sum(1 for _ in found) - 1)  # one is that of the listing
             if (limit := handles_limit()) is not None:
                 taken.handle_limit.put(limit)
+        if (counted := tracked()) is not None:
+            taken.tracked.put(counted[0])
+            taken.tracked_limit.put(counted[1])
         if self._port is None or not _PORT_RANGE.exists():
             return
         if self._ports is not None and self._ports.ready() and self._ports.successful():

@@ -140,7 +140,7 @@ class PolledLoadSession(LoadSession):
             common.recorder.refused("connections")
             self._fail_to_connect(REFUSED)
             return
-        common.recorder.connecting(due)
+        self._begun(due)
         url, now = common.endpoint.url, monotonic()
         survey = common.broker.surveys[common.endpoint.scheme](
             SurveyPlan(

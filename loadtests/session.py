@@ -364,7 +364,7 @@ class LoadSession:
             common.recorder.refused(common.guard.last_refusal)
             self._fail_to_connect(REFUSED)
             return
-        common.recorder.connecting(due)
+        self._begun(due)
         key = _spoilt(common.credentials) if self._spoilt and common.credentials else common.credentials
         self._session = ClientSession(
             codec=common.broker.codec(),
@@ -379,6 +379,12 @@ class LoadSession:
         self._connection = Connection(self._session, common.dial, on_event=hears, on_bug=self._broke)
         common.fleet.opened(self)
         self._connection.open(due)
+
+    def _begun(self, due: float) -> None:
+        recorder = self._common.recorder
+        recorder.connecting(due)
+        if self._lost_at is not None and self._attempts == 1:
+            recorder.comes_back(due, due - self._lost_at)
 
     def _went_live(self, at: float) -> None:
         recorder = self._common.recorder

@@ -76,6 +76,7 @@ class Case:
     failure: str = ""  # what is wrong; empty: nothing is
     kind: str = ""  # of the failure, in one word
     skipped: str = ""  # why it was not judged
+    note: str = ""  # what else is worth knowing
     seconds: float | None = None
 
 
@@ -99,6 +100,8 @@ def write_junit(path: Path, name: str, cases: Iterable[Case], *, seconds: float)
             ET.SubElement(case, "failure", said)
         elif each.skipped:
             ET.SubElement(case, "skipped", message=_written(each.skipped))
+        if each.note:
+            ET.SubElement(case, "system-out").text = "\n".join(map(_written, each.note.splitlines()))
     write_result(path, ET.tostring(suite, encoding="utf-8", xml_declaration=True))
 
 

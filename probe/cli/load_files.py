@@ -9,6 +9,7 @@ from probe.cli import files
 from probe.cli.bridges import bridge
 from probe.cli.files import Case, Wanted
 from probe.disk import write_result
+from probe.load.causes import unsaid
 from probe.load.record import RunRecord
 
 STANDARD_OUTPUT = "-"
@@ -43,10 +44,19 @@ def write_json(record: RunRecord, path: Path) -> None:
 
 
 def write_junit(record: RunRecord, path: Path) -> None:
-    """A test case for the verdict and one for each threshold; one that was not measured is skipped."""
+    """A test case for the verdict, with what else the run shows, and one for each threshold; one that was not measured is skipped."""
     verdict = record.verdict
+    shown = (
+        f"{each.code} ({each.certainty.value}): {each.says}. {each.advice[0]}" for each in unsaid(record)
+    )
     cases = [
-        Case(suite="load", name="verdict", failure="" if verdict.is_valid else verdict.headline),
+        Case(
+            suite="load",
+            name="verdict",
+            failure="" if verdict.is_valid else verdict.headline,
+            kind="" if verdict.is_valid else verdict.reasons[0].slug or verdict.reasons[0].code,
+            note="\n".join(shown),
+        ),
         *(
             Case(
                 suite="load",

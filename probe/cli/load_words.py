@@ -9,8 +9,10 @@ import click
 from probe.cli.bridges import bridge
 from probe.cli.lines import counted, safe, span
 from probe.cli.load_run import How, Run
+from probe.diagnose.diagnose import Verdict
 from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import SearchEnd
+from probe.load.causes import unsaid
 from probe.load.figures import Connects, Figures, Generator, Sessions, Ticks
 from probe.load.record import RunRecord
 from probe.measure.histogram import Histogram
@@ -61,7 +63,10 @@ def result(record: RunRecord, run: Run) -> Iterator[str]:
             + ": do not take the figures below for the server's:"
         )
         for reason in verdict.reasons:
-            yield from _wrapped("", f"{safe(reason.sentence)} [{reason.code}]")
+            name = f"{reason.code}, {reason.slug}" if reason.slug else reason.code
+            yield from _wrapped("", f"{safe(reason.sentence)} [{name}]")
+    for cause in unsaid(record):
+        yield from _cause(cause)
     if run.ending:
         planned = "" if plan.search else f" of {span(plan.scenario.seconds)}"
         yield from _wrapped(
@@ -83,6 +88,14 @@ def result(record: RunRecord, run: Run) -> Iterator[str]:
     for note in record.notes:
         yield from _wrapped("note", safe(note))
     yield from _wrapped("next", _next(record, run))
+
+
+def _cause(cause: Verdict) -> Iterator[str]:
+    """Of the catalogue, and no reason against the figures."""
+    yield from _wrapped("shown", f"{safe(cause.says)} ({cause.certainty.value}) [{cause.code}]")
+    for seen in cause.evidence:
+        yield from _wrapped(" ", safe(seen))
+    yield from _wrapped("do", safe(cause.advice[0]))
 
 
 def _asked(record: RunRecord) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from probe.diagnose.facts import Facts
+from probe.diagnose.loaded import LoadFacts
 from probe.diagnose.verdict import Asked
 from probe.measure.clocks import ClockOffset
 from probe.model.credentials import Bound
@@ -305,6 +306,7 @@ class Case:
     looks: Looks | None = None
     past: Past | None = None
     client: OtherClient | None = None  # what the log of the user's own client shows
+    load: LoadFacts | None = None
     is_ours: bool = False  # a simulator, or a server that its owner declared to be his
 
     @property

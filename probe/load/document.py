@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
+from probe.diagnose.diagnose import Verdict as Cause
+from probe.load.causes import causes
 from probe.load.figures import Connects, Figures, Frames, Generator, Requests, Sessions, Ticks
 from probe.load.mergeable import Level
 from probe.load.plain import from_plain, to_plain
@@ -32,6 +34,7 @@ def written(record: RunRecord) -> dict[str, Any]:
         "verdict": verdict.word,
         "headline": verdict.headline,
         "reasons": to_plain(verdict.reasons),
+        "causes": [cause(each) for each in causes(record)],
         "ended": record.ended,
         "target": {"broker": plan.broker, "url": plan.url, "simulated": record.simulated},
         "seconds": record.seconds,
@@ -136,6 +139,7 @@ def _sessions(sessions: Sessions) -> dict[str, Any]:
         "lost": dict(sessions.lost),
         **{name: getattr(sessions, name) for name in ("left", "dropped", "reopened", "surprises")},
         "recovery": spread(sessions.recovery),
+        "pause": spread(sessions.pause),
         "beats": {
             "sent": sessions.beats_sent,
             "answered": sessions.beats_answered,
@@ -174,10 +178,19 @@ def _generator(generator: Generator) -> dict[str, Any]:
         "lateness": spread(generator.lateness),
         **{
             name: _level(getattr(generator, name))
-            for name in ("resident_bytes", "handles", "handle_limit", "ports", "port_limit")
+            for name in (
+                "resident_bytes",
+                "handles",
+                "handle_limit",
+                "ports",
+                "port_limit",
+                "tracked",
+                "tracked_limit",
+            )
         },
         "unsent": generator.unsent,
         "refused": dict(generator.refused),
+        **{name: getattr(generator, name) for name in ("queue_overflows", "syns_again", "data_again")},
         "clock_steps": generator.clock_steps,
         "dropped_samples": generator.dropped_samples,
     }
@@ -185,6 +198,12 @@ def _generator(generator: Generator) -> dict[str, Any]:
 
 def _level(level: Level) -> dict[str, float] | None:
     return {"last": level.last, "lowest": level.lowest, "highest": level.highest} if level.is_known else None
+
+
+def cause(verdict: Cause) -> dict[str, Any]:
+    return {"code": verdict.code, "certainty": verdict.certainty.value, "says": verdict.says} | {
+        name: to_plain(getattr(verdict, name)) for name in ("evidence", "excluded", "remaining", "advice")
+    }
 
 
 def _threshold(result: ThresholdResult) -> dict[str, Any]:

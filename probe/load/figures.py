@@ -69,6 +69,7 @@ class Sessions(Mergeable):
     recovery: Histogram = field(
         default_factory=Histogram
     )  # of each session: from its loss, or its drop, to live again
+    pause: Histogram = field(default_factory=Histogram)  # from its loss, or its drop, to the next connect
     surprises: int = 0
     beats_sent: int = 0
     beats_answered: int = 0
@@ -112,6 +113,14 @@ class Generator(Mergeable):
     refused: dict[str, int] = field(
         default_factory=dict
     )  # by what the caps stopped: "connections", "rate", "minutes"
+    # What the kernel of its machine counted meanwhile, of all that runs there; nothing: it does not tell.
+    queue_overflows: int = 0  # new connections that found a listener's queue full
+    syns_again: int = 0  # connects to which nobody had answered, tried again
+    data_again: int = 0  # other packets that were sent again
+    tracked: Level = field(
+        default_factory=Level
+    )  # connections that its firewall remembers, where it remembers any
+    tracked_limit: Level = field(default_factory=Level)
     clock_steps: int = 0  # how often the wall clock was set, against the monotonic one
     dropped_samples: int = 0  # that no longer fit; 0, or the figures are not whole
 

@@ -119,6 +119,10 @@ class Recorder:
         sessions.reopened += 1
         sessions.recovery.add(seconds)
 
+    def comes_back(self, due: float, pause: float) -> None:
+        """Another connection takes the place of one that was lost so long before."""
+        self._at(due).sessions.pause.add(pause)
+
     def surprise(self) -> None:
         self._now.sessions.surprises += 1
 

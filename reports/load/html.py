@@ -16,6 +16,7 @@ from probe.cli.lines import span
 from probe.disk import write_result
 from probe.load.bottleneck import Where, bottleneck
 from probe.load.capacity import CapacityResult
+from probe.load.causes import unsaid
 from probe.load.figures import Figures, Generator, Requests
 from probe.load.mergeable import Level
 from probe.load.plain import from_plain
@@ -74,6 +75,7 @@ class _Page:
         yield "</header>\n<main>\n"
         for section in (
             self._reasons,
+            self._causes,
             self._capacity,
             self._thresholds,
             self._where,
@@ -126,11 +128,25 @@ class _Page:
 
     def _reasons(self) -> Iterator[str]:
         if not self.verdict.is_valid:
-            reasons = (said(each.sentence) for each in self.verdict.reasons)
+            reasons = (
+                said(f"{each.sentence} [{each.slug}]" if each.slug else each.sentence)
+                for each in self.verdict.reasons
+            )
             yield (
                 '<section class="invalid" aria-label="Why it is invalid"><p>What follows is true of the generator and the server '
                 f"together, and says nothing about the server alone:</p>{_list(reasons)}</section>\n"
             )
+
+    def _causes(self) -> Iterator[str]:
+        shown = unsaid(self.record)
+        if not shown:
+            return
+        yield "<section>\n<h2>What it shows besides</h2>\n"
+        for each in shown:
+            yield f"<p><strong>{said(each.says[0].upper() + each.says[1:])}</strong> ({each.certainty.value}, {said(each.code)})</p>\n"
+            yield _list(map(said, each.evidence))
+            yield f"<p>Next: {said(each.advice[0])}</p>\n"
+        yield "</section>\n"
 
     def _capacity(self) -> Iterator[str]:
         if self.record.search is None:

@@ -188,6 +188,7 @@ class _Second:
             sessions.dropped, sessions.reopened = back, back
             for _ in range(back):
                 sessions.recovery.add(self.about(0.8))
+                sessions.pause.add(self.rng.uniform(0.0, 2.0))
         if self.second == 25:
             sessions.lost["ws.closed"] = 2
         sessions.left = max(0, round(before) - self.users)

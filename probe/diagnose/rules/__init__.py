@@ -13,6 +13,7 @@ from probe.diagnose.rules import (
     ends,
     engine,
     host,
+    load,
     login,
     names,
     past,
@@ -47,4 +48,13 @@ _BOOKS = (
     data.book,
     host.book,
 )
-RULES: Mapping[str, Rule] = dict(chain.from_iterable(book.items() for book in _BOOKS))
+
+
+def _either(one: Rule, other: Rule | None) -> Rule:
+    return one if other is None else lambda case: one(case) or other(case)
+
+
+_USUAL: Mapping[str, Rule] = dict(chain.from_iterable(book.items() for book in _BOOKS))
+# A load run may show what one connection shows as well.
+_OF_LOAD = {code: _either(rule, _USUAL.get(code)) for code, rule in load.book.items()}
+RULES: Mapping[str, Rule] = {**_USUAL, **_OF_LOAD}

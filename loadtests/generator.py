@@ -48,7 +48,7 @@ class GeneratorMeter:
         self._measured = Generator()
         self._cpu = self._since = self._look_at = 0.0
         self._machine = (0.0, 0.0)
-        self._tcp = TcpCounts()
+        self._tcp: TcpCounts | None = None
         self._ports: Any = None  # how many, as soon as they are counted
         self._wall_clock = ClockWatch()
 
@@ -97,10 +97,12 @@ class GeneratorMeter:
         self._wait()
 
     def _count_packets(self, taken: Generator) -> None:
-        before, self._tcp = self._tcp, tcp_counts()
-        taken.queue_overflows = self._tcp.queue_overflows - before.queue_overflows
-        taken.syns_again = self._tcp.syns_again - before.syns_again
-        taken.data_again = self._tcp.data_again - before.data_again
+        before, now = self._tcp, tcp_counts()
+        if before is not None and now is not None:
+            taken.queue_overflows = now.queue_overflows - before.queue_overflows
+            taken.syns_again = now.syns_again - before.syns_again
+            taken.data_again = now.data_again - before.data_again
+        self._tcp = now or before  # without a handle nothing can be read
 
     def _look(self, taken: Generator) -> None:
         with suppress(OSError):  # the system does not tell

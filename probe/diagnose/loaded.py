@@ -43,14 +43,20 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Percentile:
+    share: float
+    asked: float  # of what was asked, in seconds
+    wanted: float  # of all that was wanted, from when it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Waited:
     """What users did who each waited for an answer, beside what their pace wanted."""
 
     asked: int
     missing: int  # that were due while somebody waited, and never asked
     longest: float  # an answer took
-    as_counted: float  # p99 of what was asked
-    as_wanted: float  # p99 of what was wanted, from when it was
+    percentiles: tuple[Percentile, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,10 +68,10 @@ class LoadFacts:
     returns: tuple[Return, ...] = ()
     limits: tuple[Limit, ...] = ()
     lag: float | None = None  # p99 of how late the generator's loop was, of its worst process
-    longest_lag: float = 0.0
+    longest_lag: float | None = None
     cpu: float | None = None  # of one core, the most that one process of it used over five seconds
     others: float | None = None  # of all processors of its machine, what everything else there took
-    connect: float | None = None  # p99 from due to live
+    connect: float | None = None  # p99 of how long TCP took
     data_again: int | None = None  # packets of standing connections that were sent again
     tracked: int | None = None  # connections that the firewall of its machine remembers, at the most
     tracked_limit: int | None = None

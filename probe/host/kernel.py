@@ -1,4 +1,4 @@
-"""What the kernel counts of TCP on this machine, or in this network namespace, since it began. What it does not tell is 0."""
+"""What the kernel counts of TCP on this machine, or in this network namespace, since it began."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,19 +11,22 @@ _TRACKED_LIMIT = Path("/proc/sys/net/netfilter/nf_conntrack_max")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TcpCounts:
-    queue_overflows: int = 0  # new connections that found a listener's queue full
-    syns_again: int = 0
-    data_again: int = 0  # packets that were sent again, SYNs apart
+    queue_overflows: int  # new connections that found a listener's queue full
+    syns_again: int
+    data_again: int  # packets that were sent again, SYNs apart
 
 
-def tcp_counts() -> TcpCounts:
-    more, usual = _read(_OF_TCP, "TcpExt:"), _read(_OF_ALL, "Tcp:")
-    syns_again = more.get("TCPSynRetrans", 0)
-    return TcpCounts(
-        queue_overflows=more.get("ListenOverflows", 0),
-        syns_again=syns_again,
-        data_again=max(0, usual.get("RetransSegs", 0) - syns_again),
-    )
+def tcp_counts() -> TcpCounts | None:
+    """None: it does not tell."""
+    with suppress(OSError, ValueError, KeyError):
+        more, usual = _read(_OF_TCP, "TcpExt:"), _read(_OF_ALL, "Tcp:")
+        syns_again = more["TCPSynRetrans"]
+        return TcpCounts(
+            queue_overflows=more["ListenOverflows"],
+            syns_again=syns_again,
+            data_again=usual["RetransSegs"] - syns_again,
+        )
+    return None
 
 
 def tracked() -> tuple[int, int] | None:
@@ -35,11 +38,6 @@ def tracked() -> tuple[int, int] | None:
 
 def _read(table: Path, protocol: str) -> dict[str, int]:
     """Two lines for each protocol: names, then values."""
-    with suppress(OSError, ValueError):
-        names, values = (
-            line.split()[1:]
-            for line in table.read_text("ascii").splitlines()
-            if line.startswith(f"{protocol} ")
-        )
-        return dict(zip(names, map(int, values), strict=False))
-    return {}
+    lines = table.read_text("ascii").splitlines()
+    names, values = (line.split()[1:] for line in lines if line.startswith(f"{protocol} "))
+    return dict(zip(names, map(int, values), strict=True))

@@ -1,22 +1,24 @@
 """Which failures of the catalogue a run shows, by the rules that judge connections too."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import zip_longest
+from math import inf
 from urllib.parse import urlsplit
 
 from probe.brokers import all_brokers
 from probe.diagnose.case import Case
 from probe.diagnose.diagnose import Verdict, diagnose, rules_for
-from probe.diagnose.loaded import Limit, LoadFacts, Moment, Return, Waited
+from probe.diagnose.loaded import Limit, LoadFacts, Moment, Percentile, Return, Waited
 from probe.load.figures import Figures, Generator
 from probe.load.mergeable import Level
 from probe.load.permission import read_host
 from probe.load.record import Point, RunRecord
+from probe.load.verdict import SHOWN
 from probe.measure.histogram import Histogram
 
 SHORTEST_PACE = 0.01  # seconds: who asks faster has no schedule that could be missed
 FEW = 0.1  # of the sessions that ended at once at the worst: so many may end at any time
-TCP, UPGRADE = "connecting", "upgrading"  # phases in which one waits for a listener
+TCP = "connecting"  # the phase
 
 
 def causes(record: RunRecord) -> tuple[Verdict, ...]:
@@ -46,14 +48,12 @@ def load_case(record: RunRecord) -> Case:
         returns=tuple(_returns(list(record.timeline))),
         limits=tuple(limits),
         lag=_most(each.lag.quantile(0.99) for each in generators),
-        longest_lag=_most(each.lag.quantile(1.0) for each in generators) or 0.0,
+        longest_lag=_most(each.lag.quantile(1.0) for each in generators),
         cpu=_most([*map(_share, generators), *(each.share for each in record.busiest.values())]),
         others=_most(
             each.others_seconds / each.machine_seconds for each in generators if each.machine_seconds
         ),
-        connect=_most(
-            phase.quantile(0.99) for name, phase in total.connects.phases.items() if name in (TCP, UPGRADE)
-        ),
+        connect=total.connects.phases.get(TCP, Histogram()).quantile(0.99),
         data_again=max((each.data_again for each in generators), default=None),
         tracked=_highest(each.tracked for each in generators),
         tracked_limit=_highest(each.tracked_limit for each in generators),
@@ -87,21 +87,26 @@ def _answers(figures: Figures) -> int:
 
 def _returns(points: Sequence[Point]) -> Iterator[Return]:
     """One for each time at which many sessions ended, up to the next one."""
-    firsts: list[int] = []
     most = max((_ended(each.figures) for each in points), default=0)
-    for place, each in enumerate(points):
-        # What ended in the second after belongs to the same end, which a border has cut in two.
-        if _ended(each.figures) > FEW * most and (not firsts or place > firsts[-1] + 1):
-            firsts.append(place)
-    for place, after in pairwise([*firsts, len(points)]):
-        ends, until = points[place : place + 2], points[place:after]
+    many = [each for each in points if _ended(each.figures) > FEW * most]
+    # What ended in the second after belongs to the same end, which a border has cut in two.
+    firsts: list[Point] = []
+    for each in many:
+        if not firsts or each.second > firsts[-1].second + each.seconds:
+            firsts.append(each)
+    for first, after in zip_longest(firsts, firsts[1:]):
+        last = inf if after is None else after.second
+        until = [each for each in points if first.second <= each.second < last]
+        ends = [
+            each for each in until if each.second <= first.second + first.seconds and _ended(each.figures)
+        ]
         pauses = Histogram()
         for each in until:
             pauses.merge(each.figures.sessions.pause)
         soon, middle, late = map(pauses.quantile, (0.1, 0.5, 0.9))
         yield Return(
-            second=points[place].second,
-            seconds=sum(each.seconds for each in ends if _ended(each.figures)),
+            second=first.second,
+            seconds=sum(each.seconds for each in ends),
             ended=sum(_ended(each.figures) for each in ends),
             is_planned=any(each.figures.sessions.dropped for each in ends),
             back=pauses.count,
@@ -134,15 +139,16 @@ def _waited(record: RunRecord) -> Waited | None:
             if name in scenario.operations:
                 asked.merge(requests.service)
                 _add_wanted(wanted, requests.service, pace)
-    counted, as_wanted = asked.quantile(0.99), wanted.quantile(0.99)
-    if counted is None or as_wanted is None:
+    if not asked.count:
         return None
     return Waited(
         asked=asked.count,
         missing=wanted.count - asked.count,
         longest=asked.largest,
-        as_counted=counted,
-        as_wanted=as_wanted,
+        percentiles=tuple(
+            Percentile(share=share, asked=asked.quantile(share) or 0.0, wanted=wanted.quantile(share) or 0.0)
+            for share in SHOWN
+        ),
     )
 
 

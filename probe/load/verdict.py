@@ -260,7 +260,8 @@ def _too_slow(run: Run) -> Iterator[Told]:
     if wanted and run.plan.rate is not None and due < REACHED * wanted:
         yield Told(
             f"{due} messages were asked where the plan wanted {wanted:.0f}: the generator did not reach the rate. "
-            "Use more workers, or a lower rate."
+            "Use more workers, or a lower rate.",
+            STARVED if _is_crowded_out(run.figures) else SATURATED,
         )
 
 
@@ -293,7 +294,6 @@ SATURATED, STARVED, BLOCKED = "load.generator-saturated", "host.cpu-starved", "h
 SLUGS: Mapping[str, str] = {
     "cpu": SATURATED,
     "machine-full": STARVED,
-    "rate-not-reached": SATURATED,
     "file-handles": "host.fd-limit",
     "local-ports": "load.ephemeral-ports",
     "samples-dropped": SATURATED,
@@ -334,6 +334,11 @@ def _was_busy(generator: Generator) -> bool:
 
 def _was_crowded_out(generator: Generator) -> bool:
     return generator.machine_seconds > 0 and generator.others_seconds >= CROWDED * generator.machine_seconds
+
+
+def _is_crowded_out(figures: Figures) -> bool:
+    generators = figures.generators.values()
+    return any(map(_was_crowded_out, generators)) and not any(map(_was_busy, generators))
 
 
 def _held_up_by(generator: Generator) -> str:

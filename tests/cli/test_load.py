@@ -27,7 +27,7 @@ from probe.cli import main
 from probe.cli.files import write_all
 from probe.cli.load_child import Child
 from probe.cli.load_drive import tell
-from probe.cli.load_files import saved_elsewhere, wanted_files, write_json
+from probe.cli.load_files import saved_elsewhere, wanted_files, write_json, write_junit
 from probe.cli.load_progress import Progress
 from probe.cli.load_run import How, Run, signals_noted
 from probe.cli.load_words import result
@@ -187,6 +187,38 @@ def test_while_nobody_has_come_in_the_progress_says_so() -> None:
     progress = Progress(made.plan(), now=0.0)
     progress.note(Slice(second=0, stage=0, figures=Figures()), 0.0)
     assert "nobody is live yet" in progress.lines(0.0)[0]
+
+
+def test_what_a_run_shows_besides_its_verdict_is_said_below_it_with_the_next_step() -> None:
+    record = made.record(None, "herd")
+    lines = list(result(record, over(record)))
+    said = " ".join(" ".join(lines).split())
+    assert record.verdict.is_valid
+    assert (
+        "shown 100 clients that had lost the server together came back together (certain) [load.reconnect-herd]"
+        in said
+    )
+    assert "do Let each client wait a random time before it connects again" in said
+
+
+def test_a_reason_against_the_figures_has_the_catalogues_name_and_is_said_once() -> None:
+    record = made.record(None, "busy-generator")
+    said = " ".join(" ".join(result(record, over(record))).split())
+    assert "[cpu, load.generator-saturated]" in said
+    assert "shown " not in said
+
+
+def test_junit_has_beside_the_verdict_what_else_the_run_shows(tmp_path: Path) -> None:
+    shown = {}
+    for fault in ("herd", "busy-generator"):
+        write_junit(made.record(None, fault), tmp_path / "run.xml")
+        verdict = next(ET.parse(tmp_path / "run.xml").getroot().iter("testcase"))
+        failure = verdict.find("failure")
+        shown[fault] = (verdict.findtext("system-out", ""), "" if failure is None else failure.get("type"))
+    said, _ = shown["herd"]
+    assert said.startswith("load.reconnect-herd (certain): 100 clients")
+    assert "Let each client wait" in said
+    assert shown["busy-generator"] == ("", "load.generator-saturated")
 
 
 def test_a_simulator_that_is_gone_when_a_fault_is_due_costs_no_figure() -> None:

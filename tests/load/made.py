@@ -76,7 +76,8 @@ def slices(
 
     Args:
         faults: "stall" (the server answers nothing from second 30 to 32), "busy-generator", "slow-accept", "slow-answer" and
-            "slow-fan-out" (with the number of sessions), "far" (all of it behind 60 ms), "slow-way" (the more sessions, the further).
+            "slow-fan-out" (with the number of sessions), "far" (all of it behind 60 ms), "slow-way" (the more sessions, the further),
+            "herd" (who was cut comes back at once).
         added: Seconds, to every answer.
         lost_worker: From this second the second worker is gone.
     """
@@ -188,7 +189,7 @@ class _Second:
             sessions.dropped, sessions.reopened = back, back
             for _ in range(back):
                 sessions.recovery.add(self.about(0.8))
-                sessions.pause.add(self.rng.uniform(0.0, 2.0))
+                sessions.pause.add(self.rng.uniform(0.0, 0.5 if "herd" in self.faults else 2.0))
         if self.second == 25:
             sessions.lost["ws.closed"] = 2
         sessions.left = max(0, round(before) - self.users)

@@ -3,10 +3,11 @@ from dataclasses import replace
 
 import pytest
 
+from probe.catalogue import entries
 from probe.load.figures import Connects, Figures, Generator, Requests, Sessions, Ticks
 from probe.load.mergeable import Level
 from probe.load.plan import LoadPlan, Scenario, Stage
-from probe.load.verdict import RULES, Around, Busy, judge
+from probe.load.verdict import RULES, SLUGS, Around, Busy, judge
 from probe.measure.histogram import Histogram
 
 PLAN = LoadPlan(
@@ -194,6 +195,55 @@ def test_what_to_do_about_lateness_depends_on_who_had_the_processor(
     spoilt = generator(figures)
     spoilt.cpu_seconds, spoilt.machine_seconds, spoilt.others_seconds = own, 20.0, others
     assert advice in judge(figures, PLAN, AROUND).reasons[0].sentence
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "slug"),
+    [
+        (6.0, 15.0, "load.generator-saturated"),
+        (0.5, 15.0, "host.cpu-starved"),
+        (0.5, 1.0, "host.event-loop-blocked"),
+    ],
+)
+@pytest.mark.parametrize("spoil", [lagging, late])
+def test_lateness_has_the_catalogues_name_of_whoever_had_the_processor(
+    spoil: Callable[[Figures], None], own: float, others: float, slug: str
+) -> None:
+    figures = sound()
+    spoil(figures)
+    spoilt = generator(figures)
+    spoilt.cpu_seconds, spoilt.machine_seconds, spoilt.others_seconds = own, 20.0, others
+    assert judge(figures, PLAN, AROUND).reasons[0].slug == slug
+
+
+def test_a_rate_that_was_not_reached_is_the_generators_unless_others_had_its_processor() -> None:
+    figures = sound()
+    too_slow(figures)
+    assert judge(figures, PLAN, AROUND).reasons[0].slug == "load.generator-saturated"
+    spoilt = generator(figures)
+    spoilt.cpu_seconds, spoilt.machine_seconds, spoilt.others_seconds = 1.0, 20.0, 15.0
+    assert judge(figures, PLAN, AROUND).reasons[0].slug == "host.cpu-starved"
+
+
+def test_each_name_is_the_catalogues() -> None:
+    assert set(SLUGS.values()) <= entries().keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "said"),
+    [
+        ("host.fd-limit", "file-handles", "5 connects got no file handle."),
+        ("host.no-ports", "local-ports", "5 connects got no local port."),
+    ],
+)
+def test_connects_for_which_this_machine_had_nothing_left_are_told_however_few_were_counted(
+    kind: str, code: str, said: str
+) -> None:
+    figures = sound()
+    figures.connects.failed[kind] = 5
+    (reason,) = judge(figures, PLAN, AROUND).reasons
+    assert reason.code == code
+    assert reason.sentence.startswith(said)
 
 
 def test_how_busy_this_machine_is_spoils_nothing_about_a_server_on_another() -> None:

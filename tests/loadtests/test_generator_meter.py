@@ -9,7 +9,9 @@ from contextlib import ExitStack, contextmanager
 import gevent
 import pytest
 
+from loadtests import generator
 from loadtests.generator import STEP, GeneratorMeter, connections_to
+from probe.host.kernel import TcpCounts
 from probe.load.figures import Generator
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
@@ -167,3 +169,29 @@ settle()
 print(gc.get_freeze_count() > 10_000, gc.isenabled(), gc.get_threshold())
 """
     assert alone(code) == "True True (50000, 10, 10)"
+
+
+@LINUX
+def test_what_the_kernel_counted_is_told_since_it_was_last_asked() -> None:
+    with (
+        metering() as meter,
+        socket.create_server(("127.0.0.1", 0), backlog=0) as listener,
+        ExitStack() as stack,
+    ):
+        for _ in range(4):
+            client = stack.enter_context(socket.socket())
+            client.setblocking(False)
+            client.connect_ex(listener.getsockname())
+        first = meter.take()
+    assert first.queue_overflows >= 1
+
+
+def test_what_the_kernel_did_not_tell_for_a_while_is_no_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = iter([TcpCounts(queue_overflows=1000, syns_again=0, data_again=0), None, None])
+    monkeypatch.setattr(generator, "tcp_counts", lambda: next(told))
+    with metering() as meter:
+        assert meter.take().queue_overflows == 0
+        monkeypatch.setattr(
+            generator, "tcp_counts", lambda: TcpCounts(queue_overflows=1005, syns_again=0, data_again=0)
+        )
+        assert meter.take().queue_overflows == 5

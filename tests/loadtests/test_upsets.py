@@ -10,9 +10,13 @@ from loadtests.session import LoadSession
 from probe.brokers import find_broker
 from probe.brokers.pocketoption.codec import PocketOptionCodec
 from probe.drivers import aio
+from probe.load.causes import causes
+from probe.load.figures import Figures, Slice
 from probe.load.plan import Upset, UpsetKind
+from probe.load.record import RunRecord
 from probe.model.events import Traffic
 from probe.model.intents import AskBalance, AskHistory, Watch
+from tests.load import made
 from tests.loadtests.commons import Shared, eventually
 from tests.loadtests.simulated import Beside
 
@@ -100,6 +104,25 @@ def test_who_answers_no_heartbeat_or_sleeps_is_given_up_by_the_server_and_comes_
     eventually(lambda: there.figures().sessions.reopened == 2)
     assert sum(there.figures().sessions.lost.values()) == 2
     assert well.last_failure == ""
+    for each in sessions:
+        each.close()
+
+
+def test_clients_that_are_cut_together_and_do_not_wait_are_a_herd_and_those_that_wait_are_none(
+    simulator: Beside, there: Shared
+) -> None:
+    sessions = [LoadSession(there.common) for _ in range(25)]
+    for each in [gevent.spawn(each.open) for each in sessions]:
+        each.get(timeout=10)
+    record = RunRecord(made.plan(rate=None))
+    for second, jitter in ((0, 0.0), (10, 3.0)):
+        there.common.fleet.upset(Upset(kind=UpsetKind.DROP, jitter=jitter), 25)
+        eventually(lambda: there.figures().sessions.reopened == 25, within=20.0)
+        figures, there.total = there.total, Figures()
+        record.add(Slice(second=second, stage=0, figures=figures))
+        assert figures.sessions.pause.count == 25
+    (herd,) = (each for each in causes(record) if each.code == "load.reconnect-herd")
+    assert herd.evidence[0] == "in second 0 of the run 25 sessions were cut by this test"
     for each in sessions:
         each.close()
 

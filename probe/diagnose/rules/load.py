@@ -6,6 +6,7 @@ from probe.diagnose.case import Case
 from probe.diagnose.loaded import LoadFacts, Moment, Return, failed_in
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.edge import ruled_out
+from probe.diagnose.rules.host import LATE_SECONDS
 from probe.diagnose.words import span
 from probe.model.findings import Certainty, Sign, State
 
@@ -14,7 +15,7 @@ book = RuleBook()
 SATURATED, FULL_QUEUE, NO_PORTS = "load.generator-saturated", "load.accept-backlog", "load.ephemeral-ports"
 UNANSWERED = ("tcp.timeout",)
 NOT_TAKEN = (*UNANSWERED, "http.open-timeout", "http.closed")  # a queue that is full may take and say nothing
-SENT_AGAIN_AFTER = 1.0  # seconds: a SYN that nobody answered, as all systems have it (RFC 6298)
+SENT_AGAIN_AFTER = 1.0  # seconds: a SYN that nobody answered (RFC 6298)
 FEW_LOST = (
     0.01  # of the packets of standing connections that are sent again on a sound way, for each SYN that was
 )
@@ -22,7 +23,6 @@ CALM = 0.25  # of the most connects a second: so few are no ramp
 OPENLY, BY_POLICY = "http.429", ("http.429", "http.403", "http.cf-challenge", "session.policy-1008")
 AS_AN_OUTAGE = ("http.bad-gateway", "tcp.reset-in-path", "http.closed")
 FEWEST_REFUSED = 5  # connects: fewer are no ban that anybody could tell
-STILL_LET_IN = 0.1  # of the connects since the first refusal: more is a limit, and no ban
 MANY = 20  # clients, which are a herd if they come together
 TOGETHER = 1.0  # seconds in which 8 of 10 came back
 SHARE_BACK = 0.8  # of those who ended, seen to connect again
@@ -88,7 +88,13 @@ def cpu_starved(load: LoadFacts) -> Sign | None:
     )
     return Sign(
         evidence=tuple(told.values()),
-        excluded=ruled_out({"host.event-loop-blocked": others or "", SATURATED: own or ""}),
+        excluded=ruled_out(
+            {
+                "host.event-loop-blocked": others or "",
+                SATURATED: own or "",
+                "host.suspend-resume": _evenly(load),
+            }
+        ),
         state=State.DEGRADED,
         at_most=Certainty.LIKELY,  # nobody measured how long it waited for a processor
     )
@@ -109,6 +115,7 @@ def event_loop_blocked(load: LoadFacts) -> Sign | None:
                 "host.cpu-starved": others or "",
                 "session.half-open": "the program itself was late",
                 "session.slow-consumer": "it was late for every connection at once",
+                "host.suspend-resume": _evenly(load),
             }
         ),
         state=State.DEGRADED,
@@ -146,6 +153,16 @@ def ephemeral_ports(load: LoadFacts) -> Sign | None:
     )
 
 
+def _late_by(load: LoadFacts, less_than: float) -> str:
+    """That our own loop did not stand still for so long."""
+    known = load.longest_lag is not None and load.longest_lag < less_than
+    return f"its own loop was late by {span(load.longest_lag or 0.0)} at most" if known else ""
+
+
+def _evenly(load: LoadFacts) -> str:
+    return "" if load.because("host.clock-stepped") else "no clock shows a gap"
+
+
 def _used_up(told: Mapping[str, str], excluded: Mapping[str, str], *, was_refused: bool) -> Sign | None:
     if not told:
         return None
@@ -167,7 +184,8 @@ def clock_stepped(load: LoadFacts) -> Sign | None:
         excluded={
             "host.clock-wrong": "the offset was not there before",
             "data.clock-offset": "only clocks of one machine were compared",
-        },
+        }
+        | ruled_out({"host.event-loop-blocked": _late_by(load, LATE_SECONDS)}),
         state=State.DEGRADED,
     )
 
@@ -177,19 +195,20 @@ def coordinated_omission(load: LoadFacts) -> Sign | None:
     waited = load.waited
     if waited is None or waited.missing < FEWEST_MISSING:
         return None
-    if waited.as_wanted < max(HIDDEN * waited.as_counted, waited.as_counted + HIDDEN_SECONDS):
+    hidden = max(waited.percentiles, key=lambda each: each.wanted - HIDDEN * each.asked)
+    if hidden.wanted < max(HIDDEN * hidden.asked, hidden.asked + HIDDEN_SECONDS):
         return None
-    lag = f"its own loop was late by {span(load.longest_lag)} at most"
     return Sign(
         evidence=(
-            f"{waited.missing} questions that were due while an answer was waited for (up to {span(waited.longest)}) were never asked, beside {waited.asked} that were",
-            f"99 of 100 answers came within {span(waited.as_counted)} of those that were asked, and within "
-            f"{span(waited.as_wanted)} of all that were wanted, counted from when they were due",
+            f"{waited.missing} questions were due while an answer was waited for, up to {span(waited.longest)}, and were never "
+            f"asked; {waited.asked} were",
+            f"of those that were asked {hidden.share:.0%} were answered within {span(hidden.asked)}; of all that were wanted, "
+            f"counted from when they were due, within {span(hidden.wanted)}",
         ),
         excluded=ruled_out(
             {
-                SATURATED: "" if load.because(SATURATED) else lag,
-                "host.event-loop-blocked": lag if load.longest_lag < waited.longest / 2 else "",
+                SATURATED: "" if load.because(SATURATED) else _late_by(load, waited.longest),
+                "host.event-loop-blocked": _late_by(load, waited.longest / 2),
             }
         ),
         says="the users waited while the server stood still, and what they would have asked meanwhile is missing from the percentiles",
@@ -211,7 +230,7 @@ def accept_backlog(load: LoadFacts) -> Sign | None:
         if stuck
         else f"1 of 100 connects took {span(load.connect or 0.0)} or longer"
     )
-    if load.is_here and load.queue_overflows:
+    if load.is_here and any(each.queue_overflows and each.begun for each in load.moments):
         return _counted(load, harm, is_failed=stuck > 0)
     return _inferred(load, harm, is_failed=stuck > 0)
 
@@ -327,23 +346,21 @@ def self_inflicted_ban(load: LoadFacts) -> Sign | None:
         return None
     kinds = BY_POLICY if openly else AS_AN_OUTAGE
     said = {kind: count for kind in kinds if (count := load.failed(kind))}
-    before = sum(each.opened for each in load.moments if each.second <= begun.second)
-    later = [each for each in load.moments if each.second > begun.second]
-    answered = sum(each.answered for each in later)
+    answered = sum(each.answered for each in load.moments if each.second > begun.second)
     if not openly and not answered:
         return None  # it is away for those whom it had let in, too
-    in_words = ", ".join(f"{count} with {kind}" for kind, count in said.items())
+    in_words = " and ".join(f"{count} ({kind})" for kind, count in said.items())
     served = (
         f"sessions that it had let in before were still served: {answered} answers and prices came meanwhile"
     )
     return Sign(
         evidence=(
-            f"{before} connects were let in, and from second {begun.second} of the run on hardly any: they failed {in_words}",
+            f"{load.opened} connects were let in, and none from second {begun.second} of the run on; of all there were, {in_words} were refused",
             *((served,) if answered else ()),
         ),
         excluded=ruled_out(
             {
-                "http.429": f"the refusals began within the test, after {before} connects that were let in",
+                "http.429": f"the refusals began within the test, after {load.opened} connects that were let in",
                 "http.ban-disguised": "a load test ran from this address when it began",
                 "http.bad-gateway": "they are refusals, and no word of a server that is away"
                 if openly
@@ -356,15 +373,13 @@ def self_inflicted_ban(load: LoadFacts) -> Sign | None:
 
 
 def _ban(load: LoadFacts, kinds: tuple[str, ...]) -> Moment | None:
-    """When it began: after connects that were let in, and since then next to none is."""
-    begun = next((each for each in load.moments if failed_in(each, *kinds)), None)
-    if begun is None:
-        return None
-    later = [each for each in load.moments if each.second > begun.second]
-    refused, let_in = load.failed(*kinds), sum(each.opened for each in later)
-    before = sum(each.opened for each in load.moments if each.second <= begun.second)
-    is_ban = refused >= FEWEST_REFUSED and before and let_in <= STILL_LET_IN * (refused + let_in)
-    return begun if is_ban else None
+    """When it began: after the last connect that was let in, and since then one after another was refused."""
+    last = max((each.second for each in load.moments if each.opened), default=None)
+    later = [each for each in load.moments if last is not None and each.second > last]
+    refused = sum(failed_in(each, *kinds) for each in later)
+    return (
+        next((each for each in later if failed_in(each, *kinds)), None) if refused >= FEWEST_REFUSED else None
+    )
 
 
 @_of("load.reconnect-herd")

@@ -101,6 +101,21 @@ def test_an_invalid_run_says_so_in_every_picture_and_why(invalid: str) -> None:
     assert "of a core" in words
 
 
+def test_what_a_run_shows_besides_is_named_with_its_evidence_and_the_next_step() -> None:
+    words = " ".join(Read(page(record(plan(), "herd"))).words.split())
+    shown = words[words.index("What it shows besides") :]
+    assert "100 clients that had lost the server together came back together" in shown
+    assert "(certain, load.reconnect-herd)" in shown
+    assert "Next: Let each client wait a random time" in shown
+    assert "VALID" in words[: words.index("What it shows besides")]
+
+
+def test_a_reason_has_the_name_that_explain_knows(invalid: str) -> None:
+    words = Read(invalid).words
+    assert "[load.generator-saturated]" in words
+    assert "What it shows besides" not in words
+
+
 def test_every_picture_says_in_words_what_it_shows(valid: str) -> None:
     pictures = re.findall(r'<svg class="picture".*?</svg>', valid, re.DOTALL)
     assert len(pictures) == PICTURES

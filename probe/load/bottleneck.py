@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from probe.load.causes import causes
 from probe.load.figures import Figures
 from probe.load.record import RunRecord
 from probe.measure.histogram import Histogram
@@ -30,6 +31,7 @@ SATURATED = frozenset(
         "samples-dropped",
     )
 )
+FULL_QUEUE = "load.accept-backlog"
 FAILED_CONNECTS = 0.02
 FAR_SECONDS = 0.02
 ON_THE_WAY = frozenset(
@@ -121,6 +123,11 @@ def bottleneck(record: RunRecord) -> Bottleneck:
     moments, whole = [each.figures for each in record.timeline], record.total
     if saturated := [each.sentence for each in record.verdict.reasons if each.code in SATURATED]:
         return _found(Where.GENERATOR, Certainty.CERTAIN, saturated)
+    # In TCP's own times a full queue looks like a long way.
+    for cause in causes(record):
+        if cause.code == FULL_QUEUE and cause.certainty is Certainty.CERTAIN:
+            evidence = (f"{each[0].upper()}{each[1:]}." for each in cause.evidence)
+            return _found(Where.ACCEPT, cause.certainty, evidence)
     cases = {
         kind: _Halves(moments, take)
         for kind, take in ((Where.ANSWER, _answers), (Where.FAN_OUT, _ticks), (Where.ACCEPT, _connects))

@@ -56,6 +56,7 @@ class Staged:
         certain: The evidence that is staged excludes every look-alike.
         beside: Other codes that are true of it as well.
         long: It needs real seconds, or more of a machine than every developer has; for `make test-long`.
+        alone: It takes a machine on which nothing else runs.
     """
 
     code: str
@@ -64,6 +65,7 @@ class Staged:
     certain: bool = False
     beside: frozenset[str] = frozenset()
     long: bool = False
+    alone: bool = False
 
     @property
     def is_real(self) -> bool:

@@ -16,9 +16,12 @@ def played(staged_id: str) -> Said:
     return next(each for each in ALL if each.id == staged_id).play()
 
 
-@pytest.fixture(
-    params=[pytest.param(each, id=each.id, marks=pytest.mark.long if each.long else ()) for each in ALL]
-)
+def _marks(each: Staged) -> list[pytest.MarkDecorator]:
+    alone = [pytest.mark.long, pytest.mark.alone] if each.alone else []
+    return [pytest.mark.long] if each.long else alone
+
+
+@pytest.fixture(params=[pytest.param(each, id=each.id, marks=_marks(each)) for each in ALL])
 def staged(request: pytest.FixtureRequest) -> Staged:
     one: Staged = request.param
     return one

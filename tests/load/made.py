@@ -77,7 +77,7 @@ def slices(
     Args:
         faults: "stall" (the server answers nothing from second 30 to 32), "busy-generator", "slow-accept", "slow-answer" and
             "slow-fan-out" (with the number of sessions), "far" (all of it behind 60 ms), "slow-way" (the more sessions, the further),
-            "herd" (who was cut comes back at once).
+            "herd" (who was cut comes back at once), "full-queue" (of the server's listener, which takes connects a second late).
         added: Seconds, to every answer.
         lost_worker: From this second the second worker is gone.
     """
@@ -121,6 +121,8 @@ class _Second:
             generator.lag.add(self.about(0.0004) + self.own * self.rng.random())
         for each in made.requests.values():
             generator.lateness.merge(each.lateness)
+        if "full-queue" in self.faults:
+            generator.queue_overflows = made.connects.begun
         generator.resident_bytes.put(60e6 + 20_000 * self.users)
         generator.handles.put(30 + self.users)
         generator.handle_limit.put(20_000)
@@ -179,6 +181,8 @@ class _Second:
             phases = {name: self.about(seconds) for name, seconds in PHASES.items()}
             phases["connecting"] += self.far
             phases["upgrading"] += self.far
+            if "full-queue" in self.faults:
+                phases["connecting"] += 1.0
             if "slow-accept" in self.faults:
                 phases["upgrading"] += self.load * self.about(1.5)
             for name, seconds in phases.items():

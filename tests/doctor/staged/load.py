@@ -110,7 +110,10 @@ SATURATED, QUEUE, TABLE, OMISSION, BAN, HERD = (
 )
 CASES: list[Staged] = [
     Staged(
-        code=SATURATED, name="more than a core can send", play=said_of(loads.overloaded, SATURATED), long=True
+        code=SATURATED,
+        name="more than a core can send",
+        play=said_of(loads.overloaded, SATURATED),
+        alone=True,
     ),
     Staged(code=SATURATED, name="used up and late", play=on_paper(saturated, SATURATED), certain=True),
     Staged(

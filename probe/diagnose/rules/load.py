@@ -222,8 +222,7 @@ def coordinated_omission(load: LoadFacts) -> Sign | None:
 @_of(FULL_QUEUE)
 def accept_backlog(load: LoadFacts) -> Sign | None:
     stuck = load.failed(*NOT_TAKEN)
-    slow = load.connect is not None and load.connect >= SENT_AGAIN_AFTER
-    if not stuck and not slow:
+    if not stuck and not _is_slow(load):
         return None
     harm = (
         f"{stuck} of {load.begun} connects were not taken in time"
@@ -250,7 +249,13 @@ def _counted(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign:
         ),
         says=f"the server's listen queue overflowed: {load.queue_overflows} connections came faster than it takes them",
         state=State.FAILED if is_failed else State.DEGRADED,
+        # The kernel counts for all listeners; that these were ours is seen by how long TCP took.
+        at_most=Certainty.CERTAIN if load.failed(*UNANSWERED) or _is_slow(load) else Certainty.LIKELY,
     )
+
+
+def _is_slow(load: LoadFacts) -> bool:
+    return load.connect is not None and load.connect >= SENT_AGAIN_AFTER
 
 
 def _inferred(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign | None:

@@ -72,6 +72,7 @@ class LoadFacts:
     cpu: float | None = None  # of one core, the most that one process of it used over five seconds
     others: float | None = None  # of all processors of its machine, what everything else there took
     connect: float | None = None  # p99 of how long TCP took
+    upgrade: float | None = None  # and of the answer to the first request
     data_again: int | None = None  # packets of standing connections that were sent again
     tracked: int | None = None  # connections that the firewall of its machine remembers, at the most
     tracked_limit: int | None = None

@@ -18,7 +18,7 @@ from probe.measure.histogram import Histogram
 
 SHORTEST_PACE = 0.01  # seconds: who asks faster has no schedule that could be missed
 FEW = 0.1  # of the sessions that ended at once at the worst: so many may end at any time
-TCP = "connecting"  # the phase
+TCP, UPGRADE = "connecting", "upgrading"  # phases in which one waits for a listener
 
 
 def causes(record: RunRecord) -> tuple[Verdict, ...]:
@@ -54,6 +54,7 @@ def load_case(record: RunRecord) -> Case:
             each.others_seconds / each.machine_seconds for each in generators if each.machine_seconds
         ),
         connect=total.connects.phases.get(TCP, Histogram()).quantile(0.99),
+        upgrade=total.connects.phases.get(UPGRADE, Histogram()).quantile(0.99),
         data_again=max((each.data_again for each in generators), default=None),
         tracked=_highest(each.tracked for each in generators),
         tracked_limit=_highest(each.tracked_limit for each in generators),

@@ -26,6 +26,7 @@ RAMP = (
     Moment(second=0, begun=100, opened=60, failed={"tcp.timeout": 40}, syns_again=50),
     Moment(second=1, begun=4, opened=4, answered=90),
 )
+TAKEN_LATE = (replace(RAMP[0], queue_overflows=12, failed={"http.closed": 40}), RAMP[1])
 TAKEN_AND_SILENT = (replace(RAMP[0], queue_overflows=12, failed={"http.open-timeout": 40}), RAMP[1])
 OVERFLOWN = (replace(RAMP[0], queue_overflows=12), RAMP[1])
 SHUT = (Moment(second=0, begun=20, opened=20), Moment(second=1, begun=20, failed={"http.403": 20}))
@@ -62,6 +63,8 @@ HERD = Return(second=9, seconds=1, ended=50, is_planned=False, back=50, spread=0
         pytest.param(LoadFacts(waited=HIDDEN, longest_lag=0.01), "load.coordinated-omission", DEGRADED, CERTAIN, id="a stall that 95 of 100 do not show"),
         pytest.param(LoadFacts(waited=HIDDEN, longest_lag=2.8), "load.coordinated-omission", DEGRADED, LIKELY, id="a stall in which we stood still, too"),
         pytest.param(LoadFacts(is_here=True, moments=OVERFLOWN, lag=0.001), "load.accept-backlog", FAILED, CERTAIN, id="counted by the server's kernel"),
+        pytest.param(LoadFacts(is_here=True, moments=OVERFLOWN, connect=9.0, lag=8.5), "load.accept-backlog", FAILED, CERTAIN, id="counted, and not answered in time"),
+        pytest.param(LoadFacts(is_here=True, moments=TAKEN_LATE, connect=1.2, lag=0.5), "load.accept-backlog", FAILED, LIKELY, id="some queue overflowed, and it was we who were late"),
         pytest.param(LoadFacts(is_here=True, moments=TAKEN_AND_SILENT, lag=0.001), "load.accept-backlog", FAILED, LIKELY, id="some queue overflowed, and TCP was quick"),
         pytest.param(LoadFacts(moments=RAMP, lag=0.001, data_again=0), "load.accept-backlog", FAILED, LIKELY, id="SYNs again, and nothing else"),
         pytest.param(LoadFacts(moments=RAMP, lag=0.001, data_again=40), "load.accept-backlog", FAILED, POSSIBLE, id="SYNs again, and other packets"),

@@ -122,7 +122,7 @@ class _Second:
         for each in made.requests.values():
             generator.lateness.merge(each.lateness)
         if "full-queue" in self.faults:
-            generator.queue_overflows = made.connects.begun
+            generator.queue_overflows = generator.syns_again = made.connects.begun
         generator.resident_bytes.put(60e6 + 20_000 * self.users)
         generator.handles.put(30 + self.users)
         generator.handle_limit.put(20_000)

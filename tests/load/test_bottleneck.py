@@ -17,7 +17,7 @@ from tests.load.made import STAGES, plan, record
         ("stall", Where.ANSWER, None, "Heartbeats grew with them"),
         ("slow-answer", Where.ANSWER, Certainty.LIKELY, "the way is clear"),
         ("slow-accept", Where.ACCEPT, Certainty.POSSIBLE, "Most of it was in upgrading"),
-        ("full-queue", Where.ACCEPT, Certainty.CERTAIN, "its listen queue had no room"),
+        ("full-queue", Where.ACCEPT, Certainty.CERTAIN, "a listen queue had no room"),
         ("slow-fan-out", Where.FAN_OUT, Certainty.LIKELY, "Answers over the same sessions did not grow"),
         ("far", Where.NETWORK, Certainty.POSSIBLE, "the way there and back"),
         (

@@ -16,6 +16,7 @@ SATURATED, FULL_QUEUE, NO_PORTS = "load.generator-saturated", "load.accept-backl
 UNANSWERED = ("tcp.timeout",)
 NOT_TAKEN = (*UNANSWERED, "http.open-timeout", "http.closed")  # a queue that is full may take and say nothing
 SENT_AGAIN_AFTER = 1.0  # seconds: a SYN that nobody answered (RFC 6298)
+LATER = 5.0  # times our own lag: so much later is not our doing
 FEW_LOST = (
     0.01  # of the packets of standing connections that are sent again on a sound way, for each SYN that was
 )
@@ -222,12 +223,13 @@ def coordinated_omission(load: LoadFacts) -> Sign | None:
 @_of(FULL_QUEUE)
 def accept_backlog(load: LoadFacts) -> Sign | None:
     stuck = load.failed(*NOT_TAKEN)
-    if not stuck and not _is_slow(load):
+    slowest = max(load.connect or 0.0, load.upgrade or 0.0)
+    if not stuck and slowest < SENT_AGAIN_AFTER:
         return None
     harm = (
         f"{stuck} of {load.begun} connects were not taken in time"
         if stuck
-        else f"1 of 100 connects took {span(load.connect or 0.0)} or longer"
+        else f"1 of 100 connects waited {span(slowest)} or longer to be taken"
     )
     if load.is_here and any(each.queue_overflows and each.begun for each in load.moments):
         return _counted(load, harm, is_failed=stuck > 0)
@@ -236,7 +238,7 @@ def accept_backlog(load: LoadFacts) -> Sign | None:
 
 def _counted(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign:
     seconds = [each.second for each in load.moments if each.queue_overflows]
-    counted = f"the kernel of the server's machine counted {load.queue_overflows} connections for which its listen queue had no room"
+    counted = f"the kernel of the server's machine counted {load.queue_overflows} times that a listen queue had no room"
     return Sign(
         evidence=(f"{counted}, from second {seconds[0]} to {seconds[-1]} of the run", harm),
         excluded=ruled_out(
@@ -247,15 +249,18 @@ def _counted(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign:
                 SATURATED: _on_time(load),
             }
         ),
-        says=f"the server's listen queue overflowed: {load.queue_overflows} connections came faster than it takes them",
+        says="the server's listen queue overflowed: connections came faster than it takes them",
         state=State.FAILED if is_failed else State.DEGRADED,
         # The kernel counts for all listeners; that these were ours is seen by how long TCP took.
-        at_most=Certainty.CERTAIN if load.failed(*UNANSWERED) or _is_slow(load) else Certainty.LIKELY,
+        at_most=Certainty.CERTAIN
+        if load.syns_again and (load.failed(*UNANSWERED) or _is_slow(load))
+        else Certainty.LIKELY,
     )
 
 
 def _is_slow(load: LoadFacts) -> bool:
-    return load.connect is not None and load.connect >= SENT_AGAIN_AFTER
+    """TCP itself was, and not only we."""
+    return load.connect is not None and load.connect >= max(SENT_AGAIN_AFTER, LATER * (load.lag or 0.0))
 
 
 def _inferred(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign | None:
@@ -291,7 +296,7 @@ def _inferred(load: LoadFacts, harm: str, *, is_failed: bool) -> Sign | None:
 def _on_time(load: LoadFacts) -> str:
     if load.because(SATURATED) or load.lag is None:
         return ""
-    return f"the generator was on time: 99 of 100 timers came within {span(load.lag)}"
+    return f"the generator itself was late by {span(load.lag)} at most in 99 of 100 moments"
 
 
 @_of("load.conntrack-full")
@@ -354,13 +359,12 @@ def self_inflicted_ban(load: LoadFacts) -> Sign | None:
     answered = sum(each.answered for each in load.moments if each.second > begun.second)
     if not openly and not answered:
         return None  # it is away for those whom it had let in, too
-    in_words = " and ".join(f"{count} ({kind})" for kind, count in said.items())
     served = (
         f"sessions that it had let in before were still served: {answered} answers and prices came meanwhile"
     )
     return Sign(
         evidence=(
-            f"{load.opened} connects were let in, and none from second {begun.second} of the run on; of all there were, {in_words} were refused",
+            f"{load.opened} connects were let in, and none from second {begun.second} of the run on; {sum(said.values())} were refused ({', '.join(said)})",
             *((served,) if answered else ()),
         ),
         excluded=ruled_out(

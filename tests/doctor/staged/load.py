@@ -38,7 +38,9 @@ def ramp(*rows: tuple[int, int], overflows: int = 0, again: int = 0) -> tuple[Mo
 
 
 def overflowing() -> Case:
-    facts = LoadFacts(is_here=True, moments=ramp((100, 20), (2, 2), overflows=80), connect=SLOW, lag=0.002)
+    facts = LoadFacts(
+        is_here=True, moments=ramp((100, 20), (2, 2), overflows=80, again=70), connect=SLOW, lag=0.002
+    )
     return Case(load=facts)
 
 
@@ -109,6 +111,7 @@ SATURATED, QUEUE, TABLE, OMISSION, BAN, HERD = (
     "load.reconnect-herd",
 )
 CASES: list[Staged] = [
+    Staged(code="", name="a load run", play=said_of(loads.fine, ""), long=True),
     Staged(
         code=SATURATED,
         name="more than a core can send",

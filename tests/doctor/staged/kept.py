@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 from probe.brokers import find_broker
 from probe.doctor.examine import Examination, Means, Patient, examine
 from probe.measure.records import Disconnected, Notice
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Account
+from probe.session import reconnect
 from probe.store.retention import Keep
 from probe.store.writer import StoreWriter
 from tests.doctor.staging import Said, Staged, judged
@@ -211,6 +213,27 @@ async def _ends_by_its_age(it: Watched) -> None:
     await it.ended(3)
 
 
+async def _tried_without_patience(it: Watched) -> None:
+    """A second after each end, whoever refuses."""
+    await it.wait(SOON)
+    with (
+        mock.patch.object(reconnect, "_backoff", return_value=1.0),
+        mock.patch.object(reconnect.DialRate, "earliest", return_value=0.0),
+    ):
+        number = await it.fault("refuse")
+        await it.well(await it.fault("drop:at=0s"))
+        await it.wait(SOON * 2)
+        await it.well(number)
+
+
+async def _tried_with_patience(it: Watched) -> None:
+    await it.wait(SOON)
+    number = await it.fault("refuse")
+    await it.well(await it.fault("drop:at=0s"))
+    await it.wait(LONGEST)
+    await it.well(number)
+
+
 CASES: list[Staged] = [
     Staged(
         code="auth.session-outlives-token",
@@ -250,6 +273,13 @@ CASES: list[Staged] = [
         play=lived("data.dropped-in-client", _more_than_is_written),
         certain=True,
     ),
+    Staged(
+        code="session.reconnect-storm",
+        name="an attempt a second",
+        play=lived("session.reconnect-storm", _tried_without_patience),
+        certain=True,
+    ),
+    Staged(code="", name="attempts further and further apart", play=lived("", _tried_with_patience)),
     Staged(
         code="session.max-lifetime",
         name="sessions that end at one age",

@@ -1,7 +1,6 @@
 """What a monitor has lived through before the doctor comes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 from probe.brokers import find_broker
 from probe.diagnose.case import Case, End, Look, Looks, Past, Try
@@ -30,17 +29,7 @@ def lived_through(code: str, *faults: str, seconds: float) -> Callable[[], Said]
     return lambda: judged(Case(past=run(watched())), BROKER, code)
 
 
-HOUR = 3600.0
-STORM = tuple(
-    Try(ago_seconds=40.0 - each, code="auth.session-expired", kind="auth.refused") for each in range(30)
-)
-DROPPED = End(
-    ago_seconds=600.0,
-    lived_seconds=5000.0,
-    code="session.closed-1006",
-    heard_seconds=0.4,
-    next_try_after_seconds=1.0,
-)
+DROPPED = End(ago_seconds=600.0, lived_seconds=5000.0, code="session.closed-1006", heard_seconds=0.4)
 LOOKED_SINCE = tuple(Try(ago_seconds=each, purpose="knock") for each in (500.0, 200.0))
 
 
@@ -57,32 +46,19 @@ def refused_by_the_broker() -> Looks:
 
 CASES = [
     Staged(
-        code="session.idle-timeout",
-        name="a server that wants a keep-alive more often than it comes",
-        play=lived_through("session.idle-timeout", "idle-kick:silence=12s,sweep=1s", seconds=200.0),
-    ),
-    Staged(
-        code="session.reconnect-storm",
-        name="an attempt each second",
-        play=on_paper(
-            lambda: Case(past=Past(seconds=60.0, tries=STORM)),
-            "session.reconnect-storm",
-            why="needs a client without patience, and the monitor whose attempts are kept always waits longer each time",
-        ),
-    ),
-    Staged(
         code="session.reconnect-broken",
         name="looked at and never opened again",
         play=on_paper(
-            lambda: Case(
-                past=Past(
-                    seconds=HOUR, tries=LOOKED_SINCE, ends=(replace(DROPPED, next_try_after_seconds=None),)
-                )
-            ),
+            lambda: Case(past=Past(seconds=3600.0, tries=LOOKED_SINCE, ends=(DROPPED,))),
             "session.reconnect-broken",
-            why="needs a monitor that has given up while it still looks, which ours does not",
+            why="needs a program that has given up and still looks; a monitor of ours that gives up looks no more",
         ),
         certain=True,
+    ),
+    Staged(
+        code="session.idle-timeout",
+        name="a server that wants a keep-alive more often than it comes",
+        play=lived_through("session.idle-timeout", "idle-kick:silence=12s,sweep=1s", seconds=200.0),
     ),
     Staged(
         code="auth.reconnect-stale-token",

@@ -15,7 +15,9 @@ from probe.catalogue import Reason, entries
 from probe.cli.check_report import as_data as session_data
 from probe.cli.check_report import healthy_words, notes, steps
 from probe.cli.output import bar, milliseconds, plain, stated
+from probe.diagnose.case import Case, Spell
 from probe.diagnose.diagnose import OF_OTHERS, Verdict
+from probe.diagnose.scope import scope_of
 from probe.doctor.examine import Examination, Means, Outcome, Rung, contacts
 from probe.model.failures import KINDS, Blame, Failure
 from probe.model.findings import Certainty, State
@@ -23,6 +25,8 @@ from probe.monitor.knock import Knock
 
 WIDEST, NARROWEST, BARS_FROM = 80, 40, 72  # columns
 MARGIN, BAR = 10, 10
+SPELLS = 5  # of the past, the latest
+GOES_ON = 300.0  # seconds; between two attempts there are less
 SESSION = "session"  # the step that has phases of its own
 MARKS = {Outcome.FINE: ("✓", "green"), Outcome.BROKEN: ("✗", "red"), Outcome.NOT_CHECKED: ("·", "yellow")}
 # Whose it is by the kind of failure, where the catalogue's layer leaves no doubt.
@@ -136,14 +140,16 @@ class Page:
         yield from self._row(label, [words], len(click.unstyle(label)) + 2)
         yield ""
         if main is not None:
-            yield from self._verdict(main)
+            yield from self._verdict(main, examination.case)
         for each in examination.diagnosis.verdicts:
             if each is not main:
                 sure = "worth knowing" if each.state is State.HEALTHY else each.certainty.value
                 yield from self._row("also", [f"{each.code} ({sure}): {_without_stop(each.says)}."])
                 if main is None:
                     yield from self._row("do", _numbered(each.advice))
-        if examination.diagnosis.verdicts:
+        before = list(_before(examination))
+        yield from self._row("before", before)
+        if before or examination.diagnosis.verdicts:
             yield ""
         yield click.style(self._clean(examination.patient.name), bold=True) + self._place(examination)
         yield from self._ladder(examination)
@@ -154,8 +160,9 @@ class Page:
             yield ""
             yield f"More about it: probe explain {examination.diagnosis.verdicts[0].code}"
 
-    def _verdict(self, main: Verdict) -> Iterator[str]:
+    def _verdict(self, main: Verdict, case: Case) -> Iterator[str]:
         news = (each for each in main.evidence if each != main.says)
+        yield from self._row("who", [f"{each[:1].upper()}{each[1:]}." for each in scope_of(case)])
         yield from self._row("seen", [f"{each[:1].upper()}{_without_stop(each[1:])}." for each in news])
         yield from self._row("not", list(_excluded(main)))
         yield from self._row("or else", list(_remaining(main)) or _unlisted(main))
@@ -238,6 +245,8 @@ def as_data(examination: Examination, clean: Clean = str) -> dict[str, object]:
         "exit_code": diagnosis.state.exit_code,
         "sentence": sentence(examination),
         "verdicts": [_verdict_data(each, examination.case.failure) for each in diagnosis.verdicts],
+        "scope": list(scope_of(examination.case)) if main_verdict(examination) else [],
+        "past": _past_data(examination),
         "rungs": [
             {
                 "name": each.name,
@@ -284,6 +293,42 @@ def _cleaned(value: object, clean: Clean) -> object:
             return [_cleaned(each, clean) for each in value]
         case _:
             return value
+
+
+def spells(examination: Examination) -> list[tuple[Spell, float, float]]:
+    """What went wrong before, with the times of its first and its last sign."""
+    past, began = examination.case.past, examination.began_utc
+    return [
+        (each, began - each.first_ago_seconds, began - each.last_ago_seconds)
+        for each in (past.spells if past else ())
+    ]
+
+
+def _before(examination: Examination) -> Iterator[str]:
+    rows = spells(examination)
+    latest = min((each.last_ago_seconds for each, _, _ in rows), default=0.0)
+    for spell, first, last in rows[-SPELLS:]:
+        goes_on = spell.last_ago_seconds == latest < GOES_ON and main_verdict(examination) is not None
+        since, until = _clock(first), _clock(last)
+        when = f"From {since} to {until}" if since != until else f"At {since}"
+        times = f"{spell.times} time{'' if spell.times == 1 else 's'}"
+        yield f"{f'Since {since}' if goes_on else when}: {_title(spell.code)} ({spell.code}), {times}."
+
+
+def _clock(utc: float) -> str:
+    return datetime.fromtimestamp(utc, UTC).strftime("%H:%M UTC")
+
+
+def _past_data(examination: Examination) -> list[dict[str, object]]:
+    return [
+        {
+            "code": spell.code,
+            "first": datetime.fromtimestamp(first, UTC).isoformat(timespec="seconds"),
+            "last": datetime.fromtimestamp(last, UTC).isoformat(timespec="seconds"),
+            "times": spell.times,
+        }
+        for spell, first, last in spells(examination)
+    ]
 
 
 def _excluded(main: Verdict) -> Iterator[str]:

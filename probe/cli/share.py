@@ -13,6 +13,7 @@ import click
 
 from probe.cli.doctor_report import Page, as_data
 from probe.cli.nameless import Net, own_words
+from probe.diagnose.case import Case
 from probe.disk import write_result
 from probe.doctor.examine import Examination, Patient
 from probe.model.errors import ConfigError
@@ -72,6 +73,7 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
     nameless = replace(
         examination, patient=replace(patient, name=patient.broker.name if patient.broker else "a target")
     )
+    nameless = replace(nameless, case=_of_nobody(examination.case))
     theirs = _servers_of_theirs(patient)
     is_public = "<their server>" not in theirs.values()
     net = Net(_asked(examination) if is_public else (), [*own_words(), *theirs.items()])
@@ -100,6 +102,16 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
 
 </details>
 """
+
+
+def _of_nobody(case: Case) -> Case:
+    """Other targets have names that their user chose, too."""
+    if case.past is None:
+        return case
+    numbered = (
+        replace(each, name=f"target {place}") for place, each in enumerate(case.past.neighbours, start=2)
+    )
+    return replace(case, past=replace(case.past, neighbours=tuple(numbered)))
 
 
 def _servers_of_theirs(patient: Patient) -> dict[str, str]:

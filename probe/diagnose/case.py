@@ -239,6 +239,7 @@ class Try:
     status: int | None = None
     purpose: str = "hold"
     proxy: str = ""  # through which it went; without its password
+    endpoint: str = ""  # the region it was made to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -272,10 +273,22 @@ class Reconnected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Neighbour:
-    """Another target of the same broker. Its name is nobody's business."""
+class Spell:
+    """One cause, from its first sign to its last."""
 
-    tries: tuple[Try, ...] = ()
+    code: str
+    first_ago_seconds: float
+    last_ago_seconds: float
+    times: int  # attempts and sessions that ended with it; where none did, stretches of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Neighbour:
+    """Another target of the same store."""
+
+    name: str
+    code: str = ""  # of what was wrong with it when it was last seen; empty: nothing was
+    tries: tuple[Try, ...] = ()  # if it is of the same broker
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -286,8 +299,9 @@ class Past:
     held: Held | None = None
     reconnected: Reconnected | None = None
     usual_round_trip: float | None = None  # seconds, the median; None: too few were measured
-    neighbours: tuple[Neighbour, ...] = ()
     not_kept: tuple[str, ...] = ()  # what the monitor said when it could not keep what had come
+    spells: tuple[Spell, ...] = ()  # those that began first come first
+    neighbours: tuple[Neighbour, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

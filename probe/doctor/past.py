@@ -1,12 +1,14 @@
-"""What a monitor has kept about this target: its attempts to connect, the ends of its sessions, and how others fared beside it."""
+"""What a monitor has kept about this target: its attempts to connect, the ends of its sessions, what was wrong and when; and
+how its other targets were meanwhile."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
-from probe.diagnose.case import End, Held, Neighbour, Past, Reconnected, Try
+from probe.diagnose.case import End, Held, Neighbour, Past, Reconnected, Spell, Try
 from probe.measure.histogram import Histogram
-from probe.measure.records import PINGS, Attempt, Disconnected, Notice, Tick
+from probe.measure.records import PINGS, Attempt, Disconnected, Notice, SessionState, StateChanged, Tick
 from probe.store.place import StoreError
 from probe.store.reader import StoreReader
 
@@ -15,6 +17,8 @@ HELD = ("hold", "race")  # what attempts were for that wanted a session and not 
 BESIDE = 600.0  # seconds of prices on either side of a reconnect
 LIVE_WITHIN = 120.0  # seconds since its last price: a session that still stands
 LEAST_ROUND_TRIPS = 20
+NOT_WATCHED = (SessionState.IDLE, SessionState.STOPPED)
+UNNAMED = "session.disconnected"  # nothing had failed yet
 NOT_KEPT = ("store.dropped", "store.not-flushed")  # notices
 Prices = Callable[[float, float], Sequence[Tick]]  # since, until
 
@@ -34,16 +38,26 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
         if target not in known:
             return None
         since = now_utc - LOOKS_BACK
+        of_all: dict[str, list[StateChanged]] = {}
+        for each in reader.events(StateChanged, since, now_utc):
+            of_all.setdefault(each.target, []).append(each)
         return past_of(
             reader.events(Attempt, since, now_utc, target),
             reader.events(Disconnected, since, now_utc, target),
             now_utc,
             prices=partial(reader.ticks, target),
             usual=_usual(reader, target, since, now_utc),
+            changes=of_all.pop(target, ()),
             neighbours=[
-                Neighbour(tries=_tries(reader.events(Attempt, since, now_utc, name), now_utc))
+                Neighbour(
+                    name=name,
+                    code=_last_code(of_all.get(name, ())),
+                    tries=_tries(reader.events(Attempt, since, now_utc, name), now_utc)
+                    if name in beside
+                    else (),
+                )
                 for name in known
-                if name in beside and name != target
+                if name != target and (name in beside or _is_watched(of_all.get(name, ())))
             ],
             notices=reader.events(Notice, since, now_utc),
         )
@@ -51,6 +65,14 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
         return None
     finally:
         reader.close()
+
+
+def _is_watched(changes: Sequence[StateChanged]) -> bool:
+    return bool(changes) and changes[-1].condition.state not in NOT_WATCHED
+
+
+def _last_code(changes: Sequence[StateChanged]) -> str:
+    return (changes[-1].condition.code or "") if changes else ""
 
 
 def _usual(reader: StoreReader, target: str, since: float, now_utc: float) -> float | None:
@@ -73,6 +95,7 @@ def past_of(
     *,
     prices: Prices = _none,
     usual: float | None = None,
+    changes: Sequence[StateChanged] = (),
     neighbours: Iterable[Neighbour] = (),
     notices: Iterable[Notice] = (),
 ) -> Past:
@@ -99,6 +122,7 @@ def past_of(
         held=_held(held, over, now_utc, prices),
         reconnected=_reconnected(held, over, now_utc, prices),
         usual_round_trip=usual,
+        spells=tuple(_spells(held, over, changes, now_utc)),
         neighbours=tuple(neighbours),
         not_kept=tuple(each.sentence for each in notices if each.code in NOT_KEPT),
     )
@@ -113,6 +137,7 @@ def _tries(attempts: Iterable[Attempt], now_utc: float) -> tuple[Try, ...]:
             status=each.http_status,
             purpose=each.purpose,
             proxy=each.proxy or "",
+            endpoint=each.endpoint,
         )
         for each in attempts
     )
@@ -144,3 +169,27 @@ def _reconnected(
         symbols_before=frozenset(each.symbol for each in prices(ended - BESIDE, ended)),
         symbols_since=frozenset(each.symbol for each in prices(max(opened, now_utc - LIVE_WITHIN), now_utc)),
     )
+
+
+def _spells(
+    tries: Sequence[Attempt], ends: Sequence[Disconnected], changes: Sequence[StateChanged], now_utc: float
+) -> Iterator[Spell]:
+    failed = [(each.at_utc, each.failure) for each in tries] + [(each.at_utc, each.failure) for each in ends]
+    moments = [(at, failure.code) for at, failure in failed if failure is not None]
+    until = [later.at_utc for _, later in pairwise(changes)] + [now_utc]
+    stretches = [(each.at_utc, end, each.condition.code) for each, end in zip(changes, until, strict=False)]
+    told = {code for _, code in moments}  # what failed says itself when it did; a state may outlast it
+    stretches = [each for each in stretches if each[2] not in told]
+    rows: dict[str, list[tuple[float, float]]] = {}
+    for begin, end, code in sorted(
+        [*((at, at, code) for at, code in moments), *stretches], key=lambda row: row[0]
+    ):
+        if code and code != UNNAMED:
+            rows.setdefault(code, []).append((begin, end))
+    for code, times in rows.items():
+        yield Spell(
+            code=code,
+            first_ago_seconds=now_utc - times[0][0],
+            last_ago_seconds=now_utc - max(end for _, end in times),
+            times=sum(each == code for _, each in moments) or len(times),
+        )

@@ -74,7 +74,9 @@ def refused_of_late(ago: float = 60.0, proxy: str = "") -> tuple[Try, ...]:
 
 def beside(*others: tuple[Try, ...]) -> Case:
     past = Past(
-        seconds=DAY, tries=refused_of_late(), neighbours=tuple(Neighbour(tries=each) for each in others)
+        seconds=DAY,
+        tries=refused_of_late(),
+        neighbours=tuple(Neighbour(name=str(place), tries=each) for place, each in enumerate(others)),
     )
     return replace(refused(), past=past)
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 from email.utils import formatdate
@@ -21,7 +21,7 @@ from probe.doctor.pasted import pasted_of, pasted_url, sources_of
 from probe.drivers.proxies import ChosenProxy
 from probe.host.clock import ClockWatch
 from probe.host.handles import handles_used
-from probe.measure.records import Attempt, Disconnected
+from probe.measure.records import Attempt, Disconnected, Record
 from probe.model.credentials import Secret
 from probe.model.endpoint import Account
 from probe.model.failures import Failure
@@ -236,20 +236,28 @@ def end(ago: float, lived: float, kind: str, heard: float, said: float) -> Disco
     )
 
 
+@asynccontextmanager
+async def stored(scene: Scene, records: Iterable[Record], target: str = TARGET) -> AsyncIterator[Scene]:
+    """A store in which a monitor has kept these of the patient, whom it knows by this name."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "kept.sqlite"
+        writer = StoreWriter(path, keep=Keep(), notice=print, clock_utc=lambda: scene.utc)
+        writer.start()
+        for each in records:
+            writer.write(each)
+        assert writer.close(30.0)
+        patient = replace(scene.patient, known_as=target)
+        yield replace(scene, patient=patient, means=replace(scene.means, store=path))
+
+
 def kept(*records: Attempt | Disconnected) -> Around:
-    """A store in which a monitor has kept these."""
+    """The same, of records that are dated from noon on Wednesday."""
 
     @asynccontextmanager
     async def around(scene: Scene) -> AsyncIterator[Scene]:
-        with TemporaryDirectory() as folder:
-            path = Path(folder) / "kept.sqlite"
-            writer = StoreWriter(path, keep=Keep(), notice=print, clock_utc=lambda: scene.utc)
-            writer.start()
-            for each in records:
-                writer.write(replace(each, at_utc=each.at_utc + scene.utc - WEDNESDAY_NOON))
-            assert writer.close(30.0)
-            patient = replace(scene.patient, known_as=TARGET)
-            yield replace(scene, patient=patient, means=replace(scene.means, store=path))
+        moved = [replace(each, at_utc=each.at_utc + scene.utc - WEDNESDAY_NOON) for each in records]
+        async with stored(scene, moved) as one:
+            yield one
 
     return around
 

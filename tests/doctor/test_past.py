@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from probe.diagnose.case import End, Held, Past, Reconnected, Try
+from probe.diagnose.case import End, Held, Past, Reconnected, Spell, Try
 from probe.doctor.past import read_past
 from probe.measure.histogram import Histogram
 from probe.measure.records import Attempt, Disconnected, Metric, Notice, Period, Record, Tick
@@ -54,8 +54,8 @@ def test_attempts_and_ends_of_the_last_day_come_back_with_the_time_between_them(
     assert read_past(store, "one", NOON) == Past(
         seconds=500.0,
         tries=(
-            Try(ago_seconds=500.0),
-            Try(ago_seconds=98.0, code="http.429", kind="http.429", status=429),
+            Try(ago_seconds=500.0, endpoint="near"),
+            Try(ago_seconds=98.0, code="http.429", kind="http.429", status=429, endpoint="near"),
         ),
         ends=(
             End(
@@ -66,6 +66,10 @@ def test_attempts_and_ends_of_the_last_day_come_back_with_the_time_between_them(
                 said_seconds=12.0,
                 next_try_after_seconds=2.0,
             ),
+        ),
+        spells=(
+            Spell(code="session.closed-1005", first_ago_seconds=100.0, last_ago_seconds=100.0, times=1),
+            Spell(code="http.429", first_ago_seconds=98.0, last_ago_seconds=98.0, times=1),
         ),
     )
 

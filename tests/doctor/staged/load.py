@@ -7,7 +7,7 @@ from probe.diagnose.case import Case
 from probe.diagnose.loaded import Limit, LoadFacts, Moment, Percentile, Return, Waited
 from tests.doctor import loads
 from tests.doctor.loads import said_alone, said_of
-from tests.doctor.staging import Staged, on_paper
+from tests.doctor.staging import SECOND_FORM, Staged, on_paper
 
 SLOW = 9.0
 BUSY = (
@@ -97,11 +97,12 @@ def came_back(spread: float, **about: int) -> Case:
 
 def healthy(name: str, cases: Iterable[Case]) -> list[Staged]:
     return [
-        Staged(code="", name=f"{name} {number}", play=on_paper(lambda case=case: case, ""))  # type: ignore[misc]
+        Staged(code="", name=f"{name} {number}", play=on_paper(lambda case=case: case, "", why=SECOND_FORM))  # type: ignore[misc]
         for number, case in enumerate(cases, 1)
     ]
 
 
+ONE_TABLE = "the table's size is the whole machine's, and a namespace of a test's own cannot have another"
 SATURATED, QUEUE, TABLE, OMISSION, BAN, HERD = (
     "load.generator-saturated",
     "load.accept-backlog",
@@ -118,7 +119,12 @@ CASES: list[Staged] = [
         play=said_of(loads.overloaded, SATURATED),
         alone=True,
     ),
-    Staged(code=SATURATED, name="used up and late", play=on_paper(saturated, SATURATED), certain=True),
+    Staged(
+        code=SATURATED,
+        name="used up and late",
+        play=on_paper(saturated, SATURATED, why=SECOND_FORM),
+        certain=True,
+    ),
     Staged(
         code="host.cpu-starved",
         name="a load run beside others",
@@ -146,10 +152,16 @@ CASES: list[Staged] = [
         certain=True,
         long=True,
     ),
-    Staged(code=QUEUE, name="counted by the server", play=on_paper(overflowing, QUEUE), certain=True),
-    Staged(code=QUEUE, name="seen from this end", play=on_paper(overflowing_elsewhere, QUEUE)),
-    # The table's size is the whole machine's, and a namespace of a test's own cannot have another.
-    Staged(code=TABLE, name="counted", play=on_paper(full_table, TABLE), certain=True),
+    Staged(
+        code=QUEUE,
+        name="counted by the server",
+        play=on_paper(overflowing, QUEUE, why=SECOND_FORM),
+        certain=True,
+    ),
+    Staged(
+        code=QUEUE, name="seen from this end", play=on_paper(overflowing_elsewhere, QUEUE, why=SECOND_FORM)
+    ),
+    Staged(code=TABLE, name="counted", play=on_paper(full_table, TABLE, why=ONE_TABLE), certain=True),
     Staged(
         code=OMISSION,
         name="a server that stood still",
@@ -157,7 +169,9 @@ CASES: list[Staged] = [
         certain=True,
         long=True,
     ),
-    Staged(code=OMISSION, name="on paper", play=on_paper(stood_still, OMISSION), certain=True),
+    Staged(
+        code=OMISSION, name="on paper", play=on_paper(stood_still, OMISSION, why=SECOND_FORM), certain=True
+    ),
     Staged(
         code="",
         name="asked by the clock while a server stood still",
@@ -165,9 +179,11 @@ CASES: list[Staged] = [
         long=True,
     ),
     Staged(code=BAN, name="a door with a counter", play=said_of(loads.banned, BAN)),
-    Staged(code=BAN, name="said openly", play=on_paper(refused_openly, BAN)),
-    Staged(code=BAN, name="as if it were away", play=on_paper(refused_as_if_away, BAN)),
-    Staged(code="http.429", name="a limit that lets some in", play=on_paper(limited, "http.429")),
+    Staged(code=BAN, name="said openly", play=on_paper(refused_openly, BAN, why=SECOND_FORM)),
+    Staged(code=BAN, name="as if it were away", play=on_paper(refused_as_if_away, BAN, why=SECOND_FORM)),
+    Staged(
+        code="http.429", name="a limit that lets some in", play=on_paper(limited, "http.429", why=SECOND_FORM)
+    ),
     Staged(
         code=HERD,
         name="cut at once and back at once",
@@ -176,7 +192,12 @@ CASES: list[Staged] = [
         long=True,
     ),
     Staged(code=HERD, name="dropped by the server", play=said_of(loads.herd, HERD), certain=True, long=True),
-    Staged(code=HERD, name="within a second", play=on_paper(partial(came_back, 0.8), HERD), certain=True),
+    Staged(
+        code=HERD,
+        name="within a second",
+        play=on_paper(partial(came_back, 0.8), HERD, why=SECOND_FORM),
+        certain=True,
+    ),
     Staged(
         code="",
         name="cut at once and back within six seconds",

@@ -8,6 +8,7 @@ from probe.diagnose.facts import Facts
 from probe.diagnose.loaded import LoadFacts
 from probe.diagnose.verdict import Asked
 from probe.measure.clocks import ClockOffset
+from probe.measure.freshness import Overdue
 from probe.model.credentials import Bound
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import TlsFacts
@@ -209,6 +210,9 @@ class Look:
     proxy: str = ""  # through which it went; without its password
     control_symbol: str = ""  # watched beside the one asked for, to see whether the market moves; empty: none
     began_utc: float | None = None
+    # Of a monitor, which has watched for longer and has asked for all its symbols at once; None: this is none.
+    overdue: tuple[Overdue, ...] | None = None
+    messages_per_second: float | None = None  # of late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -302,6 +306,7 @@ class Past:
     not_kept: tuple[str, ...] = ()  # what the monitor said when it could not keep what had come
     spells: tuple[Spell, ...] = ()  # those that began first come first
     neighbours: tuple[Neighbour, ...] = ()
+    peer_beats: int = 0  # heartbeats of the server's own, in sessions that are over
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -348,6 +353,11 @@ class Case:
                 if all(each.effect is Effect.NOTED for each in troubles)
             ),
         )
+
+    @property
+    def has_troubles(self) -> bool:
+        """Answers of the first look show what is wrong."""
+        return self.facts is not None and any(self.facts.troubles.values())
 
     @property
     def facts(self) -> Facts | None:

@@ -52,12 +52,11 @@ def rules_for(broker: Broker | None) -> dict[str, Rule]:
 
 def _in_turn(code: str, own: BrokerSign | None, general: Rule | None) -> Rule:
     def rule(case: Case) -> Sign | None:
-        shown = case.shown
-        sign = own(shown) if own else None
+        sign = own(case.shown) if own else None
         if sign is None and general:
             sign = general(case)
-        if sign is None and not own and code in shown.troubles:
-            sign = as_told(shown.troubles[code])
+        if sign is None and not own and case.has_troubles and (trouble := case.shown.troubles.get(code)):
+            sign = as_told(trouble)
         return sign
 
     return rule

@@ -136,6 +136,11 @@ class Freshness:
         found = self._symbols.get(symbol)
         return None if found is None or found.last is None else now - found.last
 
+    def last(self, symbol: str) -> float | None:
+        """When its last tick over this connection came."""
+        found = self._symbols.get(symbol)
+        return None if found is None else found.last
+
     def limit(self, symbol: str) -> float:
         found = self._symbols.get(symbol)
         return FIRST if found is None else found.patient_limit

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from probe.measure.condition import SILENT
-from probe.measure.records import Cause, Condition, Incident
+from probe.measure.records import Cause, Condition, Incident, Recognised
 from probe.model.failures import Blame
 from probe.session.transcript import Line
 
@@ -87,6 +87,7 @@ class Incidents:
             figures=figures,
             planned=planned,
             pattern=pattern,
+            verdicts=known.verdicts if known else (),
         )
         if known is None:
             self._blind_before = blind_before
@@ -119,6 +120,15 @@ class Incidents:
         self.closed = (over, *self.closed[: KEPT - 1])
         self.open = self._good_since = None
         return over
+
+    def judged(self, verdicts: tuple[Recognised, ...]) -> Incident | None:
+        """The open one, with what the doctor's rules say of it now; None: they name what they named before."""
+        known = self.open
+        if known is None:
+            return None
+        self.open = replace(known, verdicts=verdicts)
+        is_news = [each.code for each in verdicts] != [each.code for each in known.verdicts]
+        return self.open if is_news else None
 
     def newest_first(self) -> tuple[Incident, ...]:
         return (*([self.open] if self.open else []), *self.closed)

@@ -22,10 +22,12 @@ from probe.measure.health import HealthScore
 from probe.measure.incidents import Incidents
 from probe.measure.ledger import Ledger
 from probe.measure.measurements import Measurements
+from probe.measure.onlooker import NoOnlooker, Onlooker
 from probe.measure.records import (
     Cause,
     Condition,
     Data,
+    Incident,
     Metric,
     Period,
     Record,
@@ -57,6 +59,7 @@ STALL_OVER_SECONDS = 15.0  # of prices; much longer than it takes to see that th
 LONGEST_REMEDY_SECONDS = 900.0
 SETTLED_EVERY = 5.0  # while all is well and nothing happens
 MINUTE = 60.0
+JUDGED_AGAIN_AFTER = 1.0  # seconds of an incident; then when it has lasted twice as long, each time
 DOWN = (Cause.DISCONNECTED, Cause.AUTH)
 
 
@@ -71,12 +74,14 @@ class Judge:
         emit: Takes every record.
         data_every: So often prices are asked for, where they do not come by themselves.
         stall_reconnect: A stall that lasted so long is answered with a new connection; None: never.
+        onlooker: Says what an incident may be, beside its code.
     """
 
     __slots__ = (
         "_assumes_open", "_calm_until", "_complaint", "_dialled_at", "_down_for", "_emit", "_ever_failed", "_ever_streamed",
-        "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_keeps_ticks", "_kinds", "_left", "_left_with",
-        "_login_follows", "_lost_since", "_messages_seen", "_next_remedy", "_proven", "_stage", "_stall_began",
+        "_evidence", "_failure", "_gathering", "_good_since", "_habits", "_is_odd", "_judge_at", "_keeps_ticks", "_kinds",
+        "_left", "_left_with",
+        "_login_follows", "_lost_since", "_messages_seen", "_next_remedy", "_onlooker", "_proven", "_stage", "_stall_began",
         "_stall_reconnect", "_trigger", "_utc_at_zero", "_was_doubted", "_woken_at", "account", "broker", "condition",
         "down_since", "endpoint", "freshness", "incidents", "ledger", "measurements", "objective", "overdue", "reference",
         "session_since_utc", "since_utc", "stalled_since", "started_utc", "symbols", "target", "ticks", "traffic",
@@ -101,6 +106,7 @@ class Judge:
         stall_reconnect: float | None = 60.0,
         keeps_ticks: bool = True,
         data_every: float = 0.0,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self.target, self.broker, self.account, self.objective = target, broker, account, objective
         self.symbols, self._login_follows = tuple(symbols), login_follows
@@ -136,6 +142,9 @@ class Judge:
         self._down_for = Cause.DISCONNECTED  # what bad seconds without a session are given to
         self._trigger: Trigger | None = None
         self._dialled_at = now
+        self._onlooker = onlooker or NoOnlooker()
+        self._is_odd = True  # what happens is told to the onlooker
+        self._judge_at = now  # again
         self._left = False
         self._left_with: HealthScore | None = None  # that we leave is no fault of what was left
         self._habits: Mapping[str, bytes] = {}
@@ -231,13 +240,14 @@ class Judge:
         elif (over := self.incidents.good(now_utc, self.ledger.blind)) is not None:
             self._emit(over)
         self._lost_since = None
-        self._calm_until = self._calm(now, now_utc)
+        is_well = self.condition.state is SessionState.STREAMING and self.incidents.open is None
+        if is_well and self._is_odd:
+            self._onlooker.all_is_well()
+        self._is_odd = not is_well
+        self._calm_until = self._calm(now, now_utc) if is_well and self.stalled_since is None else now
 
     def _calm(self, now: float, now_utc: float) -> float:
         """Until when nothing new can be found, unless something happens."""
-        is_well = self.condition.state is SessionState.STREAMING and self.incidents.open is None
-        if not is_well or self.stalled_since is not None:
-            return now
         due = self.freshness.due()
         minute = now + MINUTE - now_utc % MINUTE  # markets open and close then
         return min(now + SETTLED_EVERY, minute, minute if due is None else due)
@@ -322,6 +332,8 @@ class Judge:
             return
         blame = self._whose(now)
         if self.incidents.goes_on(condition, blame):
+            if (told := self._judged(now)) is not None:
+                self._emit(told)
             return
         if complained is not None:
             advice = complained.advice
@@ -345,7 +357,18 @@ class Judge:
             pattern=str(rhythm) if rhythm and is_down else None,
         )
         if incident is not None:
-            self._emit(incident)
+            self._judge_at = now
+            self._emit(self._judged(now) or incident)
+
+    def _judged(self, now: float) -> Incident | None:
+        """The open incident, if there is more to tell of it. The answer to a ping or a question may have shown more since; of a
+        long one seldom."""
+        if now < self._judge_at or self.incidents.open is None:
+            return None
+        verdicts = self._onlooker.verdicts(now)
+        lasted = 0.0 if verdicts is None else self._utc(now) - self.incidents.open.began_utc
+        self._judge_at = now + max(lasted, JUDGED_AGAIN_AFTER)
+        return None if verdicts is None else self.incidents.judged(verdicts)
 
     def _whose(self, now: float) -> Blame:
         if self.measurements.stood_still(now, OUR_FAULT_SECONDS):

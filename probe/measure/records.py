@@ -11,6 +11,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 from probe.measure.histogram import Histogram
 from probe.model.events import Phase
 from probe.model.failures import Blame, Failure
+from probe.model.findings import Certainty
 from probe.session.transcript import Line
 
 T = TypeVar("T")
@@ -186,6 +187,19 @@ class Disconnected:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recognised:
+    """A failure that the doctor's rules recognised in what was known at that moment."""
+
+    code: str  # the catalogue's slug
+    certainty: Certainty
+    says: str  # what is wrong, in one sentence without its full stop
+    at_utc: float
+    evidence: tuple[str, ...] = ()
+    excluded: tuple[str, ...] = ()  # look-alikes that something observed rules out
+    remaining: tuple[str, ...] = ()  # look-alikes that nothing does
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
     """A stretch of bad time with one beginning, its cause and its evidence. Told when it begins and again when it ends."""
 
@@ -206,6 +220,7 @@ class Incident:
     candles_missed: int = 0  # whole minutes of it
     planned: bool = False
     pattern: str | None = None  # "every 18 min ± 1", when it is one of such a row
+    verdicts: tuple[Recognised, ...] = ()  # the doctor's, beside `code`; first what broke first
 
     @property
     def at_utc(self) -> float:

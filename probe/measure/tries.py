@@ -1,10 +1,11 @@
 """What came of a target's connections: of each endpoint's attempts, and when its sessions ended."""
 
-from probe.measure.records import Attempt
+from probe.measure.records import Attempt, Disconnected
 from probe.measure.rhythm import Rhythm, due, find_rhythm
 from probe.model.failures import Failure
 
 REMEMBERED = 64
+ENDS = 16
 PLANNED_KINDS = ("session.closed-normal", "session.goodbye")
 SAID_KINDS = (*PLANNED_KINDS, "auth.revoked")  # ended by words of the server's, whoever closed the socket
 
@@ -15,9 +16,11 @@ class Tries:
         "connected_lately",
         "connects",
         "disconnects",
+        "ends",
         "failed",
         "last",
         "lately",
+        "peer_beats",
         "planned",
         "rhythm",
         "tried",
@@ -32,6 +35,8 @@ class Tries:
         self.failed: dict[str, int] = {}
         self.won: dict[str, int] = {}
         self.connects = self.disconnects = 0
+        self.peer_beats = 0  # the server's own heartbeats, in sessions that are over
+        self.ends: tuple[Disconnected, ...] = ()  # the last ones
         self.rhythm: Rhythm | None = None
         self.planned = False  # the last end
         self._drops: list[float] = []
@@ -63,6 +68,9 @@ class Tries:
         self.planned = on_beat or failure.kind in PLANNED_KINDS
         closed = failure.close is not None and failure.close.received_first
         return "remote" if closed or failure.kind in SAID_KINDS else "network"
+
+    def ended(self, end: Disconnected) -> None:
+        self.ends = (*self.ends[1 - ENDS :], end)
 
     def earliest_expiry(self) -> float | None:
         """UTC seconds, of the certificates that were shown."""

@@ -61,6 +61,7 @@ class Vitals:
         "heard_at",
         "is_watch_expired",
         "live_at",
+        "peer_beats",
         "request_expired",
         "request_expired_at",
         "round_trips",
@@ -72,6 +73,7 @@ class Vitals:
 
     def __init__(self, now: float, utc_at_zero: float) -> None:
         self.live_at = self.heard_at = now  # whatever came, prices apart
+        self.peer_beats = 0
         self._utc_at_zero = utc_at_zero
         self._turns = (Counts(), Counts())  # this one, the one before
         self._next_turn = now + TURN_SECONDS
@@ -210,6 +212,11 @@ class Vitals:
     def price(self, symbol: str) -> float | None:
         feed = self._feeds.get(symbol)
         return None if feed is None else feed.price
+
+    def last(self, symbol: str) -> tuple[float, float] | None:
+        """The broker's time of its last tick, and the price."""
+        feed = self._feeds.get(symbol)
+        return None if feed is None else (feed.broker_time, feed.price)
 
     def contradicts(self, account: Account) -> str | None:
         """What the server says about the account, if it is not what the credential says."""

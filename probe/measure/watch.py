@@ -50,6 +50,7 @@ from probe.model.meanings import Assets, Balance, Figures, Meaning, Troubles
 __all__ = ("NOT_OBSERVED_SECONDS", "Watch")
 
 PING_OF = {WEBSOCKET: Metric.WS_RTT, POLL: Metric.POLL_RTT}
+MAY_BE_ODD = frozenset((Ended, HeartbeatMissed, RequestExpired, Surprise))
 LATE_SECONDS = 0.05  # samples taken while we were later than this are tainted
 
 
@@ -68,16 +69,18 @@ class Watch(Judge):
             self._dialled_at = at
         self._proven = False
         self._stage = Stage.DIALLING
+        self._is_odd = True
+        self._onlooker.dialling(at, endpoint)
         self._settle(at)
 
     def waiting(self, at: float, until: float, failure: Failure | None) -> None:
         self._stage, self.waits_until = Stage.WAITING, until
-        self._failed(failure)
+        self._came_to_nothing(at, failure)
         self._settle(at)
 
     def stopped(self, at: float, failure: Failure | None) -> None:
         self._stage, self.waits_until = Stage.STOPPED, None
-        self._failed(failure)
+        self._came_to_nothing(at, failure)
         self._settle(at)
 
     def leave(self, at: float) -> None:
@@ -100,6 +103,9 @@ class Watch(Judge):
         if type(event) is QuoteArrived:
             self._tick(event)
             return
+        if self._is_odd or type(event) in MAY_BE_ODD:
+            self._is_odd = True
+            self._onlooker.event(event)
         vitals, counts = self.vitals, self._gathering.counts
         match event:
             case PhaseFinished(at=at, phase=phase):
@@ -142,6 +148,7 @@ class Watch(Judge):
             case PeerBeat(at=at):
                 if vitals is not None:
                     vitals.heard_at = at
+                    vitals.peer_beats += 1
             case Told(at=at, meaning=meaning):
                 if vitals is not None:
                     vitals.heard_at = at
@@ -221,6 +228,8 @@ class Watch(Judge):
 
     def _tick(self, event: QuoteArrived) -> None:
         at, symbol, broker_time, price = event
+        if self._is_odd:
+            self._onlooker.event(event)
         if at - self._woken_at > UNWOKEN_SECONDS:
             self._slept(at)
         gap = self.freshness.tick(symbol, at)
@@ -283,20 +292,22 @@ class Watch(Judge):
             close = failure.close if failure else None
             initiator = self.tries.disconnected(at_utc, failure)
             self._gathering.counts["disconnects"] += 1
-            self._emit(
-                Disconnected(
-                    at_utc=at_utc,
-                    target=self.target,
-                    endpoint=self._endpoint_name() or "",
-                    lasted_seconds=at_utc - (self.session_since_utc or at_utc),
-                    initiator=initiator,
-                    close_code=close.received_code if close else None,
-                    planned=self.tries.planned,
-                    failure=failure,
-                    heard_seconds=event.heard_seconds,
-                    said_seconds=event.said_seconds,
-                )
+            end = Disconnected(
+                at_utc=at_utc,
+                target=self.target,
+                endpoint=self._endpoint_name() or "",
+                lasted_seconds=at_utc - (self.session_since_utc or at_utc),
+                initiator=initiator,
+                close_code=close.received_code if close else None,
+                planned=self.tries.planned,
+                failure=failure,
+                heard_seconds=event.heard_seconds,
+                said_seconds=event.said_seconds,
             )
+            self.tries.ended(end)
+            self._emit(end)
+        if self.vitals is not None:
+            self.tries.peer_beats += self.vitals.peer_beats
         self.vitals, self.overdue, self.session_since_utc = None, (), None
         if self._stage is not Stage.IDLE:
             self._stage = Stage.DIALLING  # until it is said what comes next
@@ -309,6 +320,12 @@ class Watch(Judge):
         ages = (self.freshness.age(symbol, self._woken_at) for symbol in self.symbols)
         ticked = [self._woken_at - age for age in ages if age is not None]
         return max([self.vitals.heard_at, *ticked])
+
+    def _came_to_nothing(self, at: float, failure: Failure | None) -> None:
+        if failure is not None:
+            self._is_odd = True
+            self._onlooker.failed(at, failure)
+        self._failed(failure)
 
     def _failed(self, failure: Failure | None) -> None:
         self._failure = failure

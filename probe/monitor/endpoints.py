@@ -160,14 +160,14 @@ class Trial:
 
     __slots__ = (
         "_at_utc",
-        "_dialled",
         "_ended",
-        "_phases",
         "_purpose",
-        "_status",
         "_target",
+        "dialled",
         "endpoint",
         "greeted_by",
+        "phases",
+        "status",
         "trigger",
     )
 
@@ -177,19 +177,19 @@ class Trial:
         self._target, self._purpose, self._at_utc = target, purpose, at_utc
         self.endpoint, self.trigger = endpoint, trigger
         self.greeted_by = Phase.OPENING
-        self._phases: list[PhaseTime] = []
-        self._dialled: Dialled | None = None
-        self._status: int | None = None
+        self.phases: list[PhaseTime] = []
+        self.dialled: Dialled | None = None
+        self.status: int | None = None
         self._ended: Ended | None = None
 
     def note(self, event: Event) -> None:
         match event:
             case PhaseFinished():
-                self._phases.append(PhaseTime(phase=event.phase, seconds=event.seconds))
+                self.phases.append(PhaseTime(phase=event.phase, seconds=event.seconds))
             case Dialled():
-                self._dialled = event
+                self.dialled = event
             case Upgraded():
-                self._status = event.status
+                self.status = event.status
             case Ended():
                 self._ended = event
             case _:
@@ -197,7 +197,7 @@ class Trial:
 
     def attempt(self, kernel: TcpFacts | None = None, *, left: bool = False) -> Attempt:
         """`left`: it was ended by us, before it came where it was going."""
-        dialled, tls = self._dialled, self._dialled.tls if self._dialled else None
+        dialled, tls = self.dialled, self.dialled.tls if self.dialled else None
         failure = self._ended.failure if self._ended and not left else None
         refused = failure.http_status if failure else None
         return Attempt(
@@ -206,10 +206,10 @@ class Trial:
             endpoint=self.endpoint.region,
             purpose=self._purpose,
             trigger=self.trigger,
-            phases=tuple(self._phases),
+            phases=tuple(self.phases),
             failure=failure,
             address=dialled.address if dialled else None,
-            http_status=refused or self._status,
+            http_status=refused or self.status,
             certificate_expires_utc=tls.not_after if tls else None,
             tls=f"{tls.version} {tls.cipher}" if tls else None,
             proxy=dialled.proxy if dialled else None,
@@ -220,7 +220,7 @@ class Trial:
     def seconds_to_greeting(self) -> float | None:
         """From the first dial to the other end's first word, signing in apart; None: it did not come so far."""
         total = 0.0
-        for each in self._phases:
+        for each in self.phases:
             total += 0.0 if each.phase is Phase.SIGNING_IN else each.seconds
             if each.phase is self.greeted_by:
                 return total

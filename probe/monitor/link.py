@@ -167,6 +167,15 @@ class Link:
         return self._hold.session if self._hold is not None else None
 
     @property
+    def trial(self) -> Trial | None:
+        """How that one was made."""
+        return self._hold.trial if self._hold is not None else None
+
+    def kernel(self) -> TcpFacts | None:
+        """None: there is no connection, or this system does not tell."""
+        return self._hold.kernel() if self._hold is not None else None
+
+    @property
     def credentials(self) -> Credentials | None:
         """What that one was opened with."""
         return self._hold.credentials if self._hold is not None else None

@@ -8,6 +8,9 @@ import time
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from probe.diagnose.case import Host
+from probe.diagnose.diagnose import rules_for
+from probe.diagnose.rule import Rule
 from probe.measure.alert_rules import Readings
 from probe.measure.alerts import AlertEngine
 from probe.measure.calendar import is_open
@@ -23,10 +26,12 @@ from probe.model.failures import Failure
 from probe.monitor.knocking import keep_knocking
 from probe.monitor.link import Link
 from probe.monitor.outside import Uplink, keep_telling
-from probe.monitor.own import Own, resident_megabytes
+from probe.monitor.own import Judging, Own, OwnHost, resident_megabytes
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
+from probe.monitor.witness import Witness
+from probe.session.broker import Broker
 from probe.session.polled import PolledSession
 from probe.session.reconnect import DialRate
 from probe.session.talking import Talking
@@ -61,6 +66,7 @@ class _Held:
     wanted: Wanted
     watch: Watch
     link: Link
+    witness: Witness
     tasks: tuple[asyncio.Task[None], ...] = ()
 
 
@@ -73,6 +79,7 @@ class Monitor:
         history: What was observed of a target before, oldest first, and what was learnt of its symbols.
         own_failures: Readings of what else belongs to this monitor.
         own: What became of it since the start.
+        host: Looks at this machine; None: it is looked at.
     """
 
     def __init__(
@@ -87,6 +94,7 @@ class Monitor:
         history: History | None = None,
         own_failures: Callable[[], dict[str, float | None]] = dict,
         own: Callable[[], Own] = Own,
+        host: Callable[[], Host] | None = None,
         service: ServiceManager | None = None,
         rng: random.Random | None = None,
         utc: Callable[[], float] = time.time,
@@ -109,6 +117,10 @@ class Monitor:
         self._lag_lately = quantiles(self._lag)
         self._uplink = Uplink(*self._common.control) if self._common.control else None
         self._utc_at_zero = 0.0
+        self._host = host
+        self._own_host: OwnHost | None = None
+        self._rules: dict[str, dict[str, Rule]] = {}
+        self._judging = Judging()
 
     # -- for whoever runs it -----------------------------------------------------------------------------------------
 
@@ -119,6 +131,7 @@ class Monitor:
             ConfigError: a target cannot be held.
         """
         self._utc_at_zero = self._utc() - asyncio.get_running_loop().time()
+        self._own_host = OwnHost(self._utc, asyncio.get_running_loop().time)
         first = [self._made(wanted) for wanted in self._first]
         try:
             async with asyncio.TaskGroup() as group:
@@ -231,6 +244,15 @@ class Monitor:
         now = asyncio.get_running_loop().time()
         watch: Watch
         link: Link
+        witness = Witness(
+            wanted,
+            lambda: watch,
+            lambda: link,
+            rules=lambda: self._rules_of(wanted.broker),
+            host=self._look_at_host,
+            has_time=self._judging.has_time,
+            utc_at_zero=lambda: self._utc_at_zero,
+        )
         watch = Watch(
             target=wanted.name,
             broker=wanted.broker.name,
@@ -247,6 +269,7 @@ class Monitor:
             stall_reconnect=self._common.stall_reconnect,
             keeps_ticks=self._common.keeps_ticks,
             data_every=wanted.broker.rules.data_every,
+            onlooker=witness,
         )
         if self._history is not None:
             watch.remember(*self._history(wanted.name))
@@ -261,7 +284,7 @@ class Monitor:
             rejected=self._rejected,
             rate=self._rates.setdefault(wanted.name, DialRate()),  # also when it is changed again and again
         )
-        return _Held(wanted, watch, link)
+        return _Held(wanted, watch, link, witness)
 
     def _begin(self, held: _Held) -> None:
         work = [self._run(held)]
@@ -337,6 +360,8 @@ class Monitor:
                 return
             now = loop.time()
             self._lag.add(max(now - due, 0.0))
+            if self._own_host is not None:
+                self._own_host.late(now, now - due)
             self._look_at_the_clock(now, now - due)
             pulse, part = divmod(turn, slices)
             self._wake_all(list(self._held.values())[part::slices], now, due)
@@ -367,6 +392,7 @@ class Monitor:
         self._compare(held, now)
         session = held.link.session
         traffic = session.traffic if session else None
+        held.witness.wake(now, traffic.messages_received if traffic else None)
         closed = held.watch.wake(now, due_at=due, traffic=traffic, may_close=may_close)
         if held.watch.doubts():
             held.link.act(ping)
@@ -440,6 +466,18 @@ class Monitor:
         for each in (*self._lags, self._lag):
             whole.merge(each)
         return whole
+
+    # -- what may be wrong -------------------------------------------------------------------------------------------
+
+    def _rules_of(self, broker: Broker) -> dict[str, Rule]:
+        if broker.name not in self._rules:
+            self._rules[broker.name] = rules_for(broker)
+        return self._rules[broker.name]
+
+    def _look_at_host(self, counts: bool) -> Host:  # noqa: FBT001 - handed on
+        if self._host is not None:
+            return self._host()
+        return Host() if self._own_host is None else self._own_host.look(counts=counts)
 
     # -- others ------------------------------------------------------------------------------------------------------
 

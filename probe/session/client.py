@@ -192,6 +192,17 @@ class ClientSession(SessionCore[ClientSocket]):
         return self._codec.rules
 
     @property
+    def terms(self) -> Welcome | None:
+        """The server's own, for heartbeats; None: it gave none."""
+        return self._terms
+
+    @property
+    def ping_sent_at(self) -> float | None:
+        """Of the WebSocket ping that waits for its answer; None: none does."""
+        waiting = self._unanswered.get(WEBSOCKET)
+        return waiting[2] if waiting else None
+
+    @property
     def goal(self) -> Phase:
         return self.plan.goal
 

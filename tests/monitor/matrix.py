@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from unittest import mock
 
 from probe.brokers import find_broker
+from probe.diagnose.case import Host
 from probe.drivers.tls import TlsProfile
 from probe.measure.records import (
     Alert,
@@ -85,6 +86,7 @@ class Course:
             sinks=[self._take],
             utc=lambda: floor.at(loop.time()),
             rng=random.Random(1),
+            host=Host,  # that of the test run is no part of it
         )
 
     def _take(self, record: Record) -> None:

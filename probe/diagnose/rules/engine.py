@@ -89,7 +89,7 @@ def version(case: Case) -> Sign | None:
 @book.of("eio.ping-direction")
 def never_pinged(case: Case) -> Sign | None:
     facts = _failed_as(case, "eio.ping-timeout")
-    if facts is None or facts.peer_beats or _is_other_version(case):
+    if facts is None or _beats(case) or _is_other_version(case):
         return None
     return Sign(
         evidence=("the server owes the heartbeat, and has never sent one", *_terms(facts)),
@@ -107,9 +107,9 @@ def never_pinged(case: Case) -> Sign | None:
 @book.of("eio.ping-timeout")
 def pings_stopped(case: Case) -> Sign | None:
     facts = _failed_as(case, "eio.ping-timeout")
-    if facts is None or not facts.peer_beats or _is_other_version(case):
+    if facts is None or not _beats(case) or _is_other_version(case):
         return None
-    worked = f"{_beats(facts)} before"
+    worked = f"{_beats(case)} before"
     return Sign(
         evidence=(worked, "then none, although other messages came", *_terms(facts)),
         excluded=ruled_out(
@@ -123,8 +123,12 @@ def pings_stopped(case: Case) -> Sign | None:
     )
 
 
-def _beats(facts: Facts) -> str:
-    return f"{facts.peer_beats} heartbeat{'s' if facts.peer_beats > 1 else ''} of the server's came"
+def _beats(case: Case) -> str:
+    """That they came, in this session or in earlier ones; empty: none ever did."""
+    here, earlier = case.facts.peer_beats if case.facts else 0, case.past.peer_beats if case.past else 0
+    count = here or earlier
+    where = "" if here else " in earlier sessions"
+    return f"{count} heartbeat{'s' if count > 1 else ''} of the server's came{where}" if count else ""
 
 
 def _terms(facts: Facts) -> tuple[str, ...]:
@@ -259,7 +263,7 @@ def join_unanswered(case: Case) -> Sign | None:
     facts = _failed_as(case, "sio.connect-silent")
     if facts is None or _is_other_version(case):
         return None
-    beats = f"{_beats(facts)} meanwhile" if facts.peer_beats else ""
+    beats = f"{_beats(case)} meanwhile" if facts.peer_beats else ""
     return Sign(
         evidence=("the greeting came, and then no 40", *((beats,) if beats else ())),
         excluded=ruled_out(

@@ -32,11 +32,10 @@ def streaming(case: Case) -> Look | None:
 
 def flood(look: Look) -> float | None:
     """Messages a second, if they are more than any market makes."""
-    facts = look.facts
-    if facts.ended is None:
-        return None
-    rate = facts.ended.traffic.messages_received / max(facts.seconds_live, 1.0)
-    return rate if rate > FLOOD_RATE else None
+    facts, rate = look.facts, look.messages_per_second
+    if rate is None and facts.ended is not None:
+        rate = facts.ended.traffic.messages_received / max(facts.seconds_live, 1.0)
+    return rate if rate is not None and rate > FLOOD_RATE else None
 
 
 def is_explained(look: Look) -> bool:
@@ -65,6 +64,8 @@ def is_listed(look: Look) -> bool | None:
 def overdue(look: Look, symbol: str | None) -> Overdue | None:
     """By the same limits as a monitor has, when the look ended."""
     facts = look.facts
+    if look.overdue is not None:
+        return next((each for each in look.overdue if each.symbol == symbol), None)
     if symbol is None or facts.live_at is None or facts.ended is None:
         return None
     fresh = Freshness(lambda _, __: True)
@@ -80,6 +81,8 @@ def control_flows(look: Look) -> bool:
 
 
 def control_asked_at(look: Look) -> float | None:
+    if look.overdue is not None:
+        return look.facts.live_at if look.control_symbol else None
     asked: list[RequestAnswered | RequestExpired] = [*look.facts.answered, *look.facts.expired]
     return next(
         (
@@ -109,6 +112,8 @@ def gaps(rows: list[QuoteArrived]) -> list[float]:
 
 def is_usual(look: Look, symbol: str | None) -> bool:
     """Such a silence, as far as one look can tell: there are symbols that trade once in a minute."""
+    if look.overdue is not None:
+        return overdue(look, symbol) is None
     rows, ended = prices(look, symbol), look.facts.ended
     known = gaps(rows)
     return ended is None or len(known) < SEVERAL or ended.at - rows[-1].at < UNUSUAL * max(known)

@@ -292,7 +292,7 @@ def slow_consumer(case: Case) -> Sign | None:
     if (rate := flood(look)) is not None:
         return Sign(
             says="messages come faster than any market makes them",
-            evidence=(f"{rate:.0f} messages a second over {facts.seconds_live:.1f} s",),
+            evidence=(f"{rate:.0f} messages come a second",),
             state=State.DEGRADED,
             at_most=Certainty.LIKELY,
         )

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from probe.brokers import find_broker
 from probe.diagnose.case import Case, End, Look, Looks, Past, Try
 from probe.diagnose.facts import Facts
+from probe.diagnose.past import past_of
 from probe.diagnose.verdict import Asked
-from probe.doctor.past import past_of
 from probe.measure.records import Attempt, Disconnected
 from probe.model.endpoint import Account, Endpoint
 from probe.model.events import Ended, Phase, Traffic

@@ -1,0 +1,313 @@
+"""What a monitor has seen of one target since it became odd, as a case for the doctor's rules.
+
+While all is well nothing is kept: what a session was until then is put together from what others remember anyway.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from probe.diagnose.case import Case, Host, Look, Looks, Past
+from probe.diagnose.diagnose import Verdict, diagnose
+from probe.diagnose.facts import Facts
+from probe.diagnose.past import past_of
+from probe.diagnose.rule import Rule
+from probe.diagnose.verdict import LOOKED_LONG_ENOUGH, Asked
+from probe.measure.records import Attempt, PhaseTime, Recognised
+from probe.measure.vitals import Vitals
+from probe.measure.watch import Watch
+from probe.model.credentials import Redactor, redactor_for
+from probe.model.endpoint import Endpoint
+from probe.model.events import (
+    WEBSOCKET,
+    Ended,
+    Event,
+    FirstData,
+    HeartbeatSent,
+    Phase,
+    PhaseFinished,
+    QuoteArrived,
+    Surprise,
+    Told,
+    Traffic,
+    Upgraded,
+)
+from probe.model.failures import Failure
+from probe.model.findings import Certainty, State
+from probe.model.meanings import Admitted, Troubles
+from probe.monitor.knock import LOOKS
+from probe.monitor.link import Link
+from probe.monitor.sign_in import SignIn
+from probe.monitor.wanted import Wanted
+from probe.session.client import ClientSession
+
+LOOKS_BACK = 24 * 3600.0
+QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
+MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
+LOCAL = "host.", "load."  # codes of failures of this machine
+
+
+class Witness:
+    """
+    Args:
+        host: This machine; asked with whether its handles and ports shall be counted too.
+        has_time: Whether there may be one more judgement now; each takes some milliseconds.
+        utc_at_zero: UTC when the monotonic clock stood at 0.
+    """
+
+    __slots__ = (
+        "_earlier", "_endpoint", "_facts", "_has_time", "_host", "_link", "_present", "_rules", "_since",
+        "_utc_at_zero", "_wanted", "_watch",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        wanted: Wanted,
+        watch: Callable[[], Watch],
+        link: Callable[[], Link],
+        *,
+        rules: Callable[[], Mapping[str, Rule]],
+        host: Callable[[bool], Host],
+        has_time: Callable[[float], bool],
+        utc_at_zero: Callable[[], float],
+    ) -> None:
+        self._wanted, self._watch, self._link = wanted, watch, link
+        self._rules, self._host, self._utc_at_zero = rules, host, utc_at_zero
+        self._has_time = has_time
+        self._endpoint: Endpoint | None = None
+        self._facts: Facts | None = None  # of the present connection, or the last one
+        self._since: tuple[float, int] | None = None  # that one is looked at; the messages until then
+        self._earlier: tuple[Recognised, ...] = ()  # of connections before it
+        self._present: tuple[Recognised, ...] = ()
+
+    # -- what happens ------------------------------------------------------------------------------------------------
+
+    def dialling(self, at: float, endpoint: Endpoint) -> None:
+        self._begin(Facts(), endpoint)
+
+    def event(self, event: Event) -> None:
+        facts = self._known()
+        facts.add(event)
+        if type(event) is QuoteArrived:
+            _trim(facts.quotes, QUOTES)
+            return
+        for rows in (
+            facts.heartbeats_sent,
+            facts.heartbeats,
+            facts.missed,
+            facts.answered,
+            facts.expired,
+            facts.surprises,
+        ):
+            _trim(rows, OTHERS)
+
+    def failed(self, at: float, failure: Failure) -> None:
+        ended = self._facts.ended if self._facts else None
+        if ended is not None and ended.failure == failure:
+            return
+        attempt = next(
+            (each for each in reversed(self._watch().tries.lately) if each.failure is failure), None
+        )
+        endpoint = next(
+            (each for each in self._wanted.endpoints if attempt and each.region == attempt.endpoint), None
+        )
+        self._begin(_told_by(attempt, failure, at), endpoint or self._endpoint)
+
+    def all_is_well(self) -> None:
+        self._facts, self._since, self._earlier, self._present = None, None, (), ()
+
+    def wake(self, now: float, received: int | None) -> None:
+        """To be called now and then: of a connection that is gone the kernel says nothing. `received`: messages, of the
+        session."""
+        if self._facts is None or self._facts.ended is not None:
+            return
+        self._facts.kernel = self._link().kernel() or self._facts.kernel
+        if self._since is None and received is not None:
+            self._since = now, received
+
+    def _begin(self, facts: Facts, endpoint: Endpoint | None) -> None:
+        self._earlier = _joined(self._earlier, self._present)
+        self._facts, self._endpoint, self._since, self._present = facts, endpoint, None, ()
+
+    def _known(self) -> Facts:
+        if self._facts is None:
+            self._facts, self._endpoint = Facts(), self._watch().endpoint
+            vitals = self._watch().vitals
+            if vitals is not None:
+                for event in self._until_now(vitals):
+                    self._facts.add(event)
+                self._facts.peer_beats = vitals.peer_beats
+        return self._facts
+
+    # -- what was while all was well ---------------------------------------------------------------------------------
+
+    def _until_now(self, vitals: Vitals) -> Iterator[Event]:
+        """Of the session that is live, as far as it can still be told."""
+        trial, session, live_at = self._link().trial, self._link().session, vitals.live_at
+        if trial is not None:
+            yield from _phases_of(trial.phases, live_at)
+            if trial.dialled is not None:
+                yield trial.dialled
+            if trial.status is not None:
+                yield Upgraded(at=live_at, status=trial.status, headers=())
+        if isinstance(session, ClientSession) and session.terms is not None:
+            yield Told(at=live_at, meaning=session.terms)
+        yield Told(at=live_at, meaning=Admitted())
+        if vitals.balance is not None:
+            yield Told(at=live_at, meaning=vitals.balance)
+        for about, rows in vitals.troubles.items():
+            yield Told(at=live_at, meaning=Troubles(about=about, rows=rows))
+        if vitals.first_data_at is not None:
+            yield FirstData(at=vitals.first_data_at, asked_at=live_at)
+        if vitals.strange_at is not None:
+            yield Surprise(at=vitals.strange_at, phase=Phase.LIVE, problem=vitals.strange, preview="")
+        yield from sorted(self._last_quotes(vitals))
+        if isinstance(session, ClientSession) and (sent := session.ping_sent_at) is not None:
+            yield HeartbeatSent(at=sent, name=WEBSOCKET, due_at=sent)
+
+    def _last_quotes(self, vitals: Vitals) -> Iterator[QuoteArrived]:
+        watch = self._watch()
+        for symbol in watch.symbols:
+            last, told = watch.freshness.last(symbol), vitals.last(symbol)
+            if last is not None and told is not None:
+                yield QuoteArrived(last, symbol, *told)
+
+    # -- the case ----------------------------------------------------------------------------------------------------
+
+    def verdicts(self, now: float) -> tuple[Recognised, ...] | None:
+        case = self.case(now)
+        if case is None:
+            return ()
+        if not self._has_time(now):
+            return None
+        now_utc = self._utc_at_zero() + now
+        found = tuple(
+            _recognised(each, now_utc, redactor_for(self._link().credentials))
+            for each in diagnose(case, self._rules()).verdicts
+            if each.state is not State.HEALTHY
+        )
+        self._present = found or self._present
+        return _joined(self._earlier, self._present)
+
+    def case(self, now: float) -> Case | None:
+        """None: there was no connection yet."""
+        endpoint = self._endpoint or self._watch().endpoint
+        if endpoint is None:
+            return None
+        facts = self._known()
+        if facts.ended is None:  # as if it were left now
+            session = self._link().session
+            phase = session.phase if session else Phase.CONNECTING
+            traffic = session.traffic if session else Traffic()
+            facts = replace(facts, ended=Ended(at=now, phase=phase, failure=None, traffic=traffic))
+        failure = facts.ended.failure if facts.ended else None
+        of_this_machine = failure is not None and failure.code.startswith(LOCAL)
+        return Case(
+            host=self._host(of_this_machine),
+            looks=Looks(first=self._look(facts, endpoint, now)),
+            past=self._past(failure, self._utc_at_zero() + now),
+            is_ours=self._wanted.simulated,
+        )
+
+    def _look(self, facts: Facts, endpoint: Endpoint, now: float) -> Look:
+        wanted, watch, vitals = self._wanted, self._watch(), self._watch().vitals
+        is_live = vitals is not None and facts.went_live
+        late = watch.overdue if is_live else ()
+        worst = min(late, key=lambda each: each.since, default=None)
+        symbol = worst.symbol if worst else next(iter(watch.symbols), None)
+        control = next(
+            (each for each in watch.symbols if each not in {symbol, *(one.symbol for one in late)}), ""
+        )
+        session = self._link().session
+        now_utc, goes_in = self._utc_at_zero() + now, wanted.can_hold(endpoint)
+        data_every = session.rules.data_every if session and session.rules else 0.0
+        return Look(
+            endpoint=endpoint,
+            facts=facts,
+            asked=Asked(
+                login=goes_in,
+                symbol=symbol if goes_in else None,
+                account=wanted.account if wanted.key is not None else None,
+                signed_in=isinstance(wanted.key, SignIn),
+                market_open=watch.freshness.is_open(symbol, now_utc) if symbol else None,
+                price_within=max(LOOKED_LONG_ENOUGH, LOOKS * data_every),
+            ),
+            clock=vitals.skew if is_live and vitals else None,
+            proxy=facts.dialled.proxy or "" if facts.dialled else "",
+            control_symbol=control,
+            overdue=late if is_live else None,
+            messages_per_second=self._rate(facts, now) if is_live else None,
+        )
+
+    def _rate(self, facts: Facts, now: float) -> float | None:
+        if self._since is None or facts.ended is None:
+            return None
+        began, before = self._since
+        return (facts.ended.traffic.messages_received - before) / max(now - began, 1.0)
+
+    def _past(self, failure: Failure | None, now_utc: float) -> Past:
+        """Without the attempt that is judged."""
+        tries, since = self._watch().tries, now_utc - LOOKS_BACK
+        past = past_of(
+            (
+                each
+                for each in tries.lately
+                if each.at_utc >= since and (failure is None or each.failure != failure)
+            ),
+            (each for each in tries.ends if each.at_utc >= since),
+            now_utc,
+        )
+        return replace(past, peer_beats=tries.peer_beats)
+
+
+def _trim(rows: list[Any], most: int) -> None:
+    if len(rows) > 2 * most:
+        del rows[:-most]
+
+
+def _joined(earlier: tuple[Recognised, ...], present: tuple[Recognised, ...]) -> tuple[Recognised, ...]:
+    """Each failure once, where it was seen first, and as surely as it was ever known."""
+    by_code: dict[str, Recognised] = {}
+    for each in (*earlier, *present):
+        known = by_code.get(each.code)
+        if known is None or _surer(each, known):
+            by_code[each.code] = each
+    return tuple(by_code.values())[:MOST]
+
+
+def _surer(one: Recognised, other: Recognised) -> bool:
+    order = list(Certainty)
+    return order.index(one.certainty) < order.index(other.certainty)
+
+
+def _recognised(verdict: Verdict, at_utc: float, redact: Redactor) -> Recognised:
+    return Recognised(
+        code=verdict.code,
+        certainty=verdict.certainty,
+        says=redact(verdict.says),
+        at_utc=at_utc,
+        evidence=tuple(map(redact, verdict.evidence[:MOST_EVIDENCE])),
+        excluded=tuple(verdict.excluded),
+        remaining=tuple(verdict.remaining),
+    )
+
+
+def _phases_of(phases: Sequence[PhaseTime], ended_at: float) -> Iterator[PhaseFinished]:
+    """One after another, the last of them over at that moment."""
+    at = ended_at - sum(each.seconds for each in phases)
+    for each in phases:
+        yield PhaseFinished(at=at + each.seconds, phase=each.phase, began_at=at)
+        at += each.seconds
+
+
+def _told_by(attempt: Attempt | None, failure: Failure, at: float) -> Facts:
+    """A connection of which only its record was told."""
+    facts = Facts()
+    phases = attempt.phases if attempt else ()
+    for done in _phases_of(phases, at):
+        facts.add(done)
+        if done.phase is Phase.UPGRADING:
+            facts.add(Upgraded(at=done.at, status=101, headers=()))
+    following = list(Phase)[list(Phase).index(phases[-1].phase) + 1] if phases else Phase.RESOLVING
+    facts.add(Ended(at=at, phase=following, failure=failure, traffic=Traffic()))
+    return facts

@@ -9,8 +9,6 @@ from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from probe.diagnose.case import Host
-from probe.diagnose.diagnose import rules_for
-from probe.diagnose.rule import Rule
 from probe.measure.alert_rules import Readings
 from probe.measure.alerts import AlertEngine
 from probe.measure.calendar import is_open
@@ -23,15 +21,15 @@ from probe.model.credentials import Credentials, PasswordLogin, Secret
 from probe.model.errors import ConfigError
 from probe.model.events import Phase
 from probe.model.failures import Failure
+from probe.monitor.judging import Judging
 from probe.monitor.knocking import keep_knocking
 from probe.monitor.link import Link
 from probe.monitor.outside import Uplink, keep_telling
-from probe.monitor.own import Judging, Own, OwnHost, resident_megabytes
+from probe.monitor.own import Own, OwnHost, resident_megabytes
 from probe.monitor.service import ServiceManager
 from probe.monitor.wanted import Wanted
 from probe.monitor.winners import Winners
 from probe.monitor.witness import Witness
-from probe.session.broker import Broker
 from probe.session.polled import PolledSession
 from probe.session.reconnect import DialRate
 from probe.session.talking import Talking
@@ -119,8 +117,7 @@ class Monitor:
         self._utc_at_zero = 0.0
         self._host = host
         self._own_host: OwnHost | None = None
-        self._rules: dict[str, dict[str, Rule]] = {}
-        self._judging = Judging()
+        self._judging = Judging(self._look_at_host, lambda at: self._utc_at_zero + at)
 
     # -- for whoever runs it -----------------------------------------------------------------------------------------
 
@@ -244,15 +241,8 @@ class Monitor:
         now = asyncio.get_running_loop().time()
         watch: Watch
         link: Link
-        witness = Witness(
-            wanted,
-            lambda: watch,
-            lambda: link,
-            rules=lambda: self._rules_of(wanted.broker),
-            host=self._look_at_host,
-            has_time=self._judging.has_time,
-            utc_at_zero=lambda: self._utc_at_zero,
-        )
+        self._judging.rules_of(wanted.broker)  # made now, and not when many targets break at once
+        witness = Witness(wanted, self._judging)
         watch = Watch(
             target=wanted.name,
             broker=wanted.broker.name,
@@ -284,6 +274,7 @@ class Monitor:
             rejected=self._rejected,
             rate=self._rates.setdefault(wanted.name, DialRate()),  # also when it is changed again and again
         )
+        witness.meet(watch, link)
         return _Held(wanted, watch, link, witness)
 
     def _begin(self, held: _Held) -> None:
@@ -468,11 +459,6 @@ class Monitor:
         return whole
 
     # -- what may be wrong -------------------------------------------------------------------------------------------
-
-    def _rules_of(self, broker: Broker) -> dict[str, Rule]:
-        if broker.name not in self._rules:
-            self._rules[broker.name] = rules_for(broker)
-        return self._rules[broker.name]
 
     def _look_at_host(self, counts: bool) -> Host:  # noqa: FBT001 - handed on
         if self._host is not None:

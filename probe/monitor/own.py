@@ -17,7 +17,6 @@ T = TypeVar("T")
 
 LAG_TURN_SECONDS = 10.0  # the worst lag is that of the last one to two of them
 READ_EVERY = 5.0
-JUDGED_A_SECOND = 20  # each takes 1 to 3 ms
 CLOCK_TURN_SECONDS = 300.0  # clocks that are set slowly drift apart by less than a step meanwhile
 STATM = Path("/proc/self/statm")
 
@@ -36,19 +35,6 @@ def resident_megabytes() -> float | None:
     except (OSError, ValueError, IndexError):
         return None
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-class Judging:
-    """How much of the loop's time goes to judging incidents: when many targets break at once, each waits its turn."""
-
-    def __init__(self) -> None:
-        self._second, self._left = float("-inf"), JUDGED_A_SECOND
-
-    def has_time(self, now: float) -> bool:
-        if now - self._second >= 1.0:
-            self._second, self._left = now, JUDGED_A_SECOND
-        self._left -= 1
-        return self._left >= 0
 
 
 class OwnHost:

@@ -3,9 +3,9 @@
 While all is well nothing is kept: what a session was until then is put together from what others remember anyway.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 from probe.diagnose.case import Case, Host, Look, Looks, Past
 from probe.diagnose.diagnose import Verdict, diagnose
@@ -27,6 +27,7 @@ from probe.model.events import (
     Phase,
     PhaseFinished,
     QuoteArrived,
+    RequestAnswered,
     Surprise,
     Told,
     Traffic,
@@ -34,51 +35,54 @@ from probe.model.events import (
 )
 from probe.model.failures import Failure
 from probe.model.findings import Certainty, State
-from probe.model.meanings import Admitted, Troubles
+from probe.model.meanings import Admitted, Assets, History, Meaning, Troubles
 from probe.monitor.knock import LOOKS
 from probe.monitor.link import Link
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import Wanted
+from probe.session.broker import Broker
 from probe.session.client import ClientSession
 
 LOOKS_BACK = 24 * 3600.0
 QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
 MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
 LOCAL = "host.", "load."  # codes of failures of this machine
+_THANKS = Troubles(about="")  # for an answer that nobody reads again
+
+
+class Surroundings(Protocol):
+    """What all targets of one monitor have in common."""
+
+    def rules_of(self, broker: Broker) -> Mapping[str, Rule]: ...
+
+    def host(self, *, counts: bool) -> Host:
+        """This machine; `counts`: its handles and ports too."""
+
+    def has_time(self, now: float) -> bool:
+        """Whether there may be one more judgement now; each takes some milliseconds."""
+
+    def utc(self, at: float) -> float: ...
 
 
 class Witness:
-    """
-    Args:
-        host: This machine; asked with whether its handles and ports shall be counted too.
-        has_time: Whether there may be one more judgement now; each takes some milliseconds.
-        utc_at_zero: UTC when the monotonic clock stood at 0.
-    """
+    """Knows nothing until it has met who watches, and who holds the sessions."""
 
     __slots__ = (
-        "_earlier", "_endpoint", "_facts", "_has_time", "_host", "_link", "_present", "_rules", "_since",
-        "_utc_at_zero", "_wanted", "_watch",
+        "_around", "_earlier", "_endpoint", "_facts", "_link", "_present", "_since", "_wanted", "_watch",
     )  # fmt: skip
 
-    def __init__(
-        self,
-        wanted: Wanted,
-        watch: Callable[[], Watch],
-        link: Callable[[], Link],
-        *,
-        rules: Callable[[], Mapping[str, Rule]],
-        host: Callable[[bool], Host],
-        has_time: Callable[[float], bool],
-        utc_at_zero: Callable[[], float],
-    ) -> None:
-        self._wanted, self._watch, self._link = wanted, watch, link
-        self._rules, self._host, self._utc_at_zero = rules, host, utc_at_zero
-        self._has_time = has_time
+    def __init__(self, wanted: Wanted, around: Surroundings) -> None:
+        self._wanted, self._around = wanted, around
+        self._watch: Watch
+        self._link: Link
         self._endpoint: Endpoint | None = None
         self._facts: Facts | None = None  # of the present connection, or the last one
         self._since: tuple[float, int] | None = None  # that one is looked at; the messages until then
         self._earlier: tuple[Recognised, ...] = ()  # of connections before it
         self._present: tuple[Recognised, ...] = ()
+
+    def meet(self, watch: Watch, link: Link) -> None:
+        self._watch, self._link = watch, link
 
     # -- what happens ------------------------------------------------------------------------------------------------
 
@@ -91,6 +95,10 @@ class Witness:
         if type(event) is QuoteArrived:
             _trim(facts.quotes, QUOTES)
             return
+        if type(event) is RequestAnswered:
+            facts.answered[-1] = event._replace(answer=_short(event.answer))
+        if facts.assets is not None:
+            facts.assets = self._those_watched(facts.assets)
         for rows in (
             facts.heartbeats_sent,
             facts.heartbeats,
@@ -105,9 +113,7 @@ class Witness:
         ended = self._facts.ended if self._facts else None
         if ended is not None and ended.failure == failure:
             return
-        attempt = next(
-            (each for each in reversed(self._watch().tries.lately) if each.failure is failure), None
-        )
+        attempt = next((each for each in reversed(self._watch.tries.lately) if each.failure is failure), None)
         endpoint = next(
             (each for each in self._wanted.endpoints if attempt and each.region == attempt.endpoint), None
         )
@@ -121,9 +127,15 @@ class Witness:
         session."""
         if self._facts is None or self._facts.ended is not None:
             return
-        self._facts.kernel = self._link().kernel() or self._facts.kernel
+        self._facts.kernel = self._link.kernel() or self._facts.kernel
         if self._since is None and received is not None:
             self._since = now, received
+
+    def _those_watched(self, assets: Assets) -> Assets:
+        """A list of hundreds is worth keeping only while one of ours is missing in it."""
+        ours = tuple(each for each in assets.rows if each.symbol in self._watch.symbols)
+        is_whole = {each.symbol for each in ours} == {*self._watch.symbols}
+        return replace(assets, rows=ours) if is_whole and len(ours) < len(assets.rows) else assets
 
     def _begin(self, facts: Facts, endpoint: Endpoint | None) -> None:
         self._earlier = _joined(self._earlier, self._present)
@@ -131,8 +143,8 @@ class Witness:
 
     def _known(self) -> Facts:
         if self._facts is None:
-            self._facts, self._endpoint = Facts(), self._watch().endpoint
-            vitals = self._watch().vitals
+            self._facts, self._endpoint = Facts(), self._watch.endpoint
+            vitals = self._watch.vitals
             if vitals is not None:
                 for event in self._until_now(vitals):
                     self._facts.add(event)
@@ -143,7 +155,7 @@ class Witness:
 
     def _until_now(self, vitals: Vitals) -> Iterator[Event]:
         """Of the session that is live, as far as it can still be told."""
-        trial, session, live_at = self._link().trial, self._link().session, vitals.live_at
+        trial, session, live_at = self._link.trial, self._link.session, vitals.live_at
         if trial is not None:
             yield from _phases_of(trial.phases, live_at)
             if trial.dialled is not None:
@@ -166,7 +178,7 @@ class Witness:
             yield HeartbeatSent(at=sent, name=WEBSOCKET, due_at=sent)
 
     def _last_quotes(self, vitals: Vitals) -> Iterator[QuoteArrived]:
-        watch = self._watch()
+        watch = self._watch
         for symbol in watch.symbols:
             last, told = watch.freshness.last(symbol), vitals.last(symbol)
             if last is not None and told is not None:
@@ -178,39 +190,41 @@ class Witness:
         case = self.case(now)
         if case is None:
             return ()
-        if not self._has_time(now):
+        if not self._around.has_time(now):
             return None
-        now_utc = self._utc_at_zero() + now
+        now_utc = self._around.utc(now)
         found = tuple(
-            _recognised(each, now_utc, redactor_for(self._link().credentials))
-            for each in diagnose(case, self._rules()).verdicts
+            _recognised(each, now_utc, redactor_for(self._link.credentials))
+            for each in diagnose(case, self._around.rules_of(self._wanted.broker)).verdicts
             if each.state is not State.HEALTHY
         )
-        self._present = found or self._present
+        # Of one connection the later judgement counts, unless it has become less sure meanwhile.
+        kept = tuple(each for each in self._present if all(_surer(each, one) for one in found))
+        self._present = (*kept, *found)
         return _joined(self._earlier, self._present)
 
     def case(self, now: float) -> Case | None:
         """None: there was no connection yet."""
-        endpoint = self._endpoint or self._watch().endpoint
+        endpoint = self._endpoint or self._watch.endpoint
         if endpoint is None:
             return None
         facts = self._known()
         if facts.ended is None:  # as if it were left now
-            session = self._link().session
+            session = self._link.session
             phase = session.phase if session else Phase.CONNECTING
             traffic = session.traffic if session else Traffic()
             facts = replace(facts, ended=Ended(at=now, phase=phase, failure=None, traffic=traffic))
         failure = facts.ended.failure if facts.ended else None
         of_this_machine = failure is not None and failure.code.startswith(LOCAL)
         return Case(
-            host=self._host(of_this_machine),
+            host=self._around.host(counts=of_this_machine),
             looks=Looks(first=self._look(facts, endpoint, now)),
-            past=self._past(failure, self._utc_at_zero() + now),
+            past=self._past(failure, self._around.utc(now)),
             is_ours=self._wanted.simulated,
         )
 
     def _look(self, facts: Facts, endpoint: Endpoint, now: float) -> Look:
-        wanted, watch, vitals = self._wanted, self._watch(), self._watch().vitals
+        wanted, watch, vitals = self._wanted, self._watch, self._watch.vitals
         is_live = vitals is not None and facts.went_live
         late = watch.overdue if is_live else ()
         worst = min(late, key=lambda each: each.since, default=None)
@@ -218,8 +232,8 @@ class Witness:
         control = next(
             (each for each in watch.symbols if each not in {symbol, *(one.symbol for one in late)}), ""
         )
-        session = self._link().session
-        now_utc, goes_in = self._utc_at_zero() + now, wanted.can_hold(endpoint)
+        session = self._link.session
+        now_utc, goes_in = self._around.utc(now), wanted.can_hold(endpoint)
         data_every = session.rules.data_every if session and session.rules else 0.0
         return Look(
             endpoint=endpoint,
@@ -247,7 +261,7 @@ class Witness:
 
     def _past(self, failure: Failure | None, now_utc: float) -> Past:
         """Without the attempt that is judged."""
-        tries, since = self._watch().tries, now_utc - LOOKS_BACK
+        tries, since = self._watch.tries, now_utc - LOOKS_BACK
         past = past_of(
             (
                 each
@@ -263,6 +277,17 @@ class Witness:
 def _trim(rows: list[Any], most: int) -> None:
     if len(rows) > 2 * most:
         del rows[:-most]
+
+
+def _short(answer: Meaning) -> Meaning:
+    """Of pages of the past only what is newest."""
+    if not isinstance(answer, History):
+        return _THANKS
+    return replace(
+        answer,
+        ticks=(max(answer.ticks),) if answer.ticks else (),
+        candles=(max(answer.candles),) if answer.candles else (),
+    )
 
 
 def _joined(earlier: tuple[Recognised, ...], present: tuple[Recognised, ...]) -> tuple[Recognised, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from probe.measure.onlooker import Onlooker
 from probe.measure.records import Cause, Record, SessionState, Trigger
 from probe.measure.watch import Watch
 from probe.model.endpoint import Account, Endpoint
@@ -43,6 +44,7 @@ class Played:
         stall_reconnect: float | None = 60.0,
         data_every: float = 0.0,
         login_follows: Phase | None = Phase.JOINING,
+        onlooker: Onlooker | None = None,
     ) -> None:
         self.now, self.messages, self.price = 100.0, 0, 1.0
         self.records: list[Record] = []
@@ -61,6 +63,7 @@ class Played:
             utc_at_zero=ZERO_UTC,
             stall_reconnect=stall_reconnect,
             data_every=data_every,
+            onlooker=onlooker,
         )
 
     def hear(self, event: Event) -> None:

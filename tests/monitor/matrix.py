@@ -32,6 +32,7 @@ from probe.monitor.wanted import ConnectMode, Wanted
 from probe.session.broker import Broker, Region
 from probe.simulator.run import Simulator
 from tests.monitor.linked import regions
+from tests.monitor.named import names, names_for, wrong_certainties
 
 WEDNESDAY_NOON = 1_767_787_200.0  # 2026-01-07 12:00 UTC
 REGIONS = regions("near", "far", latency=0.005)
@@ -42,6 +43,7 @@ BASELINE = {"stall": (100, "EXCELLENT"), "never connected": (60, "FAIR")}
 PATIENCE = 900.0
 LONG_AFTER = 1300.0  # until the last quarter of an hour is good again
 A_WHILE = 5.0
+NAMED_WITHIN = 150.0
 CONNECTING = 3.0  # bad seconds that a first connection takes
 R = TypeVar("R")
 
@@ -222,6 +224,8 @@ async def suffer(row: Row, broker: str, seconds: float | None, **changes: Any) -
         else:
             await one.until(lambda: row.code is not None and was_seen(row, one), row.held)
             await asyncio.sleep(A_WHILE)
+            if row.code is not None and (wanted := names_for(row.fault, row.code)):
+                await one.until(lambda: wanted & names(one.incidents), NAMED_WITHIN)
         held = one.snapshot()
         bad = {cause: held.bad_seconds[cause] - before.bad_seconds[cause] for cause in Cause}
         await one.simulator.board.switch_off(number)
@@ -240,6 +244,11 @@ async def suffer(row: Row, broker: str, seconds: float | None, **changes: Any) -
         ]
         assert any(failures) is (row.then is not Then.STAYS)
         if row.code is not None:
+            wanted = names_for(row.fault, row.code)
+            assert not wanted or wanted & names(one.incidents), [each.verdicts for each in one.incidents]
+            assert wrong_certainties(row.fault, row.code, one.incidents) == set(), [
+                (each.code, each.verdicts) for each in one.incidents
+            ]
             assert row.code in [incident.code for incident in one.incidents]
             first = one.incidents[0]
             assert switched_on - 5.5 <= (one.at(first.began_utc) or 0.0) <= switched_on + row.held

@@ -3,7 +3,15 @@
 from probe.diagnose.case import Case
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.ends import close_code, ended_as, when
-from probe.diagnose.rules.flow import LAG_SECONDS, is_mute, lagged, our_own_fault, trickles, without
+from probe.diagnose.rules.flow import (
+    LAG_SECONDS,
+    is_explained,
+    is_mute,
+    lagged,
+    our_own_fault,
+    trickles,
+    without,
+)
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH
 from probe.model.findings import Sign, State
 
@@ -77,7 +85,9 @@ def peer_stopped_ponging(case: Case) -> Sign | None:
         )
         if facts.kernel is not None and not facts.kernel.unacknowledged:
             half_open = "what we sent was acknowledged"
-    elif facts.went_live and failure is None and not is_mute(case) and _unanswered(case):
+    elif (
+        facts.went_live and failure is None and not is_mute(case) and _unanswered(case) and not _is_told(case)
+    ):
         waited = max(facts.seconds_without_pong, *(each.at - each.sent_at for each in facts.missed), 0.0)
         evidence = (f"a heartbeat was not answered for {waited:.1f} s while other data kept coming",)
         half_open, state = "data kept coming after the ping", State.DEGRADED
@@ -95,6 +105,10 @@ def peer_stopped_ponging(case: Case) -> Sign | None:
         ),
         state=state,
     )
+
+
+def _is_told(case: Case) -> bool:
+    return case.looks is not None and is_explained(case.looks.first)
 
 
 def _unanswered(case: Case) -> bool:

@@ -345,6 +345,7 @@ function fillIncident(node, each) {
   node.list.fill([
     ["what to do", each.advice],
     ["code", each.code],
+    ...each.verdicts.length ? [["evidence says", each.verdicts.map(one => `${one.certainty}: ${one.says} (${one.code})`).join("; ")]] : [],
     ...isOver ? [["cost", `without prices ${span(each.blind_seconds)}, ${counted(each.candles_missed, "candle")} missed`]] : [], // nobody has counted before
     ...each.pattern ? [["rhythm", each.pattern]] : [],
     ...each.evidence.length ? [["last messages", "> we said, < the server said"]] : [],

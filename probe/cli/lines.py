@@ -137,7 +137,13 @@ def _incident(incident: Incident) -> str:
         return f"{cause}{planned} {since}: {incident.sentence} ({blame}{pattern}). {incident.advice}"
     lasted = span(incident.ended_utc - incident.began_utc)
     blind = f"blind for {span(incident.blind_seconds)}, {counted(incident.candles_missed, 'candle')} missed"
-    return f"{cause}{planned}{pattern}: over {since} after {lasted}, {blind}: {incident.sentence}"
+    return f"{cause}{planned}{pattern}: over {since} after {lasted}, {blind}: {incident.sentence}{rather(incident)}"
+
+
+def rather(incident: Incident) -> str:
+    """What the doctor's rules make of it, where that is more than its code says; else empty."""
+    found = incident.rather
+    return "" if found is None else f"; {found.certainty.value}: {found.says} [{found.code}]"
 
 
 def likely(blame: Blame) -> str:

@@ -8,7 +8,17 @@ from datetime import UTC, datetime, tzinfo
 from rich.segment import Segment
 from rich.style import Style
 
-from probe.cli.lines import TONE_OF_SEVERITY, TONE_OF_STATE, Told, counted, likely, percent, safe, span
+from probe.cli.lines import (
+    TONE_OF_SEVERITY,
+    TONE_OF_STATE,
+    Told,
+    counted,
+    likely,
+    percent,
+    rather,
+    safe,
+    span,
+)
 from probe.cli.output import bar, milliseconds
 from probe.cli.summary import BESIDES, lasted, reason, round_trips_of
 from probe.measure.health import Grade
@@ -386,7 +396,7 @@ def open_incident(incident: Incident, clock: Clock, width: int) -> list[Row]:
     about = f" {likely(incident.blame)}" + (f" · {incident.pattern}" if incident.pattern else "")
     return [
         [part(title, "alarm"), part(about, "bold")],
-        *wrapped(incident.sentence, width, "bad", most=2),
+        *wrapped(f"{incident.sentence}{rather(incident)}", width, "bad", most=2),
         *wrapped(f"next: {incident.advice}", width, most=2),
     ]
 
@@ -396,7 +406,7 @@ def _closed(incident: Incident, clock: Clock) -> Row:
     return [
         part(f"{clock.time(incident.began_utc)} ", "dim"),
         part(f"{incident.cause.value} {span(lasted(incident, clock.now_utc))}", "warn"),
-        part(f" ({planned}{likely(incident.blame)}) {incident.sentence}"),
+        part(f" ({planned}{likely(incident.blame)}) {incident.sentence}{rather(incident)}"),
     ]
 
 

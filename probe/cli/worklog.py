@@ -27,6 +27,7 @@ def write_log(record: Record) -> None:
                 seconds=round(ended - record.began_utc, 3),
                 blind_seconds=round(record.blind_seconds, 3),
                 blame=record.blame.value,
+                verdicts=[f"{each.code} {each.certainty.value}" for each in record.verdicts],
             )
         case Alert():
             word = "alert_fired" if record.resolved_utc is None else "alert_resolved"

@@ -226,6 +226,12 @@ class Incident:
     def at_utc(self) -> float:
         return self.began_utc if self.ended_utc is None else self.ended_utc
 
+    @property
+    def rather(self) -> Recognised | None:
+        """The doctor's first verdict, where it names another failure than `code` does."""
+        first = self.verdicts[0] if self.verdicts else None
+        return None if first is None or first.code == self.code else first
+
 
 class Severity(Enum):
     PAGE = "page"

@@ -35,7 +35,7 @@ from probe.model.events import (
 )
 from probe.model.failures import Failure
 from probe.model.findings import Certainty, State
-from probe.model.meanings import Admitted, Assets, History, Meaning, Troubles
+from probe.model.meanings import Admitted, Assets, History, Troubles
 from probe.monitor.knock import LOOKS
 from probe.monitor.link import Link
 from probe.monitor.sign_in import SignIn
@@ -44,10 +44,10 @@ from probe.session.broker import Broker
 from probe.session.client import ClientSession
 
 LOOKS_BACK = 24 * 3600.0
+OPENING = 40  # events of a new connection; most have proved good by then
 QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
 MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
 LOCAL = "host.", "load."  # codes of failures of this machine
-_THANKS = Troubles(about="")  # for an answer that nobody reads again
 
 
 class Surroundings(Protocol):
@@ -68,7 +68,7 @@ class Witness:
     """Knows nothing until it has met who watches, and who holds the sessions."""
 
     __slots__ = (
-        "_around", "_earlier", "_endpoint", "_facts", "_link", "_present", "_since", "_wanted", "_watch",
+        "_around", "_earlier", "_endpoint", "_facts", "_link", "_opening", "_present", "_since", "_wanted", "_watch",
     )  # fmt: skip
 
     def __init__(self, wanted: Wanted, around: Surroundings) -> None:
@@ -77,6 +77,7 @@ class Witness:
         self._link: Link
         self._endpoint: Endpoint | None = None
         self._facts: Facts | None = None  # of the present connection, or the last one
+        self._opening: list[Event] | None = None  # of a connection that has not proved good yet
         self._since: tuple[float, int] | None = None  # that one is looked at; the messages until then
         self._earlier: tuple[Recognised, ...] = ()  # of connections before it
         self._present: tuple[Recognised, ...] = ()
@@ -87,18 +88,19 @@ class Witness:
     # -- what happens ------------------------------------------------------------------------------------------------
 
     def dialling(self, at: float, endpoint: Endpoint) -> None:
-        self._begin(Facts(), endpoint)
+        self._begin(None, endpoint)
+        self._opening = []
 
     def event(self, event: Event) -> None:
+        event = self._lean(event)
+        if self._opening is not None and len(self._opening) < OPENING:
+            self._opening.append(event)  # most connections prove good, and then nobody asks
+            return
         facts = self._known()
         facts.add(event)
+        _trim(facts.quotes, QUOTES)
         if type(event) is QuoteArrived:
-            _trim(facts.quotes, QUOTES)
             return
-        if type(event) is RequestAnswered:
-            facts.answered[-1] = event._replace(answer=_short(event.answer))
-        if facts.assets is not None:
-            facts.assets = self._those_watched(facts.assets)
         for rows in (
             facts.heartbeats_sent,
             facts.heartbeats,
@@ -109,8 +111,23 @@ class Witness:
         ):
             _trim(rows, OTHERS)
 
+    def _lean(self, event: Event) -> Event:
+        """Without what takes room and is not asked for again."""
+        match event:
+            case Upgraded():
+                return replace(event, headers=())
+            case Told(meaning=Assets() as assets):
+                return replace(event, meaning=self._those_watched(assets))
+            case RequestAnswered(answer=History() as page):
+                return event._replace(answer=_newest(page))
+            case RequestAnswered(answer=Assets() as assets):
+                return event._replace(answer=self._those_watched(assets))
+            case _:
+                return event
+
     def failed(self, at: float, failure: Failure) -> None:
-        ended = self._facts.ended if self._facts else None
+        known = self._facts or self._opening
+        ended = self._known().ended if known else None
         if ended is not None and ended.failure == failure:
             return
         attempt = next((each for each in reversed(self._watch.tries.lately) if each.failure is failure), None)
@@ -120,7 +137,8 @@ class Witness:
         self._begin(_told_by(attempt, failure, at), endpoint or self._endpoint)
 
     def all_is_well(self) -> None:
-        self._facts, self._since, self._earlier, self._present = None, None, (), ()
+        self._facts = self._opening = self._since = None
+        self._earlier = self._present = ()
 
     def wake(self, now: float, received: int | None) -> None:
         """To be called now and then: of a connection that is gone the kernel says nothing. `received`: messages, of the
@@ -137,19 +155,24 @@ class Witness:
         is_whole = {each.symbol for each in ours} == {*self._watch.symbols}
         return replace(assets, rows=ours) if is_whole and len(ours) < len(assets.rows) else assets
 
-    def _begin(self, facts: Facts, endpoint: Endpoint | None) -> None:
+    def _begin(self, facts: Facts | None, endpoint: Endpoint | None) -> None:
         self._earlier = _joined(self._earlier, self._present)
-        self._facts, self._endpoint, self._since, self._present = facts, endpoint, None, ()
+        self._facts, self._endpoint, self._present = facts, endpoint, ()
+        self._opening = self._since = None
 
     def _known(self) -> Facts:
-        if self._facts is None:
-            self._facts, self._endpoint = Facts(), self._watch.endpoint
-            vitals = self._watch.vitals
-            if vitals is not None:
-                for event in self._until_now(vitals):
-                    self._facts.add(event)
-                self._facts.peer_beats = vitals.peer_beats
-        return self._facts
+        if self._facts is not None:
+            return self._facts
+        facts = self._facts = Facts()
+        opening, self._opening = self._opening, None
+        vitals = self._watch.vitals
+        if opening is None:
+            self._endpoint = self._watch.endpoint
+            opening = [] if vitals is None else [*self._until_now(vitals)]
+            facts.peer_beats = 0 if vitals is None else vitals.peer_beats
+        for event in opening:
+            facts.add(event)
+        return facts
 
     # -- what was while all was well ---------------------------------------------------------------------------------
 
@@ -279,14 +302,11 @@ def _trim(rows: list[Any], most: int) -> None:
         del rows[:-most]
 
 
-def _short(answer: Meaning) -> Meaning:
-    """Of pages of the past only what is newest."""
-    if not isinstance(answer, History):
-        return _THANKS
+def _newest(page: History) -> History:
     return replace(
-        answer,
-        ticks=(max(answer.ticks),) if answer.ticks else (),
-        candles=(max(answer.candles),) if answer.candles else (),
+        page,
+        ticks=(max(page.ticks),) if page.ticks else (),
+        candles=(max(page.candles),) if page.candles else (),
     )
 
 

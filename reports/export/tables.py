@@ -47,7 +47,7 @@ TABLES: Mapping[str, Mapping[str, Kind]] = {
     "incidents": {
         "timestamp": _T, "target": _S, "region": _S, "id": _S, "ended": _T, "duration_seconds": _R, "cause": _S,
         "code": _S, "blame": _S, "blind_seconds": _R, "candles_missed": _C, "planned": _F, "sentence": _S,
-        "advice": _S, "details": _S,
+        "advice": _S, "details": _S, "verdicts": _S,
     },
     "alerts": {
         "timestamp": _T, "target": _S, "alert": _S, "severity": _S, "ended": _T, "duration_seconds": _R, "value": _R,
@@ -151,7 +151,7 @@ def _incident(
     return (
         began, target, data.get("endpoint"), id_, ended, _between(began, ended), cause, code,
         data.get("blame"), data.get("blind_seconds", 0.0), data.get("candles_missed", 0), data.get("planned", False),
-        _said(data), data.get("advice"), details,
+        _said(data), data.get("advice"), details, " ".join(each["code"] for each in data.get("verdicts", ())) or None,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from probe.measure.records import (
     Notice,
     Period,
     PhaseTime,
+    Recognised,
     Record,
     Sample,
     SessionState,
@@ -23,6 +24,7 @@ from probe.measure.records import (
 )
 from probe.model.events import Phase
 from probe.model.failures import Failure
+from probe.model.findings import Certainty
 from tests.cli.pretend_snapshots import NOW, STALLED, alert, changed, incident
 
 SAMPLE = Sample(NOW, "demo", "demo-eu", Metric.WS_RTT, 0.0412, False)
@@ -73,6 +75,18 @@ def test_attempts_are_told_when_they_failed_or_when_all_are_wanted() -> None:
     assert lines_of(SUCCEEDED, verbose=True) == [
         "12:03:05Z demo  ATTEMPT       hold of demo-eu succeeded in 0 s"
     ]
+
+
+def test_the_end_of_an_incident_names_the_first_verdict_only_if_that_says_more_than_the_code() -> None:
+    same, other = (
+        Recognised(code=code, certainty=Certainty.LIKELY, says="this machine slept", at_utc=NOW)
+        for code in (incident().code, "host.suspend-resume")
+    )
+    plain, told, later = lines_of(
+        incident(verdicts=(same, other)), incident(verdicts=(other, same)), incident(verdicts=())
+    )
+    assert told == f"{plain}; likely: this machine slept [host.suspend-resume]"
+    assert plain == later
 
 
 def test_an_incident_is_told_with_its_blame_and_advice_and_at_its_end_with_its_cost() -> None:

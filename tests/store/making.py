@@ -18,6 +18,7 @@ from probe.measure.records import (
     Notice,
     Period,
     PhaseTime,
+    Recognised,
     Record,
     Sample,
     SessionState,
@@ -29,6 +30,7 @@ from probe.measure.records import (
 )
 from probe.model.events import Phase
 from probe.model.failures import Blame, CloseFacts, Failure, Speaker
+from probe.model.findings import Certainty
 from probe.session.transcript import Line
 from probe.store.retention import Keep
 from probe.store.writer import StoreWriter
@@ -100,6 +102,20 @@ INCIDENT = Incident(
     blind_seconds=12.5,
     candles_missed=1,
     pattern="every 18 min ± 1",
+    verdicts=(
+        Recognised(
+            code="session.silent-stall",
+            certainty=Certainty.LIKELY,
+            says="prices stopped, and the connection stands",
+            at_utc=NOON + 9.5,
+            evidence=("no price for 12.5 s", "pings are answered"),
+            excluded=("session.half-open",),
+            remaining=("data.market-closed",),
+        ),
+        Recognised(
+            code="host.cpu-starved", certainty=Certainty.POSSIBLE, says="work waited", at_utc=NOON + 10
+        ),
+    ),
 )
 ALERT = Alert(
     name="connection_lost",

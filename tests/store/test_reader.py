@@ -101,6 +101,14 @@ def test_an_incident_told_again_is_the_same_one(kept: Kept) -> None:
         assert reader.incidents(NOON + 51, NOON + 52) == []
 
 
+def test_an_incident_of_a_time_without_verdicts_is_read_as_it_was(kept: Kept) -> None:
+    kept.keep(INCIDENT)
+    with closing(sqlite3.connect(kept.path)) as store, store:
+        store.execute("UPDATE incidents SET data = json_remove(data, '$.verdicts')")
+    with closing(StoreReader(kept.path)) as reader:
+        assert reader.incidents(*DAY) == [replace(INCIDENT, verdicts=())]
+
+
 def test_an_alert_told_again_is_the_same_one(kept: Kept) -> None:
     over = [replace(each, repeated=2, resolved_utc=NOON + 50) for each in (ALERT, OWN_ALERT)]
     kept.keep(ALERT, OWN_ALERT, *over)

@@ -88,6 +88,7 @@ def test_every_record_is_a_row_of_its_table(exporting: Exporting) -> None:
         "2023-11-15T12:00:05.000Z", "", "stalled",
     )  # fmt: skip
     assert len(json.loads(incident["details"])["evidence"]) == 2
+    assert incident["verdicts"] == "session.silent-stall host.cpu-starved"
     alerts = [
         (each["timestamp"], each["target"], each["alert"], each["severity"], each["value"], each["message"])
         for each in exporting.rows("alerts")

@@ -12,6 +12,7 @@ from probe.measure.histogram import Histogram
 from probe.measure.records import Alert, Cause, Incident, Metric
 from probe.model.events import Phase
 from probe.model.failures import Blame
+from probe.model.findings import Certainty
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +128,17 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Why:
+    """Incidents whose first verdict is the same, and as sure."""
+
+    code: str | None  # None: the rules recognised nothing, or were not asked
+    certainty: Certainty
+    incidents: int
+    seconds: float  # of them, in the period; those of all rows add up to the incidents' time
+    beside: int  # further incidents in which it was named after another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Symbol:
     """Of the ticks that are still kept."""
 
@@ -181,6 +193,7 @@ class TargetReport:
     blamed: Mapping[
         Blame, float
     ]  # seconds of those in the period, by whose fault they likely were; the most first
+    why: tuple[Why, ...]  # what the doctor's rules recognised in them, the most time first
     latency: tuple[Latency, ...]  # own, network, broker
     regions: tuple[Region, ...]  # the most used first
     symbols: tuple[Symbol, ...]  # the busiest first

@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -12,6 +12,7 @@ from probe.measure.periods import merged
 from probe.measure.records import Cause, Incident, Metric, Period, Trigger, ping_in
 from probe.model.events import Phase
 from probe.model.failures import Blame
+from probe.model.findings import Certainty
 from reports.diagnostics.facts import (
     Budget,
     Connecting,
@@ -22,10 +23,13 @@ from reports.diagnostics.facts import (
     Side,
     Slot,
     Sums,
+    Why,
 )
 from reports.diagnostics.history import SHORT_SECONDS, STALE_SECONDS, History, Try
 
 T = TypeVar("T")
+_Named = tuple[str | None, Certainty]
+_NOT_NAMED: _Named = (None, Certainty.UNDETERMINED)
 MOST_SLOTS = 400  # of a timeline: more are not told apart on a screen
 SIDES: Mapping[Metric, Side] = {
     Metric.LOOP_LAG: Side.OWN,
@@ -166,6 +170,27 @@ def blamed_in(incidents: Iterable[Incident], since_utc: float, until_utc: float)
     for each in incidents:
         found[each.blame] = found.get(each.blame, 0.0) + seconds_in(each, since_utc, until_utc)
     return _most_first(found)
+
+
+def why_of(incidents: Iterable[Incident], since_utc: float, until_utc: float) -> tuple[Why, ...]:
+    """Each incident's time goes to its first verdict, and to no other."""
+    first: dict[_Named, list[float]] = defaultdict(list)
+    beside: Counter[_Named] = Counter()
+    for each in incidents:
+        named: list[_Named] = [(one.code, one.certainty) for one in each.verdicts] or [_NOT_NAMED]
+        first[named[0]].append(seconds_in(each, since_utc, until_utc))
+        beside.update(named[1:])
+    rows = (
+        Why(
+            code=code,
+            certainty=certainty,
+            incidents=len(first.get((code, certainty), ())),
+            seconds=sum(first.get((code, certainty), ())),
+            beside=beside[code, certainty],
+        )
+        for code, certainty in {**first, **beside}
+    )
+    return tuple(sorted(rows, key=lambda each: (-each.seconds, -each.incidents, each.code or "")))
 
 
 def seconds_in(incident: Incident, since_utc: float, until_utc: float) -> float:

@@ -56,6 +56,7 @@ def _target(target: TargetReport, *, targets: int) -> Iterator[str]:
     yield from _table(tables.incidents(target, targets=targets))
     if target.blamed:
         yield _plain(telling.whose(target))
+    yield from _table(tables.why(target))
     if target.sums.observed:
         yield from _table(tables.latency(target))
     yield from _table(tables.regions(target))

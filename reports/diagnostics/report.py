@@ -71,6 +71,7 @@ def target_report(
         health=figures.health_of(whole, history.periods, timeline, until_utc),
         incidents=tuple(history.incidents),
         blamed=blamed,
+        why=figures.why_of(history.incidents, since_utc, until_utc),
         latency=figures.latencies(whole.histograms),
         regions=figures.regions_of(history),
         symbols=symbols(history.ticks, history.symbols),

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 
+from probe.catalogue import entries
 from probe.cli.lines import percent, span
 from probe.measure.health import Grade
 from probe.measure.histogram import Histogram
@@ -121,6 +122,37 @@ def causes(target: TargetReport) -> Table:
             if seconds > 0
         ],
     )
+
+
+def why(target: TargetReport) -> Table:
+    """Empty where nothing was recognised in any incident."""
+    told = target.why[:MOST_ROWS]
+    return Table(
+        caption="Why, by the evidence",
+        note="Each incident counts where its first verdict stands. Certain: everything that looks alike was ruled out; likely: but for"
+        " one; possible: more are left. probe explain CODE says what tells them apart."
+        + more(MOST_ROWS, len(target.why), "--what incidents --csv DIR"),
+        heads=("what it was", "code", "how sure", "time", "incidents", "beside another"),
+        rows=[
+            (
+                Cell(_titled(each.code)),
+                Cell(each.code or NONE),
+                Cell(each.certainty.value if each.code else NONE),
+                _time(each.seconds),
+                _number(each.incidents),
+                _number(each.beside),
+            )
+            for each in told
+        ]
+        if any(each.code for each in told)
+        else [],
+        kind="words",
+    )
+
+
+def _titled(code: str | None) -> str:
+    entry = entries().get(code or "")
+    return entry.title if entry else code or "not recognised"
 
 
 def incidents(target: TargetReport, *, targets: int) -> Table:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from probe.cli.lines import counted, likely, percent, span
+from probe.cli.lines import counted, likely, percent, rather, span
 from probe.measure.health import CAP, Grade
 from probe.measure.records import Cause, Incident, Metric
 from probe.model.failures import Blame
@@ -171,6 +171,8 @@ def figures_of(incident: Incident) -> str:
         told.append("planned")
     if incident.pattern:
         told.append(incident.pattern)
+    if incident.rather is not None:
+        told.append(rather(incident).removeprefix("; "))
     if incident.endpoint:
         told.append(f"through {incident.endpoint}")
     for name, value in incident.figures.items():

@@ -8,7 +8,7 @@ import click
 from probe.cli.lines import counted, percent, safe, span
 from reports.diagnostics.facts import Report, TargetReport
 
-MOST_ADVICE = 3  # of each target
+MOST_ADVICE = MOST_WHY = 3  # of each target
 
 
 def lines_of(report: Report) -> Iterator[str]:
@@ -20,6 +20,12 @@ def lines_of(report: Report) -> Iterator[str]:
     for each in report.targets:
         yield ""
         yield from map(safe, _target(each, is_alone=len(report.targets) == 1))
+
+
+def _why(target: TargetReport) -> Iterator[str]:
+    """What was recognised in the incidents, as far as it took time."""
+    for each in [row for row in target.why if row.code and row.incidents][:MOST_WHY]:
+        yield f"{each.code} ({each.certainty.value}): {counted(each.incidents, 'incident')}, {span(each.seconds)}"
 
 
 def _target(target: TargetReport, *, is_alone: bool) -> Iterator[str]:
@@ -39,6 +45,8 @@ def _target(target: TargetReport, *, is_alone: bool) -> Iterator[str]:
         lost = ", ".join(f"{part} {points:.1f}" for part, points in health.lost.items() if points >= 0.05)
         yield f"  health       {mean}{f'; lost by {lost}' if lost else ''}"
         yield f"  incidents    {len(target.incidents)}; {counted(target.connecting.disconnects, 'disconnect')}"
+    for place, each in enumerate(_why(target)):
+        yield f"  {'' if place else 'why':<12} {each}"
     for place, each in enumerate(target.advice[:MOST_ADVICE]):
         yield f"  {'' if place else 'to do':<12} {each}"
     for place, each in enumerate(target.trust.remarks):

@@ -16,12 +16,14 @@ from probe.measure.records import (
     Metric,
     Period,
     PhaseTime,
+    Recognised,
     Record,
     Tick,
     Trigger,
 )
 from probe.model.events import Phase
 from probe.model.failures import Blame, Failure
+from probe.model.findings import Certainty
 from probe.store.opened import OpenStore
 
 # Before midnight of the night in which Europe's clocks go forward, and of an ordinary one.
@@ -32,6 +34,10 @@ LONGEST = 60 * HOUR
 _seconds = st.floats(0, 60, allow_nan=False).map(lambda value: round(value, 3))
 _moments = st.floats(0, LONGEST).map(lambda value: round(value, 3))
 _counts = st.integers(0, 5)
+_named = st.tuples(
+    st.sampled_from(["session.silent-stall", "session.tcp-reset"]),
+    st.sampled_from([Certainty.CERTAIN, Certainty.POSSIBLE]),
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,10 @@ def histories(draw: st.DrawFn) -> Lived:
                 advice="wait",
                 blame=draw(st.sampled_from(Blame)),
                 endpoint="eu",
+                verdicts=tuple(
+                    Recognised(code=code, certainty=certainty, says="it is so", at_utc=began)
+                    for code, certainty in draw(st.lists(_named, max_size=3, unique=True))
+                ),
             )
         )
     for began in draw(st.lists(moment, max_size=8)):

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 
-from probe.measure.records import Cause, Incident, Period, Record
+from probe.measure.records import Cause, Incident, Period, Recognised, Record
 from probe.model.failures import Blame
+from probe.model.findings import Certainty
 from probe.store.opened import OpenStore
 from probe.store.pages import StorePages
 from reports.diagnostics.facts import Report
@@ -47,6 +48,10 @@ def incident(began_utc: float, ended_utc: float | None, **more: object) -> Incid
         "endpoint": "eu",
     }
     return Incident(**(fields | more))  # type: ignore[arg-type]
+
+
+def verdict(code: str, certainty: Certainty = Certainty.CERTAIN) -> Recognised:
+    return Recognised(code=code, certainty=certainty, says=f"it is {code}", at_utc=MIDNIGHT)
 
 
 def kept(

@@ -31,6 +31,7 @@ from reports.diagnostics.facts import (
     Told,
     Trust,
 )
+from reports.diagnostics.figures import why_of
 from reports.diagnostics.telling import lasted
 
 NOVEMBER = 1793491200.0  # 1 Nov 2026, UTC
@@ -190,6 +191,7 @@ def target(
         ),
         incidents=tuple(sorted(incidents, key=lambda each: each.began_utc)),
         blamed=blamed,
+        why=why_of(incidents, since, until),
         counts=dict.fromkeys(COUNTED, 7),
         latency=(
             Latency(metric=Metric.LOOP_LAG, side=Side.OWN, histogram=histogram(0.0009, seed=seed)),
@@ -376,6 +378,7 @@ def nothing(name: str = "demo", *, slots: bool = True) -> TargetReport:
         ),
         incidents=(),
         blamed={},
+        why=(),
         counts=dict.fromkeys(COUNTED, 0),
         latency=(Latency(metric=Metric.WS_RTT, side=Side.NETWORK, histogram=none),),
         regions=(),

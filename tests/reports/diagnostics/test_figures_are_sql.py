@@ -103,6 +103,18 @@ def _is_what_sql_says(target: TargetReport, store: sqlite3.Connection, lived: Li
             )
         }
     )
+    first = "data ->> '$.verdicts[0].code', ifnull(data ->> '$.verdicts[0].certainty', 'undetermined')"
+    time = "sum(min(ifnull(ended_utc, :until), :until) - max(began_utc, :since))"
+    named = {(each.code, each.certainty.value): each for each in target.why}
+    rows = store.execute(f"SELECT {first}, count(*), {time} {within} GROUP BY 1, 2", span).fetchall()
+    assert {key: each.incidents for key, each in named.items() if each.incidents} == {
+        (code, certainty): count for code, certainty, count, _ in rows
+    }
+    assert {(code, certainty): seconds for code, certainty, _, seconds in rows} == pytest.approx(
+        {key: each.seconds for key, each in named.items() if each.incidents}
+    )
+    verdicts = f"SELECT count(*) FROM (SELECT data {within}), json_each(data, '$.verdicts')"
+    assert sum(each.incidents + each.beside for each in target.why if each.code) == ask(verdicts)[0]
     assert target.trust.tainted == ask(f"SELECT ifnull(sum(tainted), 0) {MINUTES}")[0]
     _symbols_are_what_sql_says(target, store, span)
     _percentiles_are_those_of_the_values(target, lived)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from probe.catalogue import entries
 from probe.measure.health import Grade
 from probe.measure.histogram import Histogram
 from probe.measure.records import (
@@ -19,10 +20,13 @@ from probe.measure.records import (
     Trigger,
 )
 from probe.model.failures import Blame
+from probe.model.findings import Certainty
 from reports.diagnostics.facts import TargetReport
 from reports.diagnostics.figures import MOST_SLOTS, timeline_of
+from reports.diagnostics.terminal import lines_of
+from reports.diagnostics.views import FORMS
 from reports.diagnostics.words import NOTHING, UNKNOWN
-from tests.reports.diagnostics.made import DAY, HOUR, MIDNIGHT, incident, kept, minute, minutes
+from tests.reports.diagnostics.made import DAY, HOUR, MIDNIGHT, incident, kept, minute, minutes, verdict
 
 Told = Callable[..., TargetReport]
 
@@ -87,6 +91,45 @@ def test_an_incident_over_midnight_and_over_the_edges_counts_with_what_lies_insi
     assert target.blamed == {Blame.NETWORK: 30.0, Blame.BROKER: 30.0}
     target = told([], MIDNIGHT - HOUR, MIDNIGHT + HOUR)
     assert target.blamed == {Blame.NETWORK: 2 * HOUR, Blame.BROKER: 90.0}
+
+
+def test_an_incidents_time_goes_to_its_first_verdict_and_the_others_stand_beside_it(told: Told) -> None:
+    reset, slow = verdict("session.tcp-reset"), verdict("session.slow-consumer", Certainty.POSSIBLE)
+    records = [
+        incident(MIDNIGHT, MIDNIGHT + 30, verdicts=(reset, slow)),
+        incident(MIDNIGHT + 100, MIDNIGHT + 120, verdicts=(reset,)),
+        incident(MIDNIGHT + 200, MIDNIGHT + 205, verdicts=(verdict("session.tcp-reset", Certainty.LIKELY),)),
+        incident(MIDNIGHT + 300, MIDNIGHT + 400),
+    ]
+    target = told([*minutes(MIDNIGHT, 60), *records], MIDNIGHT + 10, MIDNIGHT + HOUR)
+    assert [
+        (each.code, each.certainty, each.incidents, each.seconds, each.beside) for each in target.why
+    ] == [
+        (None, Certainty.UNDETERMINED, 1, 100.0, 0),
+        ("session.tcp-reset", Certainty.CERTAIN, 2, 40.0, 0),
+        ("session.tcp-reset", Certainty.LIKELY, 1, 5.0, 0),
+        ("session.slow-consumer", Certainty.POSSIBLE, 0, 0.0, 1),
+    ]
+
+
+@pytest.mark.parametrize("form", [".html", ".md"])
+def test_why_it_was_stands_in_every_form(form: str, tmp_path: Path) -> None:
+    found = (verdict("session.tcp-reset"),)
+    records: list[Record] = [*minutes(MIDNIGHT, 60), incident(MIDNIGHT, MIDNIGHT + 30, verdicts=found)]
+    report = kept(tmp_path / "store.db", records, MIDNIGHT, MIDNIGHT + HOUR)
+    title = entries()["session.tcp-reset"].title
+    said = FORMS[form](report)
+    assert title.partition("`")[0] in said
+    assert "Why, by the evidence" in said
+    assert "  why          session.tcp-reset (certain): 1 incident, 30 s" in [*lines_of(report)]
+
+
+@pytest.mark.parametrize("form", [".html", ".md"])
+def test_of_incidents_in_which_nothing_was_recognised_nothing_is_said(form: str, tmp_path: Path) -> None:
+    records: list[Record] = [*minutes(MIDNIGHT, 60), incident(MIDNIGHT, MIDNIGHT + 30)]
+    report = kept(tmp_path / "store.db", records, MIDNIGHT, MIDNIGHT + HOUR)
+    assert "Why, by the evidence" not in FORMS[form](report)
+    assert not [each for each in lines_of(report) if each.startswith("  why")]
 
 
 def test_an_incident_whose_end_nobody_saw_lasted_as_long_as_somebody_watched(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from probe.measure.records import Attempt, Record
+from probe.measure.records import Attempt, Recognised, Record
+from probe.model.findings import Certainty
 from probe.session.transcript import Line
 from reports.diagnostics.facts import Report
 from reports.diagnostics.shared import mapped, shared
@@ -53,6 +54,15 @@ def planted(tmp_path: Path) -> Report:
                 endpoint="203.0.113.77:9001",
                 evidence=lines,
                 pattern=text,
+                verdicts=(
+                    Recognised(
+                        code="session.tcp-reset",
+                        certainty=Certainty.LIKELY,
+                        says=text,
+                        at_utc=MIDNIGHT,
+                        evidence=(text, text),
+                    ),
+                ),
             )
             for place, text in enumerate(TEXTS)
         ),

@@ -28,6 +28,7 @@ from probe.model.events import (
     PhaseFinished,
     QuoteArrived,
     RequestAnswered,
+    RequestSent,
     Surprise,
     Told,
     Traffic,
@@ -47,6 +48,7 @@ LOOKS_BACK = 24 * 3600.0
 OPENING = 40  # events of a new connection; most have proved good by then
 QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
 MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
+_REMEMBERED = frozenset((QuoteArrived, FirstData, RequestSent))  # by others
 LOCAL = "host.", "load."  # codes of failures of this machine
 
 
@@ -94,7 +96,8 @@ class Witness:
     def event(self, event: Event) -> None:
         event = self._lean(event)
         if self._opening is not None and len(self._opening) < OPENING:
-            self._opening.append(event)  # most connections prove good, and then nobody asks
+            if type(event) not in _REMEMBERED:
+                self._opening.append(event)  # most connections prove good, and then nobody asks
             return
         facts = self._known()
         facts.add(event)
@@ -170,7 +173,7 @@ class Witness:
             self._endpoint = self._watch.endpoint
             opening = [] if vitals is None else [*self._until_now(vitals)]
             facts.peer_beats = 0 if vitals is None else vitals.peer_beats
-        for event in opening:
+        for event in (*opening, *([] if vitals is None else self._prices(vitals))):
             facts.add(event)
         return facts
 
@@ -192,13 +195,16 @@ class Witness:
             yield Told(at=live_at, meaning=vitals.balance)
         for about, rows in vitals.troubles.items():
             yield Told(at=live_at, meaning=Troubles(about=about, rows=rows))
-        if vitals.first_data_at is not None:
-            yield FirstData(at=vitals.first_data_at, asked_at=live_at)
         if vitals.strange_at is not None:
             yield Surprise(at=vitals.strange_at, phase=Phase.LIVE, problem=vitals.strange, preview="")
-        yield from sorted(self._last_quotes(vitals))
         if isinstance(session, ClientSession) and (sent := session.ping_sent_at) is not None:
             yield HeartbeatSent(at=sent, name=WEBSOCKET, due_at=sent)
+
+    def _prices(self, vitals: Vitals) -> Iterator[Event]:
+        """That they came, and the last of each symbol."""
+        if vitals.first_data_at is not None:
+            yield FirstData(at=vitals.first_data_at, asked_at=vitals.live_at)
+        yield from sorted(self._last_quotes(vitals))
 
     def _last_quotes(self, vitals: Vitals) -> Iterator[QuoteArrived]:
         watch = self._watch

@@ -32,7 +32,7 @@ from probe.monitor.wanted import ConnectMode, Wanted
 from probe.session.broker import Broker, Region
 from probe.simulator.run import Simulator
 from tests.monitor.linked import regions
-from tests.monitor.named import names, names_for, wrong_certainties
+from tests.monitor.named import NOT_FIRST, first_of, names, names_for, wrong_certainties
 
 WEDNESDAY_NOON = 1_767_787_200.0  # 2026-01-07 12:00 UTC
 REGIONS = regions("near", "far", latency=0.005)
@@ -246,6 +246,9 @@ async def suffer(row: Row, broker: str, seconds: float | None, **changes: Any) -
         if row.code is not None:
             wanted = names_for(row.fault, row.code)
             assert not wanted or wanted & names(one.incidents), [each.verdicts for each in one.incidents]
+            assert not wanted or row.fault in NOT_FIRST or first_of(one.incidents) in wanted, [
+                (each.code, each.verdicts) for each in one.incidents
+            ]
             assert wrong_certainties(row.fault, row.code, one.incidents) == set(), [
                 (each.code, each.verdicts) for each in one.incidents
             ]

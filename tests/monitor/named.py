@@ -35,6 +35,22 @@ BESIDE = {
 }
 
 
+# Named, but after something else.
+NOT_FIRST = {
+    **dict.fromkeys(
+        ("rename-event", "missing-element"),
+        "prices stopped as well, and nobody can be sure that they are in what is not understood",
+    ),
+    **dict.fromkeys(("flood:at=0s", "flood:at=23s"), "what floods is not understood either"),
+    "disowned:at=0s": "first the prices stop; that the login does not hold shows when it is tried anew",
+}
+
+
+def first_of(incidents: Iterable[Incident]) -> str:
+    """What is named first in the first incident in which anything is."""
+    return next((each.verdicts[0].code for each in incidents if each.verdicts), "")
+
+
 def names(incidents: Iterable[Incident]) -> set[str]:
     return {each.code for incident in incidents for each in incident.verdicts}
 

@@ -117,7 +117,7 @@ class Monitor:
         self._utc_at_zero = 0.0
         self._host = host
         self._own_host: OwnHost | None = None
-        self._judging = Judging(self._look_at_host, lambda at: self._utc_at_zero + at)
+        self._judging = Judging(self._look_at_host, lambda at: self._utc_at_zero + at, self._note)
 
     # -- for whoever runs it -----------------------------------------------------------------------------------------
 

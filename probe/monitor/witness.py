@@ -34,7 +34,7 @@ from probe.model.events import (
     Traffic,
     Upgraded,
 )
-from probe.model.failures import Failure
+from probe.model.failures import Failure, Layer
 from probe.model.findings import Certainty, State
 from probe.model.meanings import Admitted, Assets, History, Troubles
 from probe.monitor.knock import LOOKS
@@ -49,6 +49,15 @@ OPENING = 40  # events of a new connection; most have proved good by then
 QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
 MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
 _REMEMBERED = frozenset((QuoteArrived, FirstData, RequestSent))  # by others
+_FAILS_IN = {
+    Layer.DNS: Phase.RESOLVING,
+    Layer.TCP: Phase.CONNECTING,
+    Layer.PROXY: Phase.TUNNELLING,
+    Layer.TLS: Phase.SECURING,
+    Layer.UPGRADE: Phase.UPGRADING,
+    Layer.ENGINE: Phase.OPENING,
+    Layer.AUTH: Phase.AUTHENTICATING,
+}
 LOCAL = "host.", "load."  # codes of failures of this machine
 
 
@@ -64,6 +73,9 @@ class Surroundings(Protocol):
         """Whether there may be one more judgement now; each takes some milliseconds."""
 
     def utc(self, at: float) -> float: ...
+
+    def tell(self, target: str, bug: Exception) -> None:
+        """A rule broke over what was seen of this target."""
 
 
 class Witness:
@@ -216,21 +228,27 @@ class Witness:
     # -- the case ----------------------------------------------------------------------------------------------------
 
     def verdicts(self, now: float) -> tuple[Recognised, ...] | None:
-        case = self.case(now)
-        if case is None:
-            return ()
         if not self._around.has_time(now):
             return None
-        now_utc = self._around.utc(now)
-        found = tuple(
-            _recognised(each, now_utc, redactor_for(self._link.credentials))
-            for each in diagnose(case, self._around.rules_of(self._wanted.broker)).verdicts
-            if each.state is not State.HEALTHY
-        )
+        try:
+            found = self._judged(now)
+        except Exception as bug:  # noqa: BLE001 - whoever only watches must not end of a rule that is wrong
+            self._around.tell(self._wanted.name, bug)
+            found = ()
         # Of one connection the later judgement counts, unless it has become less sure meanwhile.
         kept = tuple(each for each in self._present if all(_surer(each, one) for one in found))
         self._present = (*kept, *found)
         return _joined(self._earlier, self._present)
+
+    def _judged(self, now: float) -> tuple[Recognised, ...]:
+        case = self.case(now)
+        if case is None:
+            return ()
+        now_utc, redact = self._around.utc(now), redactor_for(self._link.credentials)
+        verdicts = diagnose(case, self._around.rules_of(self._wanted.broker)).verdicts
+        return tuple(
+            _recognised(each, now_utc, redact) for each in verdicts if each.state is not State.HEALTHY
+        )
 
     def case(self, now: float) -> Case | None:
         """None: there was no connection yet."""
@@ -359,6 +377,6 @@ def _told_by(attempt: Attempt | None, failure: Failure, at: float) -> Facts:
         facts.add(done)
         if done.phase is Phase.UPGRADING:
             facts.add(Upgraded(at=done.at, status=101, headers=()))
-    following = list(Phase)[list(Phase).index(phases[-1].phase) + 1] if phases else Phase.RESOLVING
-    facts.add(Ended(at=at, phase=following, failure=failure, traffic=Traffic()))
+    phase = _FAILS_IN.get(failure.facts.layer, phases[-1].phase if phases else Phase.RESOLVING)
+    facts.add(Ended(at=at, phase=phase, failure=failure, traffic=Traffic()))
     return facts

@@ -19,6 +19,7 @@ from probe.measure.records import (
     Cause,
     Disconnected,
     Incident,
+    Notice,
     Record,
     Sample,
     SessionState,
@@ -27,6 +28,7 @@ from probe.measure.records import (
 )
 from probe.measure.snapshot import Snapshot
 from probe.model.endpoint import Endpoint
+from probe.monitor.judging import NOT_JUDGED
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import ConnectMode, Wanted
 from probe.session.broker import Broker, Region
@@ -245,6 +247,7 @@ async def suffer(row: Row, broker: str, seconds: float | None, **changes: Any) -
         assert any(failures) is (row.then is not Then.STAYS)
         if row.code is not None:
             wanted = names_for(row.fault, row.code)
+            assert NOT_JUDGED not in {each.code for each in one.of(Notice)}
             assert not wanted or wanted & names(one.incidents), [each.verdicts for each in one.incidents]
             assert not wanted or row.fault in NOT_FIRST or first_of(one.incidents) in wanted, [
                 (each.code, each.verdicts) for each in one.incidents

@@ -3,9 +3,12 @@
 import asyncio
 
 from probe.diagnose.case import Case, Host
-from probe.measure.records import Recognised
+from probe.measure.records import Notice, Recognised
+from probe.model.events import Phase
+from probe.model.failures import Failure
 from probe.model.findings import Certainty
-from probe.monitor.judging import A_SECOND, Judging
+from probe.monitor.judging import A_SECOND, NOT_JUDGED, Judging
+from probe.monitor.wanted import ConnectMode
 from probe.monitor.witness import MOST_EVIDENCE, QUOTES, Witness
 from tests.monitor.matrix import Course, course
 from tests.virtual.travelling import run
@@ -120,7 +123,52 @@ def test_however_long_it_goes_on_no_more_than_so_much_is_kept() -> None:
 
 
 def test_when_many_break_at_once_each_waits_its_turn_to_be_judged() -> None:
-    judging = Judging(lambda _: Host(), lambda at: at)
+    judging = Judging(lambda _: Host(), lambda at: at, lambda *_: None)
     assert [judging.has_time(10.0) for _ in range(A_SECOND + 1)] == [True] * A_SECOND + [False]
     assert not judging.has_time(10.9)
     assert judging.has_time(11.0)
+
+
+def test_of_a_race_that_nobody_won_its_record_is_enough() -> None:
+    async def watch() -> None:
+        async with course("pocketoption", "http-status:code=503", connect=ConnectMode.RACE) as one:
+            assert await one.until(lambda: verdicts(one), 60.0)
+            assert verdicts(one)[0].code == "http.bad-gateway"
+            facts = case_of(one).facts
+            assert facts is not None
+            assert facts.ended is not None
+            assert facts.ended.phase is Phase.UPGRADING
+
+    run(watch())
+
+
+def test_nothing_of_the_credential_is_in_a_verdict() -> None:
+    async def watch() -> None:
+        async with course("pocketoption") as one:
+            assert await one.until(lambda: one.now >= WELL)
+            witness, credentials = witness_of(one), one.monitor.link("one").credentials
+            assert credentials is not None
+            token = credentials.token.reveal()
+            witness.failed(one.loop.time(), Failure(kind="sio.connect-error", detail=f"who is {token}?"))
+            told = witness.verdicts(one.loop.time())
+            assert told
+            assert "who is" in repr(told)
+            assert token not in repr(told)
+
+    run(watch())
+
+
+def test_a_rule_that_breaks_is_told_and_the_incident_goes_its_way() -> None:
+    async def watch() -> None:
+        async with course("pocketoption") as one:
+            assert await one.until(lambda: one.now >= WELL)
+            one.monitor._judging._rules = {"pocketoption": {"tcp.refused": lambda case: 1 / 0}}  # type: ignore[dict-item, return-value]
+            number = await one.simulator.board.switch_on("drop:at=0s")
+            await asyncio.sleep(1.0)
+            await one.simulator.board.switch_off(number)
+            assert await one.until(lambda: one.incidents and one.is_over)
+            assert [(each.code, each.verdicts) for each in one.incidents] == [("session.closed-1006", ())]
+            said = next(each.sentence for each in one.of(Notice) if each.code == NOT_JUDGED)
+            assert "ZeroDivisionError in tests.monitor.test_witness, line" in said
+
+    run(watch())

@@ -162,7 +162,7 @@ class Page:
 
     def _verdict(self, main: Verdict, case: Case) -> Iterator[str]:
         news = (each for each in main.evidence if each != main.says)
-        yield from self._row("who", [f"{each[:1].upper()}{each[1:]}." for each in scope_of(case)])
+        yield from self._row("who", [f"{each[:1].upper()}{each[1:]}." for each in scope_of(case, main.code)])
         yield from self._row("seen", [f"{each[:1].upper()}{_without_stop(each[1:])}." for each in news])
         yield from self._row("not", list(_excluded(main)))
         yield from self._row("or else", list(_remaining(main)) or _unlisted(main))
@@ -232,7 +232,7 @@ class Page:
 
 def as_data(examination: Examination, clean: Clean = str) -> dict[str, object]:
     """The same as a page, for programs. Key names are a promise; see docs/doctor.md."""
-    patient, diagnosis = examination.patient, examination.diagnosis
+    patient, diagnosis, main = examination.patient, examination.diagnosis, main_verdict(examination)
     data: dict[str, object] = {
         "schema_version": 1,
         "kind": "doctor",
@@ -245,7 +245,7 @@ def as_data(examination: Examination, clean: Clean = str) -> dict[str, object]:
         "exit_code": diagnosis.state.exit_code,
         "sentence": sentence(examination),
         "verdicts": [_verdict_data(each, examination.case.failure) for each in diagnosis.verdicts],
-        "scope": list(scope_of(examination.case)) if main_verdict(examination) else [],
+        "scope": list(scope_of(examination.case, main.code)) if main else [],
         "past": _past_data(examination),
         "rungs": [
             {

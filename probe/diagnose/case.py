@@ -291,7 +291,7 @@ class Neighbour:
     """Another target of the same store."""
 
     name: str
-    code: str = ""  # of what was wrong with it when it was last seen; empty: nothing was
+    code: str | None = None  # of what is wrong with it; empty: nothing is; None: it is not watched just now
     tries: tuple[Try, ...] = ()  # if it is of the same broker
 
 

@@ -1,7 +1,7 @@
 """Who has it and who does not: a cause that concerns one address family, region, symbol, account or process is not averaged
 over all of them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from probe.diagnose.case import Case, Look, Try
 from probe.diagnose.rules.flow import control_flows, overdue
@@ -11,9 +11,10 @@ LATELY = 3600.0  # seconds; what was before says nothing of now
 FEW = 3  # attempts of a region, before their share says anything
 
 
-def scope_of(case: Case) -> tuple[str, ...]:
-    """In sentences without their full stop; none: nobody else was looked at, or all have it."""
-    return tuple(found for each in _SCOPES for found in each(case))
+def scope_of(case: Case, code: str) -> tuple[str, ...]:
+    """Of a failure of this name, in sentences without their full stop; none: nobody else was looked at, or all have it."""
+    layer = code.partition(".")[0]
+    return tuple(found for each, layers in _SCOPES.items() if layer in layers for found in each(case))
 
 
 def _families(case: Case) -> Iterator[str]:
@@ -63,7 +64,7 @@ def _symbols(case: Case) -> Iterator[str]:
 
 def _accounts(case: Case) -> Iterator[str]:
     others = case.past.neighbours if case.past else ()
-    well = [each.name for each in others if not each.code]
+    well = [each.name for each in others if each.code == ""]
     ill = [f"{each.name} ({each.code})" for each in others if each.code]
     if well and not ill:
         yield f"only this target; {_listed(well)}, which the same monitor watches, {'is' if len(well) == 1 else 'are'} well"
@@ -88,4 +89,12 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-_SCOPES = (_families, _regions, _symbols, _accounts, _processes)
+# What a layer's failures can be confined to.
+_BEHIND_THE_WAY = frozenset(("http", "geo", "eio", "sio", "auth", "session", "data", "mt5", "crypto"))
+_SCOPES: Mapping[Callable[[Case], Iterator[str]], frozenset[str]] = {
+    _families: frozenset(("tcp", "net")),
+    _regions: _BEHIND_THE_WAY | {"dns", "tcp", "net", "tls"},
+    _symbols: frozenset(("session", "data")),
+    _accounts: _BEHIND_THE_WAY | {"dns", "tcp", "net", "tls"},
+    _processes: _BEHIND_THE_WAY | {"tcp", "tls"},
+}

@@ -1,20 +1,20 @@
 """What a monitor has kept about this target: its attempts to connect, the ends of its sessions, what was wrong and when; and
 how its other targets were meanwhile."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from probe.diagnose.case import Neighbour, Past
 from probe.diagnose.past import BESIDE, past_of, tries_of
 from probe.measure.histogram import Histogram
-from probe.measure.records import PINGS, Attempt, Disconnected, Notice, SessionState, StateChanged
+from probe.measure.records import PINGS, Attempt, Disconnected, Notice, StateChanged
 from probe.store.place import StoreError
 from probe.store.reader import StoreReader
 
 LOOKS_BACK = 24 * 3600.0
 LEAST_ROUND_TRIPS = 20
-NOT_WATCHED = (SessionState.IDLE, SessionState.STOPPED)
+LATELY = 600.0  # seconds in which whoever is watched has told something
 
 
 def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = ()) -> Past | None:
@@ -28,31 +28,17 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
     except StoreError:
         return None
     try:
-        known = reader.targets()
-        if target not in known:
+        if target not in reader.targets():
             return None
         since = now_utc - LOOKS_BACK
-        of_all: dict[str, list[StateChanged]] = {}
-        for each in reader.events(StateChanged, since, now_utc):
-            of_all.setdefault(each.target, []).append(each)
         return past_of(
             reader.events(Attempt, since, now_utc, target),
             reader.events(Disconnected, since, now_utc, target),
             now_utc,
             prices=partial(reader.ticks, target),
             usual=_usual(reader, target, since, now_utc),
-            changes=of_all.pop(target, ()),
-            neighbours=[
-                Neighbour(
-                    name=name,
-                    code=_last_code(of_all.get(name, ())),
-                    tries=tries_of(reader.events(Attempt, since, now_utc, name), now_utc)
-                    if name in beside
-                    else (),
-                )
-                for name in known
-                if name != target and (name in beside or _is_watched(of_all.get(name, ())))
-            ],
+            changes=reader.events(StateChanged, since, now_utc, target),
+            neighbours=_neighbours(reader, target, now_utc, beside),
             notices=reader.events(Notice, since, now_utc),
         )
     except StoreError:
@@ -61,12 +47,18 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
         reader.close()
 
 
-def _is_watched(changes: Sequence[StateChanged]) -> bool:
-    return bool(changes) and changes[-1].condition.state not in NOT_WATCHED
-
-
-def _last_code(changes: Sequence[StateChanged]) -> str:
-    return (changes[-1].condition.code or "") if changes else ""
+def _neighbours(
+    reader: StoreReader, target: str, now_utc: float, beside: Sequence[str]
+) -> Iterator[Neighbour]:
+    """Other targets that are watched just now or are of the same broker."""
+    since = now_utc - LATELY
+    wrong = {each.target: each.code for each in reader.incidents(since, now_utc) if each.ended_utc is None}
+    for name in reader.targets():
+        is_watched = bool(reader.periods(name, since, now_utc, "minute", ()))
+        if name != target and (is_watched or name in beside):
+            tries = reader.events(Attempt, now_utc - LOOKS_BACK, now_utc, name) if name in beside else ()
+            code = wrong.get(name, "") if is_watched else None
+            yield Neighbour(name=name, code=code, tries=tries_of(tries, now_utc))
 
 
 def _usual(reader: StoreReader, target: str, since: float, now_utc: float) -> float | None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from probe.diagnose.case import Case, Looks, Neighbour, Past, Try, Way
-from probe.diagnose.scope import scope_of
+from probe.diagnose.scope import scope_of as scope_of_code
 from probe.model.events import QuoteArrived, RequestAnswered
 from probe.model.failures import Failure
 from probe.model.intents import Watch
@@ -13,6 +13,10 @@ from tests.diagnose.test_session import PING, PONG, SYMBOL, look_at, ticks
 from tests.diagnose.test_ways import way
 
 OTHER = "GBPUSD_otc"
+
+
+def scope_of(case: Case, code: str = "session.silent-stall") -> tuple[str, ...]:
+    return scope_of_code(case, code)
 
 
 def past(*tries: Try, neighbours: tuple[Neighbour, ...] = ()) -> Case:
@@ -25,12 +29,12 @@ def attempts(endpoint: str, *codes: str, ago: float = 60.0) -> list[Try]:
 
 def test_one_address_family() -> None:
     dead, alive = way("2001:db8::9", "tcp.timeout", 5.0), way("192.0.2.9", seconds=0.01)
-    assert scope_of(Case(ways=(dead, alive))) == (
+    assert scope_of(Case(ways=(dead, alive)), "net.ipv6-blackhole") == (
         "only over IPv6 (2001:db8::9); IPv4 (192.0.2.9) connects in 10 ms",
     )
     second: Way = replace(alive, address="192.0.2.10")
-    assert scope_of(Case(ways=(way("192.0.2.9", "tcp.timeout"), second))) == ()
-    assert scope_of(Case(ways=(dead, way("192.0.2.9", "tcp.timeout")))) == ()
+    assert scope_of(Case(ways=(way("192.0.2.9", "tcp.timeout"), second)), "tcp.timeout") == ()
+    assert scope_of(Case(ways=(dead, way("192.0.2.9", "tcp.timeout"))), "tcp.timeout") == ()
 
 
 def test_one_region_by_another_look() -> None:
@@ -88,3 +92,10 @@ def test_one_process_of_several() -> None:
     assert scope_of(replace(refused, own_connections=0)) == ()
     lives = Case(looks=Looks(first=look_at(*ticks(30.0))), own_connections=3)
     assert scope_of(lives) == ()
+
+
+def test_what_is_wrong_with_this_machine_or_lies_behind_the_way_is_not_confined_to_a_way() -> None:
+    ways = (way("2001:db8::9", "tcp.timeout", 5.0), way("192.0.2.9"))
+    for code in ("http.bad-gateway", "host.fd-limit", "cfg.ssid-mangled"):
+        assert scope_of(Case(ways=ways), code) == ()
+    assert scope_of(past(neighbours=(Neighbour(name="two", code=""),)), "host.cpu-starved") == ()

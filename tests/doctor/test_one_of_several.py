@@ -76,7 +76,7 @@ async def watched(name: str, *faults: str) -> list[Record]:
 async def of_two_accounts() -> Examination:
     records = await watched("mine", "auth-refused") + await watched("my other one")
     clock = asyncio.get_running_loop().time
-    with simulated_at(WEDNESDAY_NOON):
+    with simulated_at(WEDNESDAY_NOON + clock()):
         async with simulated(PO, "auth-refused", known_as="mine")() as patient:
             scene = Scene(patient=patient, means=Means(), utc=WEDNESDAY_NOON)
             async with stored(scene, records, "mine") as one:

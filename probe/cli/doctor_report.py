@@ -1,12 +1,14 @@
 """One examination, shown: to people as a sentence, what it rests on, what to do and a ladder of the steps; to programs as one
 object with the same content."""
 
+import platform
 import re
 import shutil
 import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from importlib.metadata import version
 from itertools import takewhile
 
 import click
@@ -18,6 +20,7 @@ from probe.cli.output import bar, milliseconds, plain, stated
 from probe.diagnose.case import Case, Spell
 from probe.diagnose.diagnose import OF_OTHERS, Verdict
 from probe.diagnose.scope import scope_of
+from probe.diagnose.written import written
 from probe.doctor.examine import Examination, Means, Outcome, Rung, contacts
 from probe.model.failures import KINDS, Blame, Failure
 from probe.model.findings import Certainty, State
@@ -39,6 +42,10 @@ _BLAME_OF_LAYER = {
 }
 _NUMBER = re.compile(r"\d+\. ")
 Clean = Callable[[str], str]
+
+
+def made_with() -> str:
+    return f"tradeprobe {version('tradeprobe')}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
 
 
 def width() -> int:
@@ -261,6 +268,12 @@ def as_data(examination: Examination, clean: Clean = str) -> dict[str, object]:
         "seconds": examination.seconds,
         "host": asdict(examination.case.host) if examination.case.host else None,
         "session": session_data(examination.knock, patient.name) if examination.knock else None,
+        "case": {
+            "schema_version": 1,
+            "made_with": examination.made_with or made_with(),
+            "offline": examination.means.offline,
+            "known": written(examination.case),
+        },
     }
     cleaned: dict[str, object] = _cleaned(data, clean)  # type: ignore[assignment]
     return cleaned

@@ -6,10 +6,13 @@ import socket
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
+from probe.model.standins import is_stand_in, stand_in
+
 SHORTEST_NAME = 3  # of a user or a machine; a shorter one says nothing about anybody
 
 _E_MAIL = re.compile(r"[\w.+%-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 _QUERY = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
+_OF_PROTOCOL = re.compile(r"(?:EIO=\d|transport=[a-z]{1,12})\Z")  # the same in everybody's URL
 _USER = re.compile(
     r"(?i)((?:uid|user_?(?:id|name)?|account_?(?:id|number)?|login|nick_?name|profile_?id)\\*[\"']?\s*[:=]\s*)"
     r"(?:\\*\"[^\"\\]*\\*\"|'[^']*'|\d+)"
@@ -18,6 +21,7 @@ _WORD = re.compile(r"[A-Za-z0-9+/_=%~-]{20,}")
 # Words of people and of standards: letters with a few digits behind them, or a short number.
 _HARMLESS_PIECE = re.compile(r"[A-Za-z]{1,15}\d{0,3}|\d{1,4}|")
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)")
+_HARMLESS = ipaddress.ip_network("198.18.0.0/15")  # handed out by proxy programs, the same everywhere
 _IPV6 = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
@@ -27,11 +31,12 @@ class Net:
     """
     Args:
         kept: Addresses of the servers that were asked; others are the user's or somebody else's.
-        own: Words that name this machine or its user.
+        own: Words that name this machine or its user, and what is shown for each.
     """
 
     def __init__(self, kept: Collection[str], own: Iterable[tuple[str, str]]) -> None:
         self._kept = {each for each in kept if each}
+        self._stand_ins: dict[str, str] = {}
         words = [(each, shown) for each, shown in own if len(each) >= SHORTEST_NAME]
         self._own = [
             (re.compile(rf"(?<!\w){re.escape(each)}(?!\w)", re.IGNORECASE), shown)
@@ -40,7 +45,7 @@ class Net:
 
     def __call__(self, text: str) -> str:
         text = _E_MAIL.sub("<e-mail>", text)
-        text = _QUERY.sub("?…", text)
+        text = _QUERY.sub(_without_values, text)
         text = _USER.sub(r"\1<user>", text)
         for own, shown in self._own:
             text = own.sub(shown, text)
@@ -52,9 +57,20 @@ class Net:
             address = ipaddress.ip_address(found[0])
         except ValueError:
             return found[0]
-        if str(address) in self._kept or address.is_loopback or address.is_unspecified:
+        if (
+            str(address) in self._kept
+            or address.is_loopback
+            or address.is_unspecified
+            or address in _HARMLESS
+            or is_stand_in(address)
+        ):
             return found[0]
-        return "<private address>" if address.is_private else "<address>"
+        return self._stand_ins.setdefault(str(address), stand_in(address, len(self._stand_ins)))
+
+
+def _without_values(query: re.Match[str]) -> str:
+    parts = ["…" if not _OF_PROTOCOL.match(each) else each for each in query[0][1:].split("&")]
+    return f"?{'&'.join(dict.fromkeys(parts))}"
 
 
 def _long_word(found: re.Match[str]) -> str:

@@ -45,7 +45,16 @@ def plain(text: str) -> str:
 def dumped(data: Mapping[str, object]) -> str:
     """On one line, in signs that standard output can show."""
     is_unicode = sys.stdout is not None and sys.stdout.encoding.lower().startswith("utf")
-    return json.dumps(data, ensure_ascii=not is_unicode)
+    return readable(json.dumps(data, ensure_ascii=not is_unicode))
+
+
+def readable(told: str) -> str:
+    """JSON in which nothing moves a cursor or hides."""
+    return told if told.isprintable() else "".join(map(_escaped, told))
+
+
+def _escaped(char: str) -> str:
+    return char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1]
 
 
 class Lines:

@@ -3,16 +3,15 @@ and the file that holds it."""
 
 import ipaddress
 import json
-import platform
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
-from probe.cli.doctor_report import Page, as_data
+from probe.cli.doctor_report import Page, as_data, made_with
 from probe.cli.nameless import Net, own_words
+from probe.cli.output import readable
 from probe.diagnose.case import Case
 from probe.disk import write_result
 from probe.doctor.examine import Examination, Patient
@@ -22,8 +21,13 @@ HEADING = "# What `probe doctor` saw"
 FENCE = "`" * 4
 NOTE = (
     "Safe to post: credentials, tokens, e-mail addresses, user ids, what follows a `?` in a URL, and the names and addresses "
-    "of the machine that made it were taken out."
+    "of the machine that made it were taken out. Addresses that begin with 192.0.2. or 2001:db8:1: stand for others of private "
+    "networks, those with 198.51.100. or 2001:db8:2: for public ones."
 )
+THEIR_SERVER, THEIR_PROXY = (
+    "their-server.example",
+    "their-proxy.example",
+)  # for names that are nobody else's business
 
 
 def check_place(path: Path) -> None:
@@ -75,18 +79,18 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
     )
     nameless = replace(nameless, case=_of_nobody(examination.case))
     theirs = _servers_of_theirs(patient)
-    is_public = "<their server>" not in theirs.values()
+    is_public = THEIR_SERVER not in theirs.values()
     net = Net(_asked(examination) if is_public else (), [*own_words(), *theirs.items()])
 
     def clean(text: str) -> str:
         return net(redact(text)).replace(FENCE, "'" * len(FENCE))
 
     page = "\n".join(map(click.unstyle, Page(clean=clean).of(nameless)))
-    made_with = f"tradeprobe {version('tradeprobe')}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
-    record = json.dumps(as_data(nameless, clean), ensure_ascii=False, indent=1)
+    record = as_data(nameless, clean)
+    case = _json(record.pop("case"))
     return f"""{HEADING}
 
-{clean(made_with)}.
+{clean(examination.made_with or made_with())}.
 
 {NOTE}
 
@@ -97,7 +101,9 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
 <details><summary>The whole record</summary>
 
 {FENCE}json
-{record}
+{_json(record, indent=1)[:-2]},
+ "case": {case}
+}}
 {FENCE}
 
 </details>
@@ -114,6 +120,11 @@ def _of_nobody(case: Case) -> Case:
     return replace(case, past=replace(case.past, neighbours=tuple(numbered)))
 
 
+def _json(value: object, indent: int | None = None) -> str:
+    separators = (",", ":") if indent is None else None
+    return readable(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
+
+
 def _servers_of_theirs(patient: Patient) -> dict[str, str]:
     """Hosts that only the user has to do with, and what is shown for them: a server of his own, or of a kind that everybody
     runs for himself, and his proxy."""
@@ -122,9 +133,9 @@ def _servers_of_theirs(patient: Patient) -> dict[str, str]:
     if endpoint is not None and broker is not None:
         is_everybodys = bool(broker.endpoints or broker.open_endpoints)
         if patient.is_ours or not is_everybodys:
-            found[endpoint.address.host] = "<their server>"
+            found[endpoint.address.host] = THEIR_SERVER
     if proxy is not None:
-        found[proxy.proxy.host] = "<their proxy>"
+        found[proxy.proxy.host] = THEIR_PROXY
     return {host: shown for host, shown in found.items() if not _is_here(host)}
 
 

@@ -122,6 +122,7 @@ class Examination:
     diagnosis: Diagnosis
     rungs: tuple[Rung, ...]
     knock: Knock | None  # the session, as `probe check` shows one
+    made_with: str = ""  # by which version, on what system; empty: this one, here
 
 
 def contacts(patient: Patient, means: Means) -> list[str]:

@@ -1,16 +1,12 @@
 """Records as rows and back, without loss: what is written is what is read."""
 
-import dataclasses
 import json
 import sqlite3
 import struct
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import MISSING, Field, replace
-from enum import Enum
-from functools import cache
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import count, islice
-from types import NoneType, UnionType
-from typing import Any, NamedTuple, TypeVar, Union, assert_never, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, assert_never
 
 from probe.measure.health import CAP, PARTS
 from probe.measure.histogram import Histogram
@@ -29,6 +25,7 @@ from probe.measure.records import (
     StateChanged,
     Tick,
 )
+from probe.model.packing import packed, unpacked
 
 HOUR = 3600.0
 SUMS = (
@@ -219,65 +216,11 @@ def as_period(
 
 
 def as_json(record: Event | Incident | Alert, *, without: tuple[str, ...]) -> str:
-    fields = _pack(record)
+    fields = packed(record)
     for name in without:
         fields.pop(name, None)
     return json.dumps(fields, separators=(",", ":"))
 
 
 def from_json(kind: type[_Kept], data: str, **fields: object) -> _Kept:
-    read: Callable[[Any], Any] = _reader(kind)  # type: ignore[arg-type] # types can be hashed
-    kept: _Kept = read(json.loads(data) | fields)
-    return kept
-
-
-def _pack(value: object) -> Any:
-    match value:
-        case None | bool() | int() | float() | str():
-            return value
-        case Enum():
-            return value.value
-        case Mapping():
-            return {str(_pack(key)): _pack(each) for key, each in value.items()}
-        case tuple():
-            return [_pack(each) for each in value]
-        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            fields = ((each.name, getattr(value, each.name), each) for each in dataclasses.fields(value))
-            return {name: _pack(each) for name, each, field in fields if each != _usual(field)}
-        case _:
-            raise TypeError(f"{type(value).__name__} has no place in the store")
-
-
-def _usual(field: Field[Any]) -> object:
-    return field.default if field.default_factory is MISSING else field.default_factory()
-
-
-def _as_it_is(data: Any) -> Any:
-    return data
-
-
-@cache
-def _reader(hint: Any) -> Callable[[Any], Any]:
-    """What makes a value of that type of its JSON. What is None stays None, whatever the type."""
-    origin, parts = get_origin(hint), get_args(hint)
-    if origin is UnionType or origin is Union:
-        [of] = [part for part in parts if part is not NoneType]
-        return _reader(of)
-    if origin is tuple:
-        read = _reader(parts[0])
-        return lambda data: tuple([None if each is None else read(each) for each in data])
-    if dataclasses.is_dataclass(hint):
-        kind: Any = hint
-        named = {name: _reader(of) for name, of in get_type_hints(hint).items()}
-        return lambda data: kind(
-            **{name: None if each is None else named[name](each) for name, each in data.items()}
-        )
-    if origin is None and issubclass(hint, tuple):
-        readers = [_reader(of) for of in get_type_hints(hint).values()]
-        return lambda data: hint(
-            *[None if each is None else read(each) for read, each in zip(readers, data, strict=True)]
-        )
-    if origin is None and issubclass(hint, Enum):
-        made: Callable[[Any], Any] = hint
-        return made
-    return _as_it_is
+    return unpacked(kind, json.loads(data) | fields)

@@ -22,6 +22,7 @@ from probe.diagnose.words import span
 from probe.model.endpoint import Account
 from probe.model.failures import Failure
 from probe.model.findings import Certainty, Sign, State
+from probe.model.standins import is_public
 from probe.session.signs import as_told
 
 book = RuleBook()
@@ -108,7 +109,7 @@ def _address_fits(case: Case) -> bool | None:
         return None
     if dialled.proxy is not None or written.version != ours.version:
         return None
-    return written == ours if ours.is_global or server.is_loopback else None
+    return written == ours if is_public(ours) or server.is_loopback else None
 
 
 def _accepted_elsewhere(case: Case) -> Look | None:

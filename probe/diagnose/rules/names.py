@@ -8,6 +8,7 @@ from probe.diagnose.case import USUAL, Asking, Case, Lookup, Names
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.words import span
 from probe.model.findings import Certainty, Sign, State
+from probe.model.standins import is_private
 
 book = RuleBook()
 
@@ -41,8 +42,7 @@ def looks_public(host: str) -> bool:
 
 def is_false(address: str) -> bool:
     """Nobody on the internet can be there."""
-    where = ip_address(address.partition("%")[0])
-    return is_nowhere(address) or where.is_private or where.is_link_local
+    return is_nowhere(address) or is_private(ip_address(address.partition("%")[0]))
 
 
 def is_nowhere(address: str) -> bool:

@@ -1,0 +1,68 @@
+"""A case as plain data and back, so that it can be judged again elsewhere and later. What no rule reads and somebody could be known
+by (a user's name, what an account holds, cookies) is not written."""
+
+from dataclasses import replace
+from typing import Any
+
+from probe.diagnose.case import Case, Look, Looks
+from probe.diagnose.facts import Facts
+from probe.model.events import RequestAnswered
+from probe.model.meanings import History, Meaning, Notice
+from probe.model.packing import packed, unpacked
+
+
+def written(case: Case) -> dict[str, Any]:
+    looks = case.looks
+    if looks is not None:
+        case = replace(
+            case,
+            looks=Looks(
+                first=_look(looks.first),
+                again=looks.again and _look(looks.again),
+                fresh=looks.fresh and _look(looks.fresh),
+                elsewhere=looks.elsewhere and _look(looks.elsewhere),
+                direct=looks.direct and _look(looks.direct),
+            ),
+        )
+    told: dict[str, Any] = packed(case)
+    return told
+
+
+def read(told: object) -> Case:
+    """
+    Raises:
+        Unreadable: it is no case.
+    """
+    return unpacked(Case, told)
+
+
+def _look(look: Look) -> Look:
+    return replace(look, facts=_facts(look.facts))
+
+
+def _facts(facts: Facts) -> Facts:
+    return replace(
+        facts,
+        upgraded=facts.upgraded and replace(facts.upgraded, headers=()),
+        admitted=facts.admitted and replace(facts.admitted, user=None),
+        balance=facts.balance and replace(facts.balance, amount=0.0),
+        purses=None,
+        answered=[_answered(each) for each in facts.answered],
+    )
+
+
+def _answered(request: RequestAnswered) -> RequestAnswered:
+    return request._replace(answer=_answer(request.answer))
+
+
+def _answer(answer: Meaning) -> Meaning:
+    """That there was one; of a page of history its newest piece, too."""
+    if isinstance(answer, Notice):
+        return replace(answer, payload=None)
+    if not isinstance(answer, History):
+        return Notice(name=type(answer).__name__)
+    return replace(
+        answer,
+        ticks=tuple(sorted(answer.ticks)[-1:]),
+        candles=tuple(sorted(answer.candles, key=lambda each: each.start)[-1:]),
+    )

@@ -11,6 +11,7 @@ from probe.cli.output import bar, milliseconds, plain, stated
 from probe.model.events import Phase
 from probe.model.findings import State
 from probe.monitor.knock import Knock
+from probe.session.transcript import as_text as line_as_text
 
 WIDTH = 80
 INDENT = " " * 6
@@ -287,5 +288,5 @@ def as_data(knock: Knock, target: str) -> dict[str, object]:
             "bytes_sent": traffic.bytes_sent,
             "bytes_received": traffic.bytes_received,
         },
-        "last_messages": [f"{line.direction} {plain(line.text)}" for line in knock.last_messages],
+        "last_messages": [plain(line_as_text(line)) for line in knock.last_messages],
     }

@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 import click
 
 from probe.api.opening import simulated
+from probe.cli.doctor_from import judge_file, refuse_others
 from probe.cli.doctor_report import Page, as_data, briefly, contact_lines, width
 from probe.cli.options import Typed, takes_targets
 from probe.cli.output import dumped
@@ -82,8 +83,15 @@ _LONG_WORD = re.compile(r"[\w%+/=-]{12,}")
     metavar="FILE",
     help="Write all of it into FILE, without anything private: safe to post.",
 )
+@click.option(
+    "--from",
+    "source",
+    metavar="FILE",
+    help="Judge a file that was shared or printed as JSON, or a transcript, instead of a TARGET; -: standard input. Asks nobody.",
+)
 def doctor(
     typed: Typed,
+    source: str | None,
     symbol: str | None,
     timeout: str | None,
     store: str | None,
@@ -100,6 +108,12 @@ def doctor(
     TARGET is a credential (-, env:NAME, file:PATH, keyring:NAME, or the text itself), a URL, sim:BROKER, or the name of a target in
     probe.toml. Whom it contacts is told first; nobody's server is logged in to more than once.
     """
+    if source is not None:
+        refuse_others(click.get_current_context())
+        if share is not None:
+            check_place(share)
+        typed.set_colour()
+        return judge_file(source, broker=typed.broker, as_json=as_json, share=share)
     budget = parse_duration(timeout, where="--timeout") if timeout else DEEP_BUDGET if deep else BUDGET
     if budget <= 0:
         raise ConfigError(

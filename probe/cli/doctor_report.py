@@ -201,7 +201,7 @@ class Page:
     def rung(self, rung: Rung, largest: float = 0.0, indent: str = "  ") -> Iterator[str]:
         """One step. Without a `largest` there is nothing to compare its time with, and no bar."""
         mark, colour = MARKS[rung.outcome]
-        lead = f"{indent}{mark} {rung.name:<{18 - len(indent)}}"
+        lead = f"{indent}{mark} {self._clean(rung.name):<{18 - len(indent)}}"
         note = rung.note
         if rung.outcome is Outcome.NOT_CHECKED:
             note = f"not checked: {rung.note}" if rung.note else "not checked"

@@ -113,7 +113,7 @@ class Typed:
         """
         tell = tell or warn
         context = click.get_current_context()
-        context.color = False if self.no_color or "NO_COLOR" in os.environ else None
+        self.set_colour()
         if self.proxy and "@" in self.proxy:
             tell(
                 "the proxy's login was given as an argument: other users of this machine can read it. "
@@ -151,6 +151,9 @@ class Typed:
             for warning in target.warnings:
                 tell(warning)
         return found, settings
+
+    def set_colour(self) -> None:
+        click.get_current_context().color = False if self.no_color or "NO_COLOR" in os.environ else None
 
     @property
     def _secrets(self) -> list[Secret]:

@@ -1,8 +1,8 @@
 """What may be shown to strangers: a text from which all has gone that could lead to an account, a person or a machine of theirs,
 and the file that holds it."""
 
-import ipaddress
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,9 +13,11 @@ from probe.cli.doctor_report import Page, as_data, made_with
 from probe.cli.nameless import Net, own_words
 from probe.cli.output import readable
 from probe.diagnose.case import Case
+from probe.diagnose.rules.names import looks_public
 from probe.disk import write_result
 from probe.doctor.examine import Examination, Patient
 from probe.model.errors import ConfigError
+from probe.model.standins import is_address
 
 HEADING = "# What `probe doctor` saw"
 FENCE = "`" * 4
@@ -24,10 +26,8 @@ NOTE = (
     "of the machine that made it were taken out. Addresses that begin with 192.0.2. or 2001:db8:1: stand for others of private "
     "networks, those with 198.51.100. or 2001:db8:2: for public ones."
 )
-THEIR_SERVER, THEIR_PROXY = (
-    "their-server.example",
-    "their-proxy.example",
-)  # for names that are nobody else's business
+LONGEST_LINE = 110
+_PIECE = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^",])*,?')
 
 
 def check_place(path: Path) -> None:
@@ -79,7 +79,7 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
     )
     nameless = replace(nameless, case=_of_nobody(examination.case))
     theirs = _servers_of_theirs(patient)
-    is_public = THEIR_SERVER not in theirs.values()
+    is_public = patient.endpoint is None or patient.endpoint.address.host not in theirs
     net = Net(_asked(examination) if is_public else (), [*own_words(), *theirs.items()])
 
     def clean(text: str) -> str:
@@ -87,7 +87,7 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
 
     page = "\n".join(map(click.unstyle, Page(clean=clean).of(nameless)))
     record = as_data(nameless, clean)
-    case = _json(record.pop("case"))
+    case = _folded(_json(record.pop("case")))
     return f"""{HEADING}
 
 {clean(examination.made_with or made_with())}.
@@ -120,6 +120,16 @@ def _of_nobody(case: Case) -> Case:
     return replace(case, past=replace(case.past, neighbours=tuple(numbered)))
 
 
+def _folded(told: str) -> str:
+    """JSON in lines that no mail program has to cut: they end between two values."""
+    lines = [""]
+    for piece in _PIECE.findall(told):
+        if lines[-1] and len(lines[-1]) + len(piece) > LONGEST_LINE:
+            lines.append("")
+        lines[-1] += piece
+    return "\n  ".join(lines)
+
+
 def _json(value: object, indent: int | None = None) -> str:
     separators = (",", ":") if indent is None else None
     return readable(json.dumps(value, ensure_ascii=False, indent=indent, separators=separators))
@@ -133,17 +143,19 @@ def _servers_of_theirs(patient: Patient) -> dict[str, str]:
     if endpoint is not None and broker is not None:
         is_everybodys = bool(broker.endpoints or broker.open_endpoints)
         if patient.is_ours or not is_everybodys:
-            found[endpoint.address.host] = THEIR_SERVER
+            found[endpoint.address.host] = _stand_in("their-server", endpoint.address.host)
     if proxy is not None:
-        found[proxy.proxy.host] = THEIR_PROXY
-    return {host: shown for host, shown in found.items() if not _is_here(host)}
+        found[proxy.proxy.host] = _stand_in("their-proxy", proxy.proxy.host)
+    return {host: shown for host, shown in found.items() if host != "localhost"}
 
 
-def _is_here(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _stand_in(name: str, host: str) -> str:
+    """What can be told from a name's shape stays so: whether everybody may look it up. An address has a stand-in anyway."""
+    if is_address(host):
+        return host
+    if looks_public(host):
+        return f"{name}.example"
+    return f"{name}.internal" if "." in host else name
 
 
 def _asked(examination: Examination) -> set[str]:

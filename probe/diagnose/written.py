@@ -7,7 +7,7 @@ from typing import Any
 from probe.diagnose.case import Case, Look, Looks
 from probe.diagnose.facts import Facts
 from probe.model.events import RequestAnswered
-from probe.model.meanings import History, Meaning, Notice
+from probe.model.meanings import Asset, Assets, History, Meaning, Notice
 from probe.model.packing import packed, unpacked
 
 
@@ -47,7 +47,15 @@ def _facts(facts: Facts) -> Facts:
         admitted=facts.admitted and replace(facts.admitted, user=None),
         balance=facts.balance and replace(facts.balance, amount=0.0),
         purses=None,
+        assets=facts.assets and Assets(rows=tuple(map(_asset, facts.assets.rows))),
         answered=[_answered(each) for each in facts.answered],
+    )
+
+
+def _asset(asset: Asset) -> Asset:
+    """One of nearly two hundred: which it is, and whether it can be traded."""
+    return asset._replace(
+        id=0, label="", kind="", digits=0, payout_percent=0, is_otc=False, opens_or_closes_at=None
     )
 
 

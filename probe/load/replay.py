@@ -41,14 +41,12 @@ from probe.model.meanings import Quotes
 from probe.session.broker import Broker
 from probe.session.codec import Codec, Message
 from probe.session.requests import Requests, answer_key
+from probe.session.transcript import BINARY, KEPT_CHARACTERS, MARKER
 
 MOST_BYTES = 64 * 1024 * 1024
 UNTIMED_GAP = 1.0  # seconds between messages of which nobody wrote down when they came
 GRID = 60.0  # seconds; what lies on a minute lies on one again when it is played
-_BINARY, _MARKER = (
-    "(binary) ",
-    "\\x04",
-)  # as transcripts mark binary messages, and what Engine.IO 3 puts before them
+_NOT_SHOWN = "\ufffd"  # in place of a sign that could not be
 _OPCODES = {1: "text", 2: "binary"}
 _HOW = (
     "Record it with DevTools open before the page connects (Network, Export HAR), or with mitmproxy "
@@ -157,7 +155,7 @@ def read_recording(data: bytes, *, where: str, broker: Broker) -> Recording:
             where=where,
             next_step="Load it with operations instead: leave --replay out.",
         )
-    connections = [each for each in _connections(data, where) if each]
+    connections = [each for each in conversations(data, where) if each]
     if not any(said.is_sent for each in connections for said in each):
         what = "nothing that a client said" if connections else "no WebSocket message"
         raise ConfigError(f"there is {what} in it", where=where, next_step=_HOW)
@@ -197,14 +195,14 @@ _PAGE = "of the web page's own"
 _LIVE = "about a live account"
 
 
-class _Said(NamedTuple):
+class Said(NamedTuple):
     at: float  # seconds after the first
     is_sent: bool
     message: Message | None  # None: the file does not hold it
     utc: float | None
 
 
-def _understood(said: Sequence[_Said], broker: Broker, left_out: Counter[str]) -> Recorded:
+def _understood(said: Sequence[Said], broker: Broker, left_out: Counter[str]) -> Recorded:
     client, server, writer = (
         broker.codec(),
         broker.codec(),
@@ -238,7 +236,7 @@ def _understood(said: Sequence[_Said], broker: Broker, left_out: Counter[str]) -
     )
 
 
-def _wishes(said: _Said, codec: Codec, writer: Codec, left_out: Counter[str]) -> Iterator[Intent]:
+def _wishes(said: Said, codec: Codec, writer: Codec, left_out: Counter[str]) -> Iterator[Intent]:
     """What of a message is played again."""
     if said.message is None:
         left_out[_STRANGE] += 1
@@ -272,7 +270,12 @@ def _why_not(intent: Intent, writer: Codec) -> str:
 # -- the files ---------------------------------------------------------------------------------------------------------
 
 
-def _connections(data: bytes, where: str) -> Iterator[list[_Said]]:
+def conversations(data: bytes, where: str) -> Iterator[list[Said]]:
+    """What was said on each connection that the file tells of.
+
+    Raises:
+        ConfigError: it is no file of one of these kinds.
+    """
     if len(data) > MOST_BYTES:
         raise ConfigError(
             f"it has {len(data) / 1024**2:.0f} MiB, and {MOST_BYTES // 1024**2} is the most",
@@ -288,14 +291,18 @@ def _connections(data: bytes, where: str) -> Iterator[list[_Said]]:
     if not text:
         raise ConfigError("it is empty", where=where, next_step=_HOW)
     if text.startswith(("{", "[")):
-        for document in _documents(text, where):
+        for document in documents(text, where):
             yield from _in_document(document, where)
     else:
         yield _plain_text(text, where)
 
 
-def _documents(text: str, where: str) -> Iterator[Any]:
-    """One, or one on each line."""
+def documents(text: str, where: str) -> Iterator[Any]:
+    """One, or one on each line.
+
+    Raises:
+        ConfigError: it is no JSON.
+    """
     first, *others = text.splitlines()
     try:
         json.loads(first)
@@ -332,7 +339,7 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def _in_document(document: Any, where: str) -> Iterator[list[_Said]]:
+def _in_document(document: Any, where: str) -> Iterator[list[Said]]:
     log = document.get("log") if isinstance(document, dict) else None
     if isinstance(log, dict):
         entries = log.get("entries")
@@ -389,35 +396,43 @@ def _is_line(value: Any) -> bool:
 
 def _of_line(value: Any) -> _Heard:
     if isinstance(value, str):
-        return None, value[0] == ">", value[2:]
-    at, text = value.get("at"), value["text"]
+        return None, value[0] == ">", _whole(value[2:])
+    at, mark = value.get("at"), BINARY if value.get("binary") else ""
     utc = float(at) if isinstance(at, int | float) and isfinite(at) else None
-    return utc, value["direction"] == ">", text.encode() if value.get("binary") else text
+    return utc, value["direction"] == ">", _whole(mark + value["text"])
 
 
-def _plain_text(text: str, where: str) -> list[_Said]:
+def _whole(text: str) -> str | bytes | None:
+    """None: it was cut, or some of it could not be shown."""
+    message = _read(text)
+    return None if len(message) >= KEPT_CHARACTERS or _NOT_SHOWN in text else message
+
+
+def _read(text: str) -> str | bytes:
+    if not text.startswith(BINARY):
+        return text
+    text = text.removeprefix(BINARY)
+    marked = b"\x04" if text.startswith(MARKER) else b""
+    return marked + text.removeprefix(MARKER).encode()
+
+
+def _plain_text(text: str, where: str) -> list[Said]:
     heard: list[_Heard] = []
     for line in text.splitlines():
         if line.startswith(("C> ", "S> ")):
-            said = line[3:]
-            if said.startswith(_BINARY):
-                said = said.removeprefix(_BINARY)
-                marked = b"\x04" if said.startswith(_MARKER) else b""
-                heard.append((None, line[0] == "C", marked + said.removeprefix(_MARKER).encode()))
-            else:
-                heard.append((None, line[0] == "C", said))
+            heard.append((None, line[0] == "C", _read(line[3:])))
         elif line.strip() and not line.startswith("#"):
             raise ConfigError("it is neither a HAR nor a transcript of ours", where=where, next_step=_HOW)
     return _timed(heard)
 
 
-def _timed(heard: Sequence[_Heard]) -> list[_Said]:
+def _timed(heard: Sequence[_Heard]) -> list[Said]:
     """A clock that was set back makes no gap, and what has no time comes a little after what was before it."""
-    said: list[_Said] = []
+    said: list[Said] = []
     at, before = 0.0, None
     for utc, is_sent, message in heard:
         if said:
             at += UNTIMED_GAP if utc is None or before is None else max(0.0, utc - before)
         before = utc
-        said.append(_Said(at, is_sent, message, utc))
+        said.append(Said(at, is_sent, message, utc))
     return said

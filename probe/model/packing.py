@@ -20,7 +20,8 @@ class Unreadable(ValueError):
 
 
 def packed(value: object) -> Any:
-    return _form(type(value)).write(value)
+    kind: Any = type(value)  # types can be hashed, and mypy does not know it
+    return _form(kind).write(value)
 
 
 def unpacked(kind: type[T], data: object) -> T:
@@ -29,7 +30,8 @@ def unpacked(kind: type[T], data: object) -> T:
     Raises:
         Unreadable: it says where, and what was expected.
     """
-    value: T = _form(kind).read(data)
+    hint: Any = kind
+    value: T = _form(hint).read(data)
     return value
 
 

@@ -1,7 +1,7 @@
 """Addresses, of those reserved for documentation, that stand in shared texts for others: what was true of the other is true of
 its stand-in."""
 
-from ipaddress import IPv4Address, IPv6Address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 Address = IPv4Address | IPv6Address
 
@@ -20,6 +20,14 @@ def stand_in(address: Address, number: int) -> str:
 
 def is_stand_in(address: Address) -> bool:
     return address in FOR_PRIVATE[address.version] or address in FOR_PUBLIC[address.version]
+
+
+def is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def is_private(address: Address) -> bool:

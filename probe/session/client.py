@@ -266,9 +266,13 @@ class ClientSession(SessionCore[ClientSocket]):
             self._open_next(phase, now)
 
     @property
+    def _goes_in(self) -> bool:
+        return self._credentials is not None
+
+    @property
     def _brings_login(self) -> bool:
         """A credential that went with the request: the server says what it thinks of it."""
-        return self._codec.rules.login_in_query is not None and self._credentials is not None
+        return self._codec.rules.login_in_query is not None and self._goes_in
 
     def _open_next(self, phase: Phase, now: float) -> None:
         credentials = self._credentials
@@ -287,7 +291,7 @@ class ClientSession(SessionCore[ClientSocket]):
         """Into the next phase, unless this session was not meant to go further."""
         rules = self._codec.rules
         following = rules.after(self._phase)
-        is_shut_out = following is Phase.AUTHENTICATING and self._credentials is None and rules.needs_login
+        is_shut_out = following is Phase.AUTHENTICATING and rules.needs_login and not self._goes_in
         if self._phase is self.plan.goal or is_shut_out:
             self._events.append(PhaseFinished(at=now, phase=self._phase, began_at=self._began_at))
             self.leave(now)

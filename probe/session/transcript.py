@@ -7,6 +7,8 @@ from probe.model.credentials import Redactor
 from probe.session.codec import Message
 
 KEPT_CHARACTERS = 256
+# Where lines are written down as texts: before a binary message, and for what Engine.IO 3 puts before it.
+BINARY, MARKER = "(binary) ", "\\x04"
 
 
 class Line(NamedTuple):
@@ -14,6 +16,11 @@ class Line(NamedTuple):
     direction: str  # ">" we said, "<" the peer said
     text: str
     binary: bool
+
+
+def as_text(line: Line) -> str:
+    mark = BINARY if line.binary else ""
+    return f"{line.direction} {mark}{line.text.replace(chr(4), MARKER, 1)}"
 
 
 class Transcript:

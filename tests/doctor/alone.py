@@ -73,9 +73,13 @@ def told_there(module: str, group: str = "quick") -> Any:
 @functools.cache
 def _said_there(group: str) -> dict[str, Said]:
     return {
-        name: Said(verdicts=tuple((code, Certainty(word)) for code, word in verdicts), without=without)
-        for name, (verdicts, without) in told_there("tests.doctor.patients", group).items()
+        name: Said(verdicts=_sure(verdicts), without=without, retold=_sure(retold))
+        for name, (verdicts, without, retold) in told_there("tests.doctor.patients", group).items()
     }
+
+
+def _sure(verdicts: list[list[str]]) -> tuple[tuple[str, Certainty], ...]:
+    return tuple((code, Certainty(word)) for code, word in verdicts)
 
 
 def there(name: str, group: str) -> Callable[[], Said]:

@@ -21,6 +21,7 @@ from probe.diagnose.case import Host
 from probe.doctor import handshakes, names, ways
 from probe.doctor.examine import Means, Patient, examine
 from probe.model.endpoint import Account, Endpoint
+from probe.model.findings import Certainty
 from tests.doctor.staging import Said, judged
 
 SYSTEMS, SECOND = "127.0.0.1", "127.0.0.2"
@@ -183,6 +184,10 @@ async def look_at_host() -> Host:
     return CALM
 
 
+def _plain(verdicts: Sequence[tuple[str, Certainty]]) -> list[tuple[str, str]]:
+    return [(code, sure.value) for code, sure in verdicts]
+
+
 @contextlib.contextmanager
 def calm_and_hasty() -> Iterator[None]:
     """Little patience with what is silent, and a machine that has nothing else to do."""
@@ -201,7 +206,7 @@ async def main(hosts: Mapping[str, Hosted]) -> None:
         async with serving():
             said = await asyncio.gather(*(said_of(name, host) for name, host in hosts.items()))
     told = {
-        name: [[(code, sure.value) for code, sure in each.verdicts], each.without]
+        name: [_plain(each.verdicts), each.without, _plain(each.retold or ())]
         for name, each in zip(hosts, said, strict=True)
     }
     print(json.dumps(told))

@@ -5,18 +5,18 @@ without the one that should have found it.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
 from probe.diagnose.case import Case
-from probe.diagnose.diagnose import diagnose, rules_for
-from probe.diagnose.rule import Rule
+from probe.diagnose.diagnose import Verdict, diagnose, rules_for
 from probe.doctor.examine import Examination, Means, Patient, examine
 from probe.model.findings import Certainty, State
 from probe.session.broker import Broker
+from tests.doctor.retelling import retold
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
 
@@ -28,6 +28,7 @@ class Said:
     verdicts: tuple[tuple[str, Certainty], ...]  # in order; none: nothing is wrong
     without: str  # what stands first when the rule that should find it is taken away
     seconds: float = 0.0  # that a real examination took, by its own clock
+    retold: tuple[tuple[str, Certainty], ...] | None = None  # the verdicts on a file that was shared of it
 
     @property
     def first(self) -> str:
@@ -88,12 +89,12 @@ NOTES = (
 def judged(case: Case, broker: Broker | None, code: str) -> Said:
     rules = rules_for(broker)
     fewer = {name: rule for name, rule in rules.items() if name != code}
-    said, left = _telling(case, rules, code), _telling(case, fewer, code)
-    return Said(verdicts=said, without=left[0][0] if left else "")
+    said, left = (_telling(diagnose(case, each).verdicts, code) for each in (rules, fewer))
+    again = _telling(retold(case, broker), code)
+    return Said(verdicts=said, without=left[0][0] if left else "", retold=again)
 
 
-def _telling(case: Case, rules: Mapping[str, Rule], code: str) -> tuple[tuple[str, Certainty], ...]:
-    verdicts = diagnose(case, rules).verdicts
+def _telling(verdicts: Sequence[Verdict], code: str) -> tuple[tuple[str, Certainty], ...]:
     noted = [each for each in verdicts if each.code == code and code in NOTES]
     harmful = [each for each in verdicts if each.state is not State.HEALTHY and each not in noted]
     return tuple((each.code, each.certainty) for each in (*noted, *harmful))

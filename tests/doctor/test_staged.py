@@ -47,3 +47,4 @@ def test_it_is_named_first_and_its_look_alikes_are_not_said_and_without_its_rule
         assert said.verdicts[0][1] is Certainty.CERTAIN
     if staged.code:
         assert said.without != staged.code
+    assert said.retold in (None, said.verdicts), "shared and read again it is judged otherwise"

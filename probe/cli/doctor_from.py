@@ -12,7 +12,7 @@ from probe.brokers import find_broker
 from probe.cli.doctor_report import MARGIN, Page, as_data, width
 from probe.cli.output import dumped, plain
 from probe.cli.share import write
-from probe.doctor.records import MOST_BYTES, Retold, retell
+from probe.doctor.records import MOST_BYTES, Retold, retell, sensible
 from probe.model.errors import ConfigError
 from probe.model.packing import packed
 
@@ -28,13 +28,12 @@ def judge_file(source: str, *, broker: str | None, as_json: bool, share: Path | 
     """
     retold = retell(_content(source), _name(source), find_broker(broker) if broker else None)
     examination = retold.examination
-    if as_json:
-        click.echo(dumped(_as_data(retold, source)))
-    else:
-        columns = width()
-        click.echo("\n".join([*_preface(retold, source, columns), *Page(columns=columns).of(examination)]))
+    with sensible(_name(source)):
+        shown = dumped(_as_data(retold, source)) if as_json else "\n".join(_page(retold, source, width()))
+    click.echo(shown)
     if share is not None:
-        write(share, examination, str)
+        with sensible(_name(source)):
+            write(share, examination, str)
         click.echo(f"written, and safe to post: {share}", err=True)
     return examination.diagnosis.state.exit_code
 
@@ -76,6 +75,11 @@ def _name(source: str) -> str:
     return "standard input" if source == STANDARD_INPUT else plain(source)
 
 
+def _page(retold: Retold, source: str, columns: int) -> Iterator[str]:
+    yield from _preface(retold, source, columns)
+    yield from Page(columns=columns).of(retold.examination)
+
+
 def _preface(retold: Retold, source: str, columns: int) -> Iterator[str]:
     """Whose words follow: said before them."""
     by = retold.examination.made_with or "a version that did not say so"
@@ -109,6 +113,6 @@ def _as_data(retold: Retold, source: str) -> dict[str, object]:
         "what": retold.what,
         "at": retold.at or None,
         "made_with": retold.examination.made_with or None,
-        "verdicts": packed(retold.then),
+        "verdicts": [packed(each) for each in retold.then],
     }
     return as_data(retold.examination) | {"contacts": [], "from": origin}

@@ -11,7 +11,7 @@ import click
 
 from probe.cli.doctor_report import Page, as_data, made_with
 from probe.cli.nameless import Net, own_words
-from probe.cli.output import readable
+from probe.cli.output import plain, readable
 from probe.diagnose.case import Case
 from probe.diagnose.rules.names import looks_public
 from probe.disk import write_result
@@ -90,7 +90,7 @@ def shared(examination: Examination, redact: Callable[[str], str]) -> str:
     case = _folded(_json(record.pop("case")))
     return f"""{HEADING}
 
-{clean(examination.made_with or made_with())}.
+{clean(plain(examination.made_with or made_with()))}.
 
 {NOTE}
 

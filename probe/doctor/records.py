@@ -4,6 +4,8 @@ import html
 import json
 import re
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -107,12 +109,23 @@ def retell(data: bytes, where: str, broker: Broker | None = None) -> Retold:
             where=where,
             next_step="A shared file has some kilobytes. Of a long transcript the end is enough.",
         )
-    try:
+    with sensible(where):
         told = _record_in(data.decode("utf-8-sig", "replace"), where)
         record = None if told is None else unpacked(_Record, told)
         if record is not None and record.case is not None:
             return _judged(record, record.case)
         return _heard(data if told is None else json.dumps(told).encode(), where, broker, record)
+
+
+@contextmanager
+def sensible(where: str) -> Iterator[None]:
+    """For what is done with what a stranger wrote.
+
+    Raises:
+        ConfigError: it cannot be done.
+    """
+    try:
+        yield
     except Unreadable as problem:
         raise ConfigError(
             f"its record says what cannot be ({problem})",
@@ -175,12 +188,15 @@ def _number(digits: str) -> int:
     return int(digits)
 
 
+def _fraction(digits: str) -> float:
+    return _no_number(digits) if len(digits) > 40 else float(digits)
+
+
 def _no_number(word: str) -> float:
     raise ValueError(word)
 
 
-# Line ends in texts are left by whoever wrapped them.
-_DECODER = json.JSONDecoder(strict=False, parse_int=_number, parse_constant=_no_number)
+_DECODER = json.JSONDecoder(parse_int=_number, parse_float=_fraction, parse_constant=_no_number)
 
 
 # -- judging it ------------------------------------------------------------------------------------------------------------
@@ -222,8 +238,11 @@ def _endpoint(record: _Record, case: Case) -> Endpoint | None:
         endpoint = Endpoint(
             broker=record.broker or "", region=record.region or "", url=record.url, account=Account.NONE
         )
-    if endpoint is not None:
-        read_url(endpoint.url)  # raises what is wrong with it
+    try:
+        if endpoint is not None:
+            read_url(endpoint.url)
+    except ConfigError as problem:
+        raise Unreadable(f"url: {problem.problem}") from None
     return endpoint
 
 

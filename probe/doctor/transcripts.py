@@ -14,6 +14,7 @@ from probe.diagnose.past import past_of
 from probe.diagnose.verdict import Asked
 from probe.load.replay import Said, conversations, documents
 from probe.measure.records import Attempt, Disconnected
+from probe.model.credentials import MASK
 from probe.model.endpoint import Account, Endpoint, read_url
 from probe.model.errors import ConfigError
 from probe.model.events import Ended, Phase, Traffic
@@ -28,6 +29,7 @@ from probe.session.retold import RetoldSession
 
 NO_URL = "ws://not-known.example/"
 _BEGINNING = (Welcome, Joined, Login)  # a conversation in which none of these is said is a later part of one
+_OF_LOGIN = (Login, Admitted, Refused)
 _EVENTS: dict[str, type[Attempt | Disconnected]] = {each.kind: each for each in (Attempt, Disconnected)}
 
 
@@ -195,7 +197,7 @@ def _look(
     heard = [what for _, what in _heard(said, broker)]
     watched = [each.symbol for each in heard if isinstance(each, Watch)]
     under_way = _under_way(heard)
-    goes_in = under_way is not None or any(isinstance(each, Login) for each in heard)
+    goes_in = under_way is not None or any(isinstance(each, _OF_LOGIN) for each in heard) or _is_masked(said)
     facts = _facts(said, broker, failure, under_way, goes_in=goes_in)
     return Look(
         endpoint=_endpoint(broker, told),
@@ -208,6 +210,11 @@ def _look(
         ),
         began_utc=began_utc,
     )
+
+
+def _is_masked(said: Sequence[Said]) -> bool:
+    """Something secret was sent: the login."""
+    return any(each.is_sent and isinstance(each.message, str) and MASK in each.message for each in said)
 
 
 def _under_way(heard: Sequence[Meaning | Intent]) -> Phase | None:

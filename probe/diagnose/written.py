@@ -6,9 +6,11 @@ from typing import Any
 
 from probe.diagnose.case import Case, Look, Looks
 from probe.diagnose.facts import Facts
-from probe.model.events import RequestAnswered
+from probe.model.events import Phase, RequestAnswered
 from probe.model.meanings import Asset, Assets, History, Meaning, Notice
 from probe.model.packing import packed, unpacked
+
+WHOLE_SURPRISES = 3  # of the others it is known what was odd about them
 
 
 def written(case: Case) -> dict[str, Any]:
@@ -47,6 +49,10 @@ def _facts(facts: Facts) -> Facts:
         admitted=facts.admitted and replace(facts.admitted, user=None),
         balance=facts.balance and replace(facts.balance, amount=0.0),
         purses=None,
+        surprises=[
+            each if number < WHOLE_SURPRISES or each.phase is Phase.OPENING else replace(each, preview="")
+            for number, each in enumerate(facts.surprises)
+        ],
         assets=facts.assets and Assets(rows=tuple(map(_asset, facts.assets.rows))),
         answered=[_answered(each) for each in facts.answered],
     )

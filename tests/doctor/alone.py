@@ -38,8 +38,12 @@ ip route add prohibit 10.7.2.0/24
 
 
 @functools.cache
-def told_there(module: str, group: str = "quick") -> Any:
-    """What this module prints there, as JSON."""
+def told_there(module: str, group: str = "quick", keep: Path | None = None) -> Any:
+    """What this module prints there, as JSON.
+
+    Args:
+        keep: A folder for what would be shared of each.
+    """
     lacking = [tool for tool in ("ip", "unshare") if shutil.which(tool, path=TOOLS) is None]
     if lacking:
         pytest.skip(f"no network namespace can be made here without {' and '.join(lacking)}")
@@ -53,7 +57,7 @@ def told_there(module: str, group: str = "quick") -> Any:
             own.write_text(text)
             binds += f"mount --bind {own} {place}\n"
         user = () if os.geteuid() == 0 else ("--user", "--map-root-user")
-        script = f"set -e\n{binds}{LINKS}echo ready\nexec {sys.executable} -m {module} {group}"
+        script = f"set -e\n{binds}{LINKS}echo ready\nexec {sys.executable} -m {module} {group} {keep or ''}"
         told = subprocess.run(
             ["unshare", "--net", "--mount", *user, "sh", "-c", script],
             cwd=ROOT,
@@ -70,11 +74,10 @@ def told_there(module: str, group: str = "quick") -> Any:
     return json.loads(answers)
 
 
-@functools.cache
-def _said_there(group: str) -> dict[str, Said]:
+def said_there(group: str, keep: Path | None = None) -> dict[str, Said]:
     return {
         name: Said(verdicts=_sure(verdicts), without=without, retold=_sure(retold))
-        for name, (verdicts, without, retold) in told_there("tests.doctor.patients", group).items()
+        for name, (verdicts, without, retold) in told_there("tests.doctor.patients", group, keep).items()
     }
 
 
@@ -84,7 +87,7 @@ def _sure(verdicts: list[list[str]]) -> tuple[tuple[str, Certainty], ...]:
 
 def there(name: str, group: str) -> Callable[[], Said]:
     """What was said of a patient of `tests.doctor.patients`."""
-    return lambda: _said_there(group)[name]
+    return lambda: said_there(group)[name]
 
 
 def cases(*layers: str, certain: Collection[str]) -> list[Staged]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import cast
 from unittest.mock import patch
 
@@ -18,10 +19,12 @@ import dns.rdatatype
 import dns.rrset
 
 from probe.diagnose.case import Host
+from probe.diagnose.diagnose import diagnose, rules_for
 from probe.doctor import handshakes, names, ways
 from probe.doctor.examine import Means, Patient, examine
 from probe.model.endpoint import Account, Endpoint
 from probe.model.findings import Certainty
+from tests.doctor.retelling import keep_shared
 from tests.doctor.staging import Said, judged
 
 SYSTEMS, SECOND = "127.0.0.1", "127.0.0.2"
@@ -165,7 +168,7 @@ async def serving() -> AsyncIterator[None]:
         yield
 
 
-async def said_of(name: str, host: Hosted) -> Said:
+async def said_of(name: str, host: Hosted, keep: Path | None) -> Said:
     endpoint = Endpoint(
         broker="",
         region="",
@@ -177,7 +180,11 @@ async def said_of(name: str, host: Hosted) -> Said:
     means = Means(controls=host.controls, resolvers=() if host.second is None else (SECOND,))
     examination = await examine(patient, means)
     seen_here = replace(CALM, proxies=host.proxies)
-    return judged(replace(examination.case, host=seen_here), None, host.code)
+    case = replace(examination.case, host=seen_here)
+    if keep is not None:
+        diagnosis = diagnose(case, rules_for(None))
+        keep_shared(keep / f"{host.code or name}.md", replace(examination, case=case, diagnosis=diagnosis))
+    return judged(case, None, host.code)
 
 
 async def look_at_host() -> Host:
@@ -201,10 +208,10 @@ def calm_and_hasty() -> Iterator[None]:
         yield
 
 
-async def main(hosts: Mapping[str, Hosted]) -> None:
+async def main(hosts: Mapping[str, Hosted], keep: Path | None = None) -> None:
     with calm_and_hasty(), patch("probe.doctor.examine.look_at_packages", return_value=()), tunnel():
         async with serving():
-            said = await asyncio.gather(*(said_of(name, host) for name, host in hosts.items()))
+            said = await asyncio.gather(*(said_of(name, host, keep) for name, host in hosts.items()))
     told = {
         name: [_plain(each.verdicts), each.without, _plain(each.retold or ())]
         for name, each in zip(hosts, said, strict=True)
@@ -213,4 +220,4 @@ async def main(hosts: Mapping[str, Hosted]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(GROUPS[sys.argv[1]]))
+    asyncio.run(main(GROUPS[sys.argv[1]], *map(Path, sys.argv[2:])))

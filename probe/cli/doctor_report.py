@@ -17,6 +17,7 @@ from probe.catalogue import Reason, entries
 from probe.cli.check_report import as_data as session_data
 from probe.cli.check_report import healthy_words, notes, steps
 from probe.cli.output import bar, milliseconds, plain, stated
+from probe.cli.plain_words import words_in
 from probe.diagnose.case import Case, Spell
 from probe.diagnose.diagnose import OF_OTHERS, Verdict
 from probe.diagnose.scope import scope_of
@@ -138,6 +139,16 @@ class Page:
     clean: Clean = str
 
     def of(self, examination: Examination) -> Iterator[str]:
+        lines = list(self._lines(examination))
+        yield from lines
+        if examination.diagnosis.state is not State.HEALTHY:
+            yield ""
+            yield from self._row("words", list(words_in(" ".join(click.unstyle("\n".join(lines)).split()))))
+        if examination.diagnosis.verdicts:
+            yield ""
+            yield f"More about it: probe explain {examination.diagnosis.verdicts[0].code}"
+
+    def _lines(self, examination: Examination) -> Iterator[str]:
         main = main_verdict(examination)
         label = stated(examination.diagnosis.state.value)
         failure = examination.case.failure
@@ -163,14 +174,11 @@ class Page:
         if examination.knock is not None and examination.knock.verdict.not_checked:
             yield ""
             yield from self._row("not checked", list(examination.knock.verdict.not_checked), MARGIN + 3)
-        if examination.diagnosis.verdicts:
-            yield ""
-            yield f"More about it: probe explain {examination.diagnosis.verdicts[0].code}"
 
     def _verdict(self, main: Verdict, case: Case) -> Iterator[str]:
         news = (each for each in main.evidence if each != main.says)
         yield from self._row("who", [f"{each[:1].upper()}{each[1:]}." for each in scope_of(case, main.code)])
-        yield from self._row("seen", [f"{each[:1].upper()}{_without_stop(each[1:])}." for each in news])
+        yield from self._row("seen", [f"{_without_stop(_begun(each))}." for each in news])
         yield from self._row("not", list(_excluded(main)))
         yield from self._row("or else", list(_remaining(main)) or _unlisted(main))
         yield from self._row("do", _numbered(main.advice))
@@ -384,6 +392,14 @@ def _fault(blame: Blame, main: Verdict) -> str:
 
 def _numbered(advice: tuple[str, ...]) -> list[str]:
     return [f"{place}. {each}" for place, each in enumerate(advice, 1)]
+
+
+def _begun(sentence: str) -> str:
+    """As a sentence begins, unless it begins with a name or a number."""
+    first = sentence.partition(" ")[0].strip(",:")
+    return (
+        sentence[:1].upper() + sentence[1:] if first.replace("'", "").replace("’", "").isalpha() else sentence
+    )
 
 
 def _without_stop(text: str) -> str:

@@ -1,7 +1,7 @@
 """A case as plain data and back, so that it can be judged again elsewhere and later. What no rule reads and somebody could be known
 by (a user's name, what an account holds, cookies) is not written."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 from probe.diagnose.case import Case, Look, Looks
@@ -14,19 +14,7 @@ WHOLE_SURPRISES = 3  # of the others it is known what was odd about them
 
 
 def written(case: Case) -> dict[str, Any]:
-    looks = case.looks
-    if looks is not None:
-        case = replace(
-            case,
-            looks=Looks(
-                first=_look(looks.first),
-                again=looks.again and _look(looks.again),
-                fresh=looks.fresh and _look(looks.fresh),
-                elsewhere=looks.elsewhere and _look(looks.elsewhere),
-                direct=looks.direct and _look(looks.direct),
-            ),
-        )
-    told: dict[str, Any] = packed(case)
+    told: dict[str, Any] = packed(replace(case, looks=case.looks and _looks(case.looks)))
     return told
 
 
@@ -36,6 +24,11 @@ def read(told: object) -> Case:
         Unreadable: it is no case.
     """
     return unpacked(Case, told)
+
+
+def _looks(looks: Looks) -> Looks:
+    several = {each.name: getattr(looks, each.name) for each in fields(looks)}
+    return replace(looks, **{name: _look(each) for name, each in several.items() if isinstance(each, Look)})
 
 
 def _look(look: Look) -> Look:

@@ -71,6 +71,13 @@ def test_a_page_says_all_of_it_in_this_order() -> None:
         "  · TLS             not checked: no address of the host takes connections",
         "  · session         not checked: likewise",
         "",
+        "words     port: a numbered door of a machine, with one program behind it.",
+        "          kernel: the core of this machine's operating system.",
+        "          host: a server, by its name.",
+        "          TCP: the bare connection between two machines.",
+        "          TLS: the encryption of a connection, as in https://.",
+        "          session: all from the login to the goodbye.",
+        "",
         "More about it: probe explain tcp.refused",
     ]
 

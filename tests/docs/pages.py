@@ -13,6 +13,7 @@ from tests.docs.coverage import coverage_page
 from tests.docs.failures import failures_page
 from tests.docs.load_scenarios import load_scenarios_page
 from tests.docs.metrics import metrics_page
+from tests.docs.reading import reading_page
 from tests.exporters.live.story import live_page
 from tests.monitor.states_page import states_page
 
@@ -80,6 +81,7 @@ def schema_page() -> str:
 PAGES = {
     "failures.md": failures_page,
     "doctor-coverage.md": coverage_page,
+    "doctor-reading.md": reading_page,
     "phases.md": phases_page,
     "dialects.md": dialects_page,
     "configuration.md": configuration_page,

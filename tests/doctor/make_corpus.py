@@ -1,11 +1,13 @@
 """Writes the files that strangers could have sent, and what is said of each: `python -m tests.doctor.make_corpus`. They stay as
-they are: what later versions say of them is compared. A new one is added by its name; what is there is made anew only on purpose."""
+they are: what later versions say of them is compared. `… make_corpus NAME` makes one of them; `… make_corpus expected` none, and only
+writes down what is said now."""
 
 import json
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -13,7 +15,8 @@ from unittest.mock import patch
 from probe.cli.doctor_report import as_data
 from probe.cli.nameless import Net
 from probe.diagnose.case import Case, Host
-from probe.doctor.examine import Examination
+from probe.diagnose.diagnose import diagnose, rules_for
+from probe.doctor.examine import Examination, examine
 from probe.doctor.records import retell
 from probe.session.broker import Broker
 from tests.doctor import staging
@@ -53,6 +56,7 @@ STAGED = (
     "session.one-symbol-stall-pocketoption-one-stops",
     "session.closed-normal-pocketoption-close-1001",
     "session.tcp-reset-pocketoption-reset",
+    "session.half-open-nothing-is-acknowledged",
     "data.market-closed-quotex-weekend",
     "data.duplicates-quotex-twice",
     "data.clock-offset-quotex-behind",
@@ -63,17 +67,17 @@ STAGED = (
     "crypto.bingx-listen-key-expires",
     "crypto.bingx-ip-allow-list-100419",
 )
-# Of machines with a network of their own.
-HOSTS = (
-    "dns.nxdomain",
-    "dns.temporary-failure",
-    "dns.blocked",
-    "tcp.refused",
-    "tcp.timeout",
-    "tcp.unreachable",
-    "tcp.mtu-blackhole",
-    "net.ipv6-blackhole",
-)
+# Of machines with a network of their own: what it is called, and the host.
+HOSTS = {
+    "dns.nxdomain": "gone.trading.example",
+    "dns.temporary-failure": "servfail.trading.example",
+    "dns.blocked": "zero.trading.example",
+    "tcp.refused": "closed.sim.test",
+    "tcp.timeout": "silent.sim.test",
+    "tcp.unreachable": "barred.sim.test",
+    "tcp.mtu-blackhole": "tunnel.sim.test",
+    "net.ipv6-blackhole": "half-dead.sim.test",
+}
 FRAMES = ("session.closed-normal-pocketoption-close-1001",)
 CHECKED = ("auth.session-expired-auth-refused-pocketoption", "session.closed-normal-pocketoption-close-1001")
 
@@ -85,16 +89,16 @@ async def _look_at_host() -> Host:
 @contextmanager
 def _watched(found: list[Examination]) -> Iterator[None]:
     """Examinations are kept, and this machine is none in particular."""
-    examined, judged = staging._examined, staging.judged
+    judged = staging.judged
 
-    async def keep(*arguments: object) -> Examination:
-        examination = await examined(*arguments)  # type: ignore[arg-type] # they are passed on
+    async def keep(*arguments: Any, **more: Any) -> Examination:
+        examination = await examine(*arguments, **more)
         found.append(examination)
         return examination
 
     def keep_case(case: Case, broker: Broker | None, code: str) -> staging.Said:
-        if not found:
-            found.append(examination_of(case, broker))
+        seen = found[-1] if found else examination_of(case, broker)
+        found.append(replace(seen, case=case, diagnosis=diagnose(case, rules_for(broker))))
         return judged(case, broker, code)
 
     with ExitStack() as stack:
@@ -104,7 +108,7 @@ def _watched(found: list[Examination]) -> Iterator[None]:
             staging,
             *(each for name, each in sys.modules.items() if name.startswith("tests.doctor.")),
         ]:
-            for name, instead in (("_examined", keep), ("judged", keep_case)):
+            for name, instead in (("examine", keep), ("judged", keep_case)):
                 if hasattr(module, name):
                     stack.enter_context(patch.object(module, name, instead))
         yield
@@ -114,7 +118,7 @@ def _examination(staged_id: str) -> Examination:
     found: list[Examination] = []
     with _watched(found):
         next(each for each in ALL if each.id == staged_id).play()
-    return found[0]
+    return found[-1]
 
 
 def _make(name: str) -> None:
@@ -142,8 +146,8 @@ def _session(staged_id: str) -> dict[str, Any]:
 def _make_hosts() -> None:
     with tempfile.TemporaryDirectory() as folder:
         said_there("quick", Path(folder))
-        for code in HOSTS:
-            (CORPUS / f"{code}.md").write_text((Path(folder) / f"{code}.md").read_text())
+        for code, host in HOSTS.items():
+            (CORPUS / f"{code}.md").write_text((Path(folder) / f"{host}.md").read_text())
 
 
 def file_name(name: str) -> str:
@@ -158,16 +162,13 @@ def said_of(file: Path) -> dict[str, object]:
 
 def main() -> None:
     CORPUS.mkdir(exist_ok=True)
-    names = [
-        *(f"healthy-{each}" for each in HEALTHY),
-        *STAGED,
-        *(f"check {each}" for each in CHECKED),
-        *(f"frames {each}" for each in FRAMES),
-    ]
-    for name in sys.argv[1:] or names:
-        _make(name)
-    if not sys.argv[1:]:
-        _make_hosts()
+    names = [f"healthy-{each}" for each in HEALTHY]
+    names += [*STAGED, *(f"check {each}" for each in CHECKED), *(f"frames {each}" for each in FRAMES)]
+    for name in sys.argv[1:] or [*names, "hosts"]:
+        if name == "hosts":
+            _make_hosts()
+        elif name != "expected":
+            _make(name)
     files = sorted(each for each in CORPUS.iterdir() if each != EXPECTED)
     EXPECTED.write_text(json.dumps({each.name: said_of(each) for each in files}, indent=1) + "\n")
 

@@ -183,7 +183,7 @@ async def said_of(name: str, host: Hosted, keep: Path | None) -> Said:
     case = replace(examination.case, host=seen_here)
     if keep is not None:
         diagnosis = diagnose(case, rules_for(None))
-        keep_shared(keep / f"{host.code or name}.md", replace(examination, case=case, diagnosis=diagnosis))
+        keep_shared(keep / f"{name}.md", replace(examination, case=case, diagnosis=diagnosis))
     return judged(case, None, host.code)
 
 

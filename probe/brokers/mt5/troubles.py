@@ -210,6 +210,8 @@ def _trouble_of(what: str, said: Complaint) -> Trouble:
     code = next((code for pattern, code in _WORDS if pattern.search(said.words)), ERROR)
     if code in (ERROR, TERMINAL_DOWN) and said.seconds >= IPC_SECONDS:
         code, words = IPC_TIMEOUT, f"{words}, after {said.seconds:.0f} s"
+    if code is TERMINAL_DOWN:
+        words = f"the gateway runs, but its terminal does not: {words}"
     found = trouble(code, words, certain=code in _CERTAIN)
     if "has no attribute" in said.words:  # of the public gateway's first version, once a position is open
         return replace(found, sentence=words + ": it fails as soon as a position is open")

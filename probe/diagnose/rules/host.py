@@ -173,14 +173,16 @@ def clock_stepped(case: Case) -> Sign | None:
     }
     if host.slept_seconds is not None:
         excluded["host.suspend-resume"] = (
-            f"the boot clock gained {host.slept_seconds:.1f} s on the monotonic one"
+            f"it slept {abs(host.slept_seconds):.1f} s of that time, by the clock that counts since it was started"
         )
     if host.loop_lag_seconds < LATE_SECONDS:
         excluded["host.event-loop-blocked"] = (
             f"this program was at most {span(host.loop_lag_seconds)} late with what was due"
         )
     return Sign(
-        evidence=(f"the wall clock moved by {step:+.1f} s against the monotonic one during the examination",),
+        evidence=(
+            f"the time of day moved by {step:+.1f} s against a clock that nobody sets, during the examination",
+        ),
         excluded=excluded,
         state=State.DEGRADED,
     )

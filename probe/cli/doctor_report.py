@@ -8,6 +8,7 @@ import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import version
 from itertools import takewhile
 
@@ -45,6 +46,7 @@ _NUMBER = re.compile(r"\d+\. ")
 Clean = Callable[[str], str]
 
 
+@cache
 def made_with() -> str:
     return f"tradeprobe {version('tradeprobe')}, Python {platform.python_version()}, {platform.system()} {platform.release()}"
 

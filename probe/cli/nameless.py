@@ -21,7 +21,8 @@ _WORD = re.compile(r"[A-Za-z0-9+/_=%~-]{20,}")
 # Words of people and of standards: letters with a few digits behind them, or a short number.
 _HARMLESS_PIECE = re.compile(r"[A-Za-z]{1,15}\d{0,3}|\d{1,4}|")
 _IPV4 = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\w)")
-_HARMLESS = ipaddress.ip_network("198.18.0.0/15")  # handed out by proxy programs, the same everywhere
+# The same everywhere: handed out by proxy programs, and by providers inside their networks.
+_HARMLESS = (ipaddress.ip_network("198.18.0.0/15"), ipaddress.ip_network("100.64.0.0/10"))
 _IPV6 = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?:\d{1,3}(?:\.\d{1,3}){3})?(?![\w:])"
 )
@@ -61,7 +62,7 @@ class Net:
             str(address) in self._kept
             or address.is_loopback
             or address.is_unspecified
-            or address in _HARMLESS
+            or any(address in each for each in _HARMLESS)
             or is_stand_in(address)
         ):
             return found[0]

@@ -51,8 +51,8 @@ def test_what_leads_to_somebody_is_taken_out_and_the_rest_is_left(text: str, lef
 
 def test_the_same_address_has_the_same_stand_in_and_another_one_another() -> None:
     net = Net((), ())
-    text = "10.1.1.1 and 10.1.1.2, 8.8.8.8 and 10.1.1.1, fd00::5 and 2a00:1450::5, 198.18.0.7 and 0.0.0.0"
-    left = "192.0.2.1 and 192.0.2.2, 198.51.100.3 and 192.0.2.1, 2001:db8:1::4 and 2001:db8:2::5, 198.18.0.7 and 0.0.0.0"
+    text = "10.1.1.1 and 10.1.1.2, 8.8.8.8 and 10.1.1.1, fd00::5 and 2a00:1450::5, 198.18.0.7, 100.64.0.1 and 0.0.0.0"
+    left = "192.0.2.1 and 192.0.2.2, 198.51.100.3 and 192.0.2.1, 2001:db8:1::4 and 2001:db8:2::5, 198.18.0.7, 100.64.0.1 and 0.0.0.0"
     assert net(text) == left
     assert net(left) == left
 

@@ -12,6 +12,7 @@ from probe.doctor.records import retell
 from probe.model.credentials import Credentials, Redactor, redactor_for
 from probe.session.broker import Broker
 
+WEDNESDAY_NOON = 1_767_787_200.0  # 2026-01-07 12:00 UTC
 MADE_WITH = "tradeprobe 0.1.0, Python 3.11, Linux"
 
 
@@ -43,7 +44,7 @@ def examination_of(case: Case, broker: Broker | None) -> Examination:
             is_ours=case.is_ours,
         ),
         means=Means(),
-        began_utc=first.began_utc or 0.0 if first else 0.0,
+        began_utc=(first.began_utc if first else None) or WEDNESDAY_NOON,
         seconds=1.0,
         case=case,
         diagnosis=diagnose(case, rules_for(broker)),

@@ -302,7 +302,8 @@ class Past:
     ends: tuple[End, ...] = ()
     held: Held | None = None
     reconnected: Reconnected | None = None
-    usual_round_trip: float | None = None  # seconds, the median; None: too few were measured
+    region: str = ""  # of the last session
+    usual_round_trip: float | None = None  # seconds, the median there; None: too few, or of several regions
     not_kept: tuple[str, ...] = ()  # what the monitor said when it could not keep what had come
     spells: tuple[Spell, ...] = ()  # those that began first come first
     neighbours: tuple[Neighbour, ...] = ()

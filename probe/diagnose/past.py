@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
 
 from probe.diagnose.case import End, Held, Neighbour, Past, Reconnected, Spell, Try
-from probe.measure.records import Attempt, Disconnected, Notice, StateChanged, Tick
+from probe.measure.records import Attempt, Disconnected, Notice, StateChanged, Tick, Trigger
 
 HELD = ("hold", "race")  # what attempts were for that wanted a session and not only a look
 BESIDE = 600.0  # seconds of prices on either side of a reconnect
@@ -51,7 +51,8 @@ def past_of(
         ),
         held=_held(held, over, now_utc, prices),
         reconnected=_reconnected(held, over, now_utc, prices),
-        usual_round_trip=usual,
+        usual_round_trip=usual if len({each.endpoint for each in held}) == 1 else None,
+        region=held[-1].endpoint if held else "",
         spells=tuple(_spells(held, over, changes, now_utc)),
         neighbours=tuple(neighbours),
         not_kept=tuple(each.sentence for each in notices if each.code in NOT_KEPT),
@@ -91,9 +92,10 @@ def _reconnected(
     if not over:
         return None
     ended = over[-1].at_utc
-    opened = next((each.at_utc for each in held if each.at_utc >= ended and each.failure is None), None)
-    if opened is None:
+    after = next((each for each in held if each.at_utc >= ended and each.failure is None), None)
+    if after is None or after.trigger is Trigger.START:  # whoever started it anew may want other symbols
         return None
+    opened = after.at_utc
     return Reconnected(
         ago_seconds=now_utc - opened,
         symbols_before=frozenset(each.symbol for each in prices(ended - BESIDE, ended)),

@@ -14,6 +14,7 @@ from probe.store.reader import StoreReader
 
 LOOKS_BACK = 24 * 3600.0
 LEAST_ROUND_TRIPS = 20
+NOTICED = 3600.0  # seconds; what was not kept before is no matter now
 LATELY = 600.0  # seconds in which whoever is watched has told something
 
 
@@ -39,7 +40,7 @@ def read_past(store: Path, target: str, now_utc: float, beside: Sequence[str] = 
             usual=_usual(reader, target, since, now_utc),
             changes=reader.events(StateChanged, since, now_utc, target),
             neighbours=_neighbours(reader, target, now_utc, beside),
-            notices=reader.events(Notice, since, now_utc),
+            notices=reader.events(Notice, now_utc - NOTICED, now_utc),
         )
     except StoreError:
         return None

@@ -41,6 +41,10 @@ EXPIRED = Handshake(how=USUAL, seconds=0.1, failure=Failure(kind="tls.server-cer
             "host.event-loop-blocked", State.DEGRADED, CERTAIN, id="late, and seen what ran meanwhile",
         ),
         pytest.param(
+            Case(host=Host(loop_lag_seconds=0.4, blocked_in="somebody, busy, line 7", cpu_waited=0.8, cpu_own=0.1, slept_seconds=0.0)),
+            "host.cpu-starved", State.DEGRADED, CERTAIN, id="seen where it had to wait for the processor",
+        ),
+        pytest.param(
             Case(host=Host(loop_lag_seconds=0.4, cpu_waited=0.02, slept_seconds=0.0)),
             "host.event-loop-blocked", State.DEGRADED, LIKELY, id="late at another moment than the processor was free",
         ),

@@ -66,8 +66,13 @@ def looked(
 def test_slow_is_what_is_far_above_the_usual_or_too_much_for_anybody(
     looks: Looks, usual: float | None, is_slow: bool
 ) -> None:
-    past = Past(seconds=3600.0, usual_round_trip=usual)
+    past = Past(seconds=3600.0, region="eu", usual_round_trip=usual)
     assert (slow(Case(looks=looks, past=past)) is not None) is is_slow
+
+
+def test_the_usual_of_another_region_is_none_here() -> None:
+    past = Past(seconds=3600.0, region="us", usual_round_trip=0.05)
+    assert slow(Case(looks=looked(0.5, 0.5, 0.5), past=past)) is None
 
 
 def test_it_is_certain_when_our_own_part_was_measured_and_is_small() -> None:

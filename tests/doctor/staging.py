@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest import mock
 
-from probe.diagnose.case import Case
+from probe.diagnose.case import Case, Host
 from probe.diagnose.diagnose import Verdict, diagnose, rules_for
 from probe.doctor.examine import Examination, Means, Patient, examine
 from probe.model.findings import Certainty, State
@@ -125,6 +125,19 @@ def looking_for(
             return play()
 
     return for_so_long
+
+
+def on_a_calm_machine(play: Callable[[], Said]) -> Callable[[], Said]:
+    """How busy the one is that runs this must not matter."""
+
+    async def calm() -> Host:
+        return Host(cpu_waited=0.0)
+
+    def calmly() -> Said:
+        with mock.patch("probe.doctor.examine.look_at_host", calm):
+            return play()
+
+    return calmly
 
 
 async def _examined(stage: Stage, means: Means, utc: float) -> Examination:

@@ -7,7 +7,7 @@ import pytest
 from probe.diagnose.case import End, Held, Past, Reconnected, Spell, Try
 from probe.doctor.past import read_past
 from probe.measure.histogram import Histogram
-from probe.measure.records import Attempt, Disconnected, Metric, Notice, Period, Record, Tick
+from probe.measure.records import Attempt, Disconnected, Metric, Notice, Period, Record, Tick, Trigger
 from probe.model.failures import Failure
 from probe.store.retention import Keep
 from probe.store.writer import StoreWriter
@@ -53,6 +53,7 @@ def store(tmp_path: Path) -> Path:
 def test_attempts_and_ends_of_the_last_day_come_back_with_the_time_between_them(store: Path) -> None:
     assert read_past(store, "one", NOON) == Past(
         seconds=500.0,
+        region="near",
         tries=(
             Try(ago_seconds=500.0, endpoint="near"),
             Try(ago_seconds=98.0, code="http.429", kind="http.429", status=429, endpoint="near"),
@@ -90,8 +91,16 @@ def kept(path: Path, *records: Record) -> None:
     assert writer.close(30.0)
 
 
-def tried(ago: float, target: str = "one", failure: Failure | None = None) -> Attempt:
-    return Attempt(at_utc=NOON - ago, target=target, endpoint="near", purpose="hold", failure=failure)
+def tried(
+    ago: float,
+    target: str = "one",
+    failure: Failure | None = None,
+    trigger: Trigger = Trigger.REMOTE_CLOSE,
+    endpoint: str = "near",
+) -> Attempt:
+    return Attempt(
+        at_utc=NOON - ago, target=target, endpoint=endpoint, purpose="hold", trigger=trigger, failure=failure
+    )
 
 
 def dropped(ago: float) -> Disconnected:
@@ -130,6 +139,14 @@ def test_which_symbols_had_prices_before_and_after_the_last_reconnect(tmp_path: 
     )
 
 
+def test_a_monitor_that_was_started_anew_may_watch_other_symbols(tmp_path: Path) -> None:
+    path = tmp_path / "kept"
+    kept(path, tried(900), priced(650, "B"), dropped(600), tried(590, trigger=Trigger.START), priced(5, "A"))
+    past = read_past(path, "one", NOON)
+    assert past is not None
+    assert past.reconnected is None
+
+
 def test_others_of_the_same_broker_are_read_if_they_are_named(tmp_path: Path) -> None:
     path, refused = tmp_path / "kept", Failure(kind="auth.refused")
     kept(path, tried(9), tried(8, "two", refused), tried(7, "three"))
@@ -143,21 +160,21 @@ def test_the_usual_round_trip_leaves_out_the_last_minutes(tmp_path: Path) -> Non
         trips = {Metric.WS_RTT: Histogram.of([seconds] * 12)}
         return Period(began_utc=NOON - ago, seconds=60.0, target="one", histograms=trips)
 
+    enough = (minute(3600, 0.1), minute(3540, 0.1), minute(60, 3.0))
     kept(tmp_path / "few", tried(9), minute(3600, 0.1))
-    kept(tmp_path / "kept", tried(9), minute(3600, 0.1), minute(3540, 0.1), minute(60, 3.0))
-    few, enough = (read_past(tmp_path / name, "one", NOON) for name in ("few", "kept"))
-    assert few is not None
-    assert few.usual_round_trip is None
-    assert enough is not None
-    assert enough.usual_round_trip == pytest.approx(0.1, rel=0.02)
+    kept(tmp_path / "kept", tried(9), *enough)
+    kept(tmp_path / "two regions", tried(9), tried(8, endpoint="far"), *enough)
+    pasts = [read_past(tmp_path / name, "one", NOON) for name in ("few", "kept", "two regions")]
+    usual = [past.usual_round_trip for past in pasts if past]
+    assert usual == [None, pytest.approx(0.1, rel=0.02), None]
 
 
 def test_what_a_monitor_could_not_keep_is_told_in_its_own_words(tmp_path: Path) -> None:
     notices = [
-        Notice(at_utc=NOON - 50, code=code, sentence=f"{code}!")
-        for code in ("store.dropped", "clock.stepped")
+        Notice(at_utc=NOON - ago, code=code, sentence=f"{code} {ago} s ago")
+        for code, ago in (("store.dropped", 7200), ("store.dropped", 50), ("clock.stepped", 40))
     ]
     kept(tmp_path / "kept", tried(9), *notices)
     past = read_past(tmp_path / "kept", "one", NOON)
     assert past is not None
-    assert past.not_kept == ("store.dropped!",)
+    assert past.not_kept == ("store.dropped 50 s ago",)

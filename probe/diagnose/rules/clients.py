@@ -5,11 +5,13 @@ from itertools import pairwise
 from probe.diagnose.case import Case
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.data import repeated
+from probe.measure.calendar import is_open
 from probe.model.findings import Certainty, Sign, State
 from probe.session.overheard import Overheard
 
 book = RuleBook()
 
+SETTLED = 20.0  # seconds after a reconnect in which prices may still come for the first time
 REPEATED = 0.25  # of all prices: as many come twice where they are asked for twice
 
 
@@ -117,25 +119,32 @@ def _not_asked_anew(case: Case) -> Sign | None:
 def _not_told_anew(case: Case) -> Sign | None:
     """The monitor's own session, which subscribes after each login."""
     turn = case.past.reconnected if case.past else None
-    lost = turn.symbols_before - turn.symbols_since if turn else frozenset()
-    if turn is None or not lost:
+    if turn is None or turn.ago_seconds < SETTLED or not turn.symbols_since:
+        return None
+    lost = frozenset(each for each in turn.symbols_before - turn.symbols_since if not _is_closed(case, each))
+    if not lost:
         return None
     excluded = {
         "auth.request-before-auth": "the monitor subscribes when its login was accepted",
         "session.reconnect-broken": "a session was opened",
         "session.silent-stall": "a reconnect came before it",
     }
-    kept = (
-        f"since then only those of {_named(turn.symbols_since)} come"
-        if turn.symbols_since
-        else "since then none comes"
-    )
+    kept = f"since then only those of {_named(turn.symbols_since)} come"
     return Sign(
         evidence=(f"before the reconnect {turn.ago_seconds:.0f} s ago prices of {_named(lost)} came", kept),
         excluded=excluded,
         state=State.DEGRADED,
         at_most=Certainty.LIKELY,
     )
+
+
+def _is_closed(case: Case, symbol: str) -> bool:
+    """By the broker's word, else by the calendar."""
+    look = case.looks.first if case.looks else None
+    said = look.facts.is_open(symbol) if look else None
+    if said is None and look is not None and look.began_utc is not None:
+        said = is_open(symbol, None, look.began_utc)
+    return said is False
 
 
 @book.of("session.duplicate-subscriptions")

@@ -33,7 +33,7 @@ CLOCK_FAR_OFF_SECONDS = 3600.0  # certificates and tokens are judged wrong too
 def event_loop_blocked(case: Case) -> Sign | None:
     host, lag = case.host, _lag(case)
     if lag < LATE_SECONDS or (
-        host is not None and (_slept(host) or (_is_starved(host) and not host.blocked_in))
+        host is not None and (_slept(host) or (_is_starved(host) and not _is_seen_working(host)))
     ):
         return None
     late = f"for {span(lag)} this program did nothing that was due"
@@ -242,6 +242,11 @@ def _is_starved(host: Host) -> bool:
     waited = host.cpu_waited or 0.0
     held_up = waited >= HELD_UP and host.loop_lag_seconds >= LATE_SECONDS and not host.blocked_in
     return waited >= STARVED or held_up or (host.throttled or 0.0) >= THROTTLED
+
+
+def _is_seen_working(host: Host) -> bool:
+    """Where a process hardly gets the processor, what its loop was seen in is where it had to wait."""
+    return bool(host.blocked_in) and (host.cpu_waited or 0.0) < STARVED
 
 
 def _slept(host: Host) -> bool:

@@ -28,7 +28,8 @@ def slow(case: Case) -> Sign | None:
     if look is None or is_explained(look) or (ended and not (trickle and ended == "session.half-open")):
         return None
     trips = [each.rtt_seconds for each in look.facts.heartbeats if each.name in PINGS][-ROUND_TRIPS:]
-    usual = case.past.usual_round_trip if case.past else None
+    past = case.past if case.past and case.past.region == look.endpoint.region else None
+    usual = past.usual_round_trip if past else None
     against = f", where {span(usual)} is usual" if usual is not None else ""
     if trickle:
         took = look.facts.seconds_without_pong

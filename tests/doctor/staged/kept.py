@@ -9,13 +9,16 @@ from typing import Any
 from unittest import mock
 
 from probe.brokers import find_broker
+from probe.diagnose.case import Pasted
 from probe.doctor.examine import Examination, Means, Patient, examine
+from probe.doctor.pasted import pasted_of, sources_of
 from probe.measure.records import Disconnected, Notice
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Account
 from probe.session import reconnect
 from probe.store.retention import Keep
 from probe.store.writer import StoreWriter
+from probe.vault import read_secret
 from tests.doctor.staging import Said, Staged, judged
 from tests.monitor.matrix import TWO, Course, course
 from tests.virtual.travelling import run
@@ -33,6 +36,7 @@ class Watched:
         self.one, self.store = one, store
         self.key = one.simulator.key(one.simulator.plain_endpoints()[0])
         self.beside: tuple[str, ...] = ()
+        self.pasted: Pasted | None = None
         self.writer = self.begin(50_000)
 
     def begin(self, capacity: int) -> StoreWriter:
@@ -98,6 +102,7 @@ class Watched:
             is_ours=True,
             known_as="one",
             beside=self.beside,
+            pasted=self.pasted,
         )
         return await examine(patient, Means(store=self.store), utc=lambda: self.one.began_utc + self.one.now)
 
@@ -138,6 +143,18 @@ async def _refused_anew(it: Watched) -> None:
     """The server lets nobody in any more, and leaves alone who is in."""
     await it.wait(SOON)
     await it.fault("auth-refused")
+
+
+async def _refused_anew_with_an_old_file(it: Watched) -> None:
+    """The credential lies in a file that was written an hour ago."""
+    file = it.store.with_name("credential")
+    assert isinstance(it.key, Credentials)
+    file.write_text(it.key.frame.reveal())
+    file.chmod(0o600)
+    place = f"file:{file}"
+    places = sources_of([place], BROKER, now_utc=file.stat().st_mtime + 3600.0)
+    it.pasted = pasted_of(read_secret(place), BROKER, places)
+    await _refused_anew(it)
 
 
 async def _refused_after_a_drop(it: Watched) -> None:
@@ -239,6 +256,12 @@ CASES: list[Staged] = [
         code="auth.session-outlives-token",
         name="the session of a monitor goes on",
         play=lived("auth.session-outlives-token", _refused_anew),
+    ),
+    Staged(
+        code="auth.session-outlives-token",
+        name="the session of a monitor goes on with the same token",
+        play=lived("auth.session-outlives-token", _refused_anew_with_an_old_file),
+        certain=True,
     ),
     Staged(
         code="auth.session-expired",

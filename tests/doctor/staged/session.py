@@ -31,7 +31,17 @@ from probe.model.intents import Watch
 from probe.model.meanings import BeatAsked, History, Quote, Quotes
 from tests.doctor.alone import ROOT, TOOLS
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import SECOND_FORM, OnPaper, Said, Stage, Staged, _examined, judged, travelling
+from tests.doctor.staging import (
+    SECOND_FORM,
+    OnPaper,
+    Said,
+    Stage,
+    Staged,
+    _examined,
+    judged,
+    on_a_calm_machine,
+    travelling,
+)
 from tests.doctor.upgrade_stubs import Script, at, listening, switch
 from tests.monitor.matrix import WEDNESDAY_NOON
 from tests.virtual.travelling import run
@@ -393,7 +403,12 @@ CASES: list[Staged] = [
         for number in numbers
     ),
     *(
-        said_of("net.slow", name, fault, broker=broker)
+        Staged(
+            code="net.slow",
+            name=f"{broker} {name}",
+            play=on_a_calm_machine(travelling(simulated(broker, fault), "net.slow")),
+            certain=True,
+        )
         for broker in (PO, QX)
         for name, fault in (
             ("a relay that holds every packet back", "delay:seconds=1.5s"),

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from probe.catalogue import entries
 from probe.diagnose.answers import told_as
-from probe.diagnose.case import Case, Clock, Handshake, Host, Looks, Past, Try
+from probe.diagnose.case import Case, Clock, End, Handshake, Host, Looks, Past, Try
 from probe.diagnose.diagnose import diagnose
 from probe.diagnose.rules import RULES
 from probe.measure.clocks import ClockOffset
@@ -99,3 +99,13 @@ def test_an_answer_that_was_not_understood_is_no_missing_one() -> None:
     assert "session.silent-stall" not in clear
     assert "session.silent-stall" in unclear
     assert "session.heartbeat-without-data" not in unclear
+
+
+def test_what_is_said_of_the_past_says_when_it_was() -> None:
+    ends = [
+        End(ago_seconds=ago, lived_seconds=lived, code="session.closed-1006", heard_seconds=60.0)
+        for ago, lived in ((5400.0, 190.0), (3600.0, 270.0), (1200.0, 120.0))
+    ]
+    (verdict,) = diagnose(Case(past=Past(seconds=7200.0, ends=tuple(ends))), RULES).verdicts
+    assert verdict.code == "session.idle-timeout"
+    assert "the first of them was 90 minutes ago, the last 20 minutes ago" in verdict.evidence

@@ -69,7 +69,11 @@ def before(examination: Examination) -> list[str]:
     [
         (("refuse", "http-status:code=503"), ("tcp.refused", "http.bad-gateway")),
         (("silent-stall:at=0s", "no-open"), ("session.silent-stall", "eio.no-open")),
-        (("http-status:code=503", "auth-silent"), ("http.bad-gateway", "auth.silent-after-connect")),
+        pytest.param(
+            ("http-status:code=503", "auth-silent"),
+            ("http.bad-gateway", "auth.silent-after-connect"),
+            marks=pytest.mark.long,
+        ),
     ],
 )
 def test_what_was_until_then_and_what_is_since_then(faults: tuple[str, str], codes: tuple[str, str]) -> None:

@@ -7,6 +7,7 @@ from statistics import median
 from probe.catalogue import Reason, entries
 from probe.diagnose.case import Case, End, Try
 from probe.diagnose.rule import RuleBook
+from probe.diagnose.rules.config import ago
 from probe.model.findings import Certainty, Sign, State
 
 book = RuleBook()
@@ -30,6 +31,10 @@ def _alike(values: Sequence[float | None]) -> float | None:
         return None
     middle = median(known)
     return middle if max(known) - min(known) <= max(1.0, ALIKE * middle) else None
+
+
+def _when(rows: Sequence[End | Try]) -> str:
+    return f"the first of them was {ago(rows[0].ago_seconds)}, the last {ago(rows[-1].ago_seconds)}"
 
 
 def _ended_by_them(case: Case) -> list[End]:
@@ -63,7 +68,11 @@ def idle_timeout(case: Case) -> Sign | None:
         if age is None:
             excluded |= dict.fromkeys(("eio.ping-direction", "session.max-lifetime"), ages)
         return Sign(
-            evidence=(f"the last {len(ends)} sessions ended {idle:.0f} s after {since}, each time", ages),
+            evidence=(
+                f"the last {len(ends)} sessions ended {idle:.0f} s after {since}, each time",
+                ages,
+                _when(ends),
+            ),
             excluded=excluded,
             says=f"sessions are ended when they were idle for {idle:.0f} s",
             state=State.DEGRADED,
@@ -85,7 +94,7 @@ def max_lifetime(case: Case) -> Sign | None:
     if max(hours) - min(hours) > age * ALIKE:
         excluded["session.closed-normal"] = "they ended at different hours of the day"
     return Sign(
-        evidence=(f"the last {len(ends)} sessions ended at the same age, {age:.0f} s",),
+        evidence=(f"the last {len(ends)} sessions ended at the same age, {age:.0f} s", _when(ends)),
         excluded=excluded,
         says=f"sessions are ended when they are {age / 60:.0f} min old",
         state=State.DEGRADED,
@@ -114,6 +123,7 @@ def reconnect_storm(case: Case) -> Sign | None:
         evidence=(
             f"{len(burst)} attempts within {seconds:.0f} s, and none succeeded",
             f"the pauses between them do not grow: about {median(pauses):.1f} s",
+            _when(burst),
         ),
         excluded=excluded,
         state=State.DEGRADED,

@@ -3,7 +3,7 @@
 While all is well nothing is kept: what a session was until then is put together from what others remember anyway.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -13,51 +13,37 @@ from probe.diagnose.facts import Facts
 from probe.diagnose.past import past_of
 from probe.diagnose.rule import Rule
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH, Asked
-from probe.measure.records import Attempt, PhaseTime, Recognised
-from probe.measure.vitals import Vitals
+from probe.measure.records import Recognised
 from probe.measure.watch import Watch
 from probe.model.credentials import Redactor, redactor_for
 from probe.model.endpoint import Endpoint
 from probe.model.events import (
-    WEBSOCKET,
     Ended,
     Event,
     FirstData,
-    HeartbeatSent,
     Phase,
-    PhaseFinished,
     QuoteArrived,
     RequestAnswered,
     RequestSent,
-    Surprise,
     Told,
     Traffic,
     Upgraded,
 )
-from probe.model.failures import Failure, Layer
+from probe.model.failures import Failure
 from probe.model.findings import Certainty, State
-from probe.model.meanings import Admitted, Assets, History, Troubles
+from probe.model.meanings import Assets, History
 from probe.monitor.knock import LOOKS
 from probe.monitor.link import Link
+from probe.monitor.recalled import prices_of, told_by, until_now
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import Wanted
 from probe.session.broker import Broker
-from probe.session.client import ClientSession
 
 LOOKS_BACK = 24 * 3600.0
 OPENING = 40  # events of a new connection; most have proved good by then
 QUOTES, OTHERS = 240, 32  # of each kind that are kept; when there are twice as many, the older ones go
 MOST, MOST_EVIDENCE = 6, 4  # are told of one incident, and of one verdict
 _REMEMBERED = frozenset((QuoteArrived, FirstData, RequestSent))  # by others
-_FAILS_IN = {
-    Layer.DNS: Phase.RESOLVING,
-    Layer.TCP: Phase.CONNECTING,
-    Layer.PROXY: Phase.TUNNELLING,
-    Layer.TLS: Phase.SECURING,
-    Layer.UPGRADE: Phase.UPGRADING,
-    Layer.ENGINE: Phase.OPENING,
-    Layer.AUTH: Phase.AUTHENTICATING,
-}
 LOCAL = "host.", "load."  # codes of failures of this machine
 
 
@@ -149,7 +135,7 @@ class Witness:
         endpoint = next(
             (each for each in self._wanted.endpoints if attempt and each.region == attempt.endpoint), None
         )
-        self._begin(_told_by(attempt, failure, at), endpoint or self._endpoint)
+        self._begin(told_by(attempt, failure, at), endpoint or self._endpoint)
 
     def all_is_well(self) -> None:
         self._facts = self._opening = self._since = None
@@ -183,47 +169,11 @@ class Witness:
         vitals = self._watch.vitals
         if opening is None:
             self._endpoint = self._watch.endpoint
-            opening = [] if vitals is None else [*self._until_now(vitals)]
+            opening = [] if vitals is None else [*until_now(vitals, self._link.trial, self._link.session)]
             facts.peer_beats = 0 if vitals is None else vitals.peer_beats
-        for event in (*opening, *([] if vitals is None else self._prices(vitals))):
+        for event in (*opening, *([] if vitals is None else prices_of(vitals, self._watch))):
             facts.add(event)
         return facts
-
-    # -- what was while all was well ---------------------------------------------------------------------------------
-
-    def _until_now(self, vitals: Vitals) -> Iterator[Event]:
-        """Of the session that is live, as far as it can still be told."""
-        trial, session, live_at = self._link.trial, self._link.session, vitals.live_at
-        if trial is not None:
-            yield from _phases_of(trial.phases, live_at)
-            if trial.dialled is not None:
-                yield trial.dialled
-            if trial.status is not None:
-                yield Upgraded(at=live_at, status=trial.status, headers=())
-        if isinstance(session, ClientSession) and session.terms is not None:
-            yield Told(at=live_at, meaning=session.terms)
-        yield Told(at=live_at, meaning=Admitted())
-        if vitals.balance is not None:
-            yield Told(at=live_at, meaning=vitals.balance)
-        for about, rows in vitals.troubles.items():
-            yield Told(at=live_at, meaning=Troubles(about=about, rows=rows))
-        if vitals.strange_at is not None:
-            yield Surprise(at=vitals.strange_at, phase=Phase.LIVE, problem=vitals.strange, preview="")
-        if isinstance(session, ClientSession) and (sent := session.ping_sent_at) is not None:
-            yield HeartbeatSent(at=sent, name=WEBSOCKET, due_at=sent)
-
-    def _prices(self, vitals: Vitals) -> Iterator[Event]:
-        """That they came, and the last of each symbol."""
-        if vitals.first_data_at is not None:
-            yield FirstData(at=vitals.first_data_at, asked_at=vitals.live_at)
-        yield from sorted(self._last_quotes(vitals))
-
-    def _last_quotes(self, vitals: Vitals) -> Iterator[QuoteArrived]:
-        watch = self._watch
-        for symbol in watch.symbols:
-            last, told = watch.freshness.last(symbol), vitals.last(symbol)
-            if last is not None and told is not None:
-                yield QuoteArrived(last, symbol, *told)
 
     # -- the case ----------------------------------------------------------------------------------------------------
 
@@ -359,24 +309,3 @@ def _recognised(verdict: Verdict, at_utc: float, redact: Redactor) -> Recognised
         excluded=tuple(verdict.excluded),
         remaining=tuple(verdict.remaining),
     )
-
-
-def _phases_of(phases: Sequence[PhaseTime], ended_at: float) -> Iterator[PhaseFinished]:
-    """One after another, the last of them over at that moment."""
-    at = ended_at - sum(each.seconds for each in phases)
-    for each in phases:
-        yield PhaseFinished(at=at + each.seconds, phase=each.phase, began_at=at)
-        at += each.seconds
-
-
-def _told_by(attempt: Attempt | None, failure: Failure, at: float) -> Facts:
-    """A connection of which only its record was told."""
-    facts = Facts()
-    phases = attempt.phases if attempt else ()
-    for done in _phases_of(phases, at):
-        facts.add(done)
-        if done.phase is Phase.UPGRADING:
-            facts.add(Upgraded(at=done.at, status=101, headers=()))
-    phase = _FAILS_IN.get(failure.facts.layer, phases[-1].phase if phases else Phase.RESOLVING)
-    facts.add(Ended(at=at, phase=phase, failure=failure, traffic=Traffic()))
-    return facts

@@ -16,8 +16,9 @@ from probe.cli.lines import Told, told
 from probe.cli.panels import Clock, Row, spark
 from probe.cli.picture import Looking, picture
 from probe.measure.health import Grade
-from probe.measure.records import Condition, Metric, SessionState
+from probe.measure.records import Condition, Metric, Recognised, SessionState
 from probe.measure.snapshot import Snapshot
+from probe.model.findings import Certainty
 from tests.cli.pretend_snapshots import (
     NOW,
     STALLED,
@@ -153,6 +154,15 @@ def test_what_is_wrong_stands_on_top_with_its_words_blame_and_advice() -> None:
     ]
     assert "data × stalled" in rows[2]
     assert "STALLED" in next(row for row in rows if "EURUSD_otc  █" in row)
+
+
+def test_what_the_rules_recognised_stands_beside_the_words_if_it_says_more() -> None:
+    slept = Recognised(
+        code="host.suspend-resume", certainty=Certainty.LIKELY, says="this machine slept", at_utc=NOW
+    )
+    now = incident(id="demo-2", ended_utc=None, verdicts=(slept,))
+    text = shown(troubled(incidents=(now,)), width=200, height=60)
+    assert "heartbeats go on; likely: this machine slept [host.suspend-resume]" in text
 
 
 def test_what_was_not_measured_is_never_a_zero() -> None:

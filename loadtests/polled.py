@@ -178,7 +178,7 @@ class PolledLoadSession(LoadSession):
         if failure is None:
             recorder.connected(began_at, at)
         else:
-            recorder.connect_failed(failure.kind)
+            recorder.connect_failed(failure.kind, at)
 
     def _went_live(self, at: float) -> None:
         if self._stream is not None:

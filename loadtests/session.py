@@ -404,15 +404,15 @@ class LoadSession:
         if was_live:
             common.fleet.left(self)
             if self._dropped:
-                recorder.dropped()
+                recorder.dropped(event.at)
             elif event.failure is None or self._is_leaving:
                 recorder.left()
             else:
-                recorder.lost(event.failure.kind)
+                recorder.lost(event.failure.kind, event.at)
             if not self._is_leaving:
                 self._lost_at = event.at
         elif event.failure is not None and not self._is_leaving:
-            recorder.connect_failed(event.failure.kind)
+            recorder.connect_failed(event.failure.kind, event.at)
         self._reopen(event)
         self._let_go(event.at)
 
@@ -436,7 +436,7 @@ class LoadSession:
         self._hang_up(traffic)
         self.last_failure = REFUSED
         self._attempts += 1
-        self._common.recorder.connect_failed(REFUSED)
+        self._common.recorder.connect_failed(REFUSED, monotonic())
         self._common.on_bug(bug)
         self._let_go(monotonic())
 

@@ -96,8 +96,8 @@ class Recorder:
         connects.opened += 1
         connects.whole.add(at - due)
 
-    def connect_failed(self, kind: str) -> None:
-        _count(self._now.connects.failed, kind)
+    def connect_failed(self, kind: str, at: float) -> None:
+        _count(self._at(at).connects.failed, kind)
 
     def wanted(self, sessions: int) -> None:
         self._wanted.put(sessions)
@@ -105,14 +105,14 @@ class Recorder:
     def live(self, sessions: int) -> None:
         self._live.put(sessions)
 
-    def lost(self, kind: str) -> None:
-        _count(self._now.sessions.lost, kind)
+    def lost(self, kind: str, at: float) -> None:
+        _count(self._at(at).sessions.lost, kind)
 
     def left(self) -> None:
         self._now.sessions.left += 1
 
-    def dropped(self) -> None:
-        self._now.sessions.dropped += 1
+    def dropped(self, at: float) -> None:
+        self._at(at).sessions.dropped += 1
 
     def recovered(self, seconds: float) -> None:
         sessions = self._now.sessions

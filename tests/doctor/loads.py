@@ -220,8 +220,8 @@ def planned_herd(jitter: str) -> RunRecord:
 
 
 def banned() -> RunRecord:
-    with server(welcome=12) as (simulator, _, url):
-        return loaded(url, simulator, "--users", "30", stages=_stage(4, ramp=3))
+    with server(welcome=6) as (simulator, _, url):
+        return loaded(url, simulator, "--users", "30", stages=_stage(3, ramp=2))
 
 
 def stalled(*words: str) -> RunRecord:

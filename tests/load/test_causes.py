@@ -141,3 +141,7 @@ def test_a_document_names_them_and_is_read_with_or_without() -> None:
 def test_a_document_of_a_broker_that_nobody_knows_here_is_judged_all_the_same() -> None:
     record = run(loses(30), come_back(*[1.0] * 30), broker="elsewhere")
     assert "load.reconnect-herd" in {each.code for each in causes(record)}
+
+
+def test_a_run_that_never_began_shows_nothing() -> None:
+    assert causes(RunRecord(made.plan())) == ()

@@ -115,11 +115,11 @@ def test_what_happened_counts_in_the_second_and_the_stage_in_which_it_happened(a
 def test_what_has_no_time_counts_in_the_stage_of_its_second_though_the_next_one_has_begun() -> None:
     recorder = Recorder(BEGAN, "w")
     recorder.enter(1, 1.0)
-    recorder.lost("peer-closed")  # before the first second is cut
+    recorder.left()  # before the first second is cut
     recorder.connecting(BEGAN + 1.0)
     found = {each.stage: (each.second, each.figures) for each in recorder.cut(BEGAN + 2.0)}
     assert {stage: second for stage, (second, _) in found.items()} == {0: 0, 1: 1}
-    assert found[0][1].sessions.lost == {"peer-closed": 1}
+    assert found[0][1].sessions.left == 1
     assert found[1][1].connects.begun == 1
 
 
@@ -193,16 +193,29 @@ def test_a_heartbeat_and_a_message_that_were_late_are_in_the_generators_lateness
     assert only.figures.generators["w"].lateness == Histogram.of([0.25, 0.5])
 
 
+def test_an_end_counts_in_the_second_in_which_it_came_however_late_that_is_cut() -> None:
+    recorder = Recorder(BEGAN, "w")
+    recorder.connect_failed("http.429", BEGAN + 1.001)
+    recorder.lost("server.closed", BEGAN + 1.002)
+    recorder.dropped(BEGAN + 1.003)
+    (only,) = (each for each in recorder.cut(BEGAN + 2.01) if each.figures.connects.failed)
+    assert (only.second, only.figures.sessions.lost, only.figures.sessions.dropped) == (
+        1,
+        {"server.closed": 1},
+        1,
+    )
+
+
 def test_everything_else_is_counted() -> None:
     recorder = Recorder(BEGAN, "w")
     recorder.connecting(BEGAN)
     recorder.connecting(BEGAN)
     recorder.phase("resolving", 0.01)
     recorder.connected(BEGAN, BEGAN + 0.5)
-    recorder.connect_failed("auth.refused")
-    recorder.lost("server.closed")
+    recorder.connect_failed("auth.refused", BEGAN + 0.5)
+    recorder.lost("server.closed", BEGAN + 0.6)
     recorder.left()
-    recorder.dropped()
+    recorder.dropped(BEGAN + 0.7)
     recorder.recovered(0.75)
     recorder.surprise()
     recorder.beat_answered(BEGAN, BEGAN + 0.1, BEGAN + 0.6)

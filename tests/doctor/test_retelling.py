@@ -1,5 +1,6 @@
 """What is taken out of a shared file changes nothing that is said of it."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from ipaddress import ip_address
 
@@ -8,7 +9,7 @@ import pytest
 from probe.brokers import find_broker
 from probe.cli.share import shared
 from probe.diagnose.case import Asking, Case, Look, Looks, Lookup, Names, Pasted, Way
-from probe.diagnose.diagnose import diagnose, rules_for
+from probe.diagnose.diagnose import Verdict, diagnose, rules_for
 from probe.diagnose.facts import Facts
 from probe.diagnose.verdict import Asked
 from probe.diagnose.written import read, written
@@ -25,7 +26,10 @@ PRIVATE, ALSO_PRIVATE, PUBLIC, ALSO_PUBLIC = "10.20.30.40", "fd12::5", "9.9.9.9"
 
 
 def said(case: Case, broker: str) -> tuple[tuple[str, object], ...]:
-    verdicts = diagnose(case, rules_for(find_broker(broker))).verdicts
+    return _named(diagnose(case, rules_for(find_broker(broker))).verdicts)
+
+
+def _named(verdicts: Sequence[Verdict]) -> tuple[tuple[str, object], ...]:
     return tuple((each.code, each.certainty) for each in verdicts)
 
 
@@ -55,7 +59,7 @@ def test_a_name_and_its_addresses_are_judged_as_they_were(
     host: str, address: str, second: tuple[str, ...]
 ) -> None:
     case = looked_up(host, address, second=second)
-    assert retold(case, MT5) == said(case, "mt5")
+    assert _named(retold(case, MT5)) == said(case, "mt5")
     text = shared(examination_of(case, MT5), str)
     for private in ("anns", PRIVATE, PUBLIC, "192.168.7.1", "8.8.4.4"):
         assert private not in text
@@ -88,7 +92,7 @@ def refused_from(ours: str, bound: str) -> Case:
 @pytest.mark.parametrize("bound", ["5.6.7.8", "7.7.7.7", ALSO_PUBLIC])
 def test_the_address_in_a_session_is_compared_as_it_was(ours: str, bound: str) -> None:
     case = refused_from(ours, bound)
-    assert retold(case, POCKET) == said(case, "pocketoption")
+    assert _named(retold(case, POCKET)) == said(case, "pocketoption")
     assert bound not in shared(examination_of(case, POCKET), str)
 
 

@@ -14,7 +14,11 @@ FEW = 3  # attempts of a region, before their share says anything
 def scope_of(case: Case, code: str) -> tuple[str, ...]:
     """Of a failure of this name, in sentences without their full stop; none: nobody else was looked at, or all have it."""
     layer = code.partition(".")[0]
-    return tuple(found for each, layers in _SCOPES.items() if layer in layers for found in each(case))
+    if layer in _OURS:
+        return ()
+    return tuple(
+        found for each, layers in _SCOPES.items() if not layers or layer in layers for found in each(case)
+    )
 
 
 def _families(case: Case) -> Iterator[str]:
@@ -89,12 +93,12 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-# What a layer's failures can be confined to.
-_BEHIND_THE_WAY = frozenset(("http", "geo", "eio", "sio", "auth", "session", "data", "mt5", "crypto"))
+_OURS = frozenset(("cfg", "host", "load"))  # layers whose failures are those of this machine
+# What a failure can be confined to, and the only layers of which that says anything; none: all others.
 _SCOPES: Mapping[Callable[[Case], Iterator[str]], frozenset[str]] = {
     _families: frozenset(("tcp", "net")),
-    _regions: _BEHIND_THE_WAY | {"dns", "tcp", "net", "tls"},
+    _regions: frozenset(),
     _symbols: frozenset(("session", "data")),
-    _accounts: _BEHIND_THE_WAY | {"dns", "tcp", "net", "tls"},
-    _processes: _BEHIND_THE_WAY | {"tcp", "tls"},
+    _accounts: frozenset(),
+    _processes: frozenset(),
 }

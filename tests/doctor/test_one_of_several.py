@@ -60,7 +60,7 @@ def test_a_region() -> None:
 
 
 def test_a_symbol() -> None:
-    examination = seen(simulated(PO, "one-symbol-stall:at=3s,symbol=EURUSD_otc"))
+    examination = seen(simulated(PO, "one-symbol-stall:at=2s,symbol=EURUSD_otc"))
     assert (
         said(examination) == "who       Only EURUSD_otc; prices of #AAPL_otc come over the same connection."
     )

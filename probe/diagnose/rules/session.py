@@ -1,6 +1,7 @@
 """The live session: prices that stop or never begin, and requests that stay unanswered."""
 
 from dataclasses import replace
+from itertools import pairwise
 from statistics import median
 
 from probe.diagnose.case import Case, Look
@@ -33,7 +34,10 @@ book = RuleBook()
 
 DISPLACED_WITHIN = 1.0  # seconds after another subscription
 WAITED = 5.0  # seconds; what was asked later had no time to be answered
-LAGS = 1.5  # seconds by which prices may grow older from the first third of a look to its last
+LAGS, PARTS = (
+    1.5,
+    6,
+)  # seconds by which prices may grow older from the first of so many parts of a look to the last
 MANY = 20  # prices, before their age says anything
 
 
@@ -299,10 +303,11 @@ def slow_consumer(case: Case) -> Sign | None:
     ages = [each.at - each.broker_time for each in prices(look, look.asked.symbol)]
     if len(ages) < MANY:
         return None
-    third = len(ages) // 3  # one price that comes out of order is old by itself
-    first, middle, last = (median(ages[part * third : (part + 1) * third]) for part in range(3))
-    grown = last - first
-    if grown < LAGS or not first <= middle <= last:
+    # One price that comes out of order is old by itself, and of a clock that is set all are at once.
+    size = len(ages) // PARTS
+    typical = [median(ages[part * size : (part + 1) * size]) for part in range(PARTS)]
+    grown = typical[-1] - typical[0]
+    if grown < LAGS or any(later - earlier < LAGS / 10 for earlier, later in pairwise(typical)):
         return None
     host = case.host
     excluded = {
@@ -315,7 +320,7 @@ def slow_consumer(case: Case) -> Sign | None:
         else None,
     }
     unread = facts.kernel.unread_bytes if facts.kernel else None
-    late = f"prices were {grown:.1f} s older in the last third of the look than in its first"
+    late = f"prices were {grown:.1f} s older at the end of the look than at its beginning"
     return Sign(
         evidence=(late, f"{unread} bytes wait to be read on this machine") if unread else (late,),
         excluded=without(excluded, "session.slow-consumer"),

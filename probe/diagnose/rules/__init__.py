@@ -5,6 +5,7 @@ from itertools import chain
 
 from probe.diagnose.rule import Rule
 from probe.diagnose.rules import (
+    accounts,
     away,
     clients,
     config,
@@ -38,6 +39,7 @@ _BOOKS = (
     upgrade.book,
     engine.book,
     login.book,
+    accounts.book,
     signing_in.book,
     session.book,
     pings.book,

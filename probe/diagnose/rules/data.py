@@ -2,6 +2,7 @@
 
 from itertools import pairwise
 
+from probe.diagnose.beside import is_blocked_demo
 from probe.diagnose.case import Case, Clock, Host, Look
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.flow import (
@@ -20,7 +21,6 @@ from probe.diagnose.rules.flow import (
     told,
     without,
 )
-from probe.diagnose.rules.login import is_blocked_demo
 from probe.diagnose.verdict import SKEW_WORTH_SAYING
 from probe.measure.complaints import ODD_TICKS, REPEATED_SHARE, STALE_TAIL_SECONDS
 from probe.measure.freshness import FIRST

@@ -6,7 +6,8 @@ from ipaddress import ip_address
 
 from probe.catalogue import entries
 from probe.diagnose.answers import calm, others_open, told_as
-from probe.diagnose.case import Case, Look, Neighbour, Try
+from probe.diagnose.beside import is_blocked_demo, refused_beside
+from probe.diagnose.case import Case, Look
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.config import (
     NO_OTHER,
@@ -21,7 +22,7 @@ from probe.diagnose.rules.edge import seen_in
 from probe.diagnose.words import span
 from probe.model.endpoint import Account
 from probe.model.failures import Failure
-from probe.model.findings import Certainty, Sign, State
+from probe.model.findings import Certainty, Sign
 from probe.model.standins import is_public
 from probe.session.signs import as_told
 
@@ -29,8 +30,6 @@ book = RuleBook()
 
 AT_ONCE = 1.0  # seconds from the login to a 41 that answers it
 LONG_UNUSED = 30 * 86_400.0  # seconds; no session is known to last so long without use
-DAY = 86_400.0
-TOGETHER = 900.0  # seconds between two first refusals that may have one cause
 SOON = 2.0  # seconds after the login in which a refusal belongs to it
 _SOMEBODY_ELSE = re.compile(
     r"duplicate|elsewhere|(?:another|other|new) (?:login|session|device|connection)", re.IGNORECASE
@@ -43,15 +42,15 @@ _SIGN_IN_ANEW = (
 # -- which refusal it is -------------------------------------------------------------------------------------------------
 
 
-def _refusal(case: Case) -> Failure | None:
+def refusal(case: Case) -> Failure | None:
     """A refused login, whose slug is not told by the server itself."""
     failure = case.failure
     return None if failure is None or failure.slug is not None or not is_refused(case) else failure
 
 
-def _suspect(case: Case) -> str:
+def suspect(case: Case) -> str:
     """The slug that a refused login is given to."""
-    failure = _refusal(case)
+    failure = refusal(case)
     if failure is None:
         return ""
     if newer_source(case):
@@ -64,15 +63,15 @@ def _suspect(case: Case) -> str:
         return "auth.session-outlives-token"
     if refused_beside(case):
         return "auth.rejected-fleetwide"
-    is_old = (_unused_seconds(case) or 0.0) >= LONG_UNUSED
-    if _address_fits(case) is False and not is_old:
+    is_old = (unused_seconds(case) or 0.0) >= LONG_UNUSED
+    if address_fits(case) is False and not is_old:
         return "auth.ip-bound"
     if _is_another_browser(case) and not is_old:
         return "auth.ua-bound"
     return "auth.session-expired" if is_old and failure.kind == "auth.closed" else failure.code
 
 
-def _said(case: Case, failure: Failure) -> tuple[str, ...]:
+def said(case: Case, failure: Failure) -> tuple[str, ...]:
     seconds = _seconds_since_login(case)
     if seconds is None or not is_refused(case):
         return (str(failure), *_of_session(case))
@@ -83,12 +82,12 @@ def _said(case: Case, failure: Failure) -> tuple[str, ...]:
 
 def _of_session(case: Case) -> tuple[str, ...]:
     """What the credential says of itself."""
-    unused = _unused_seconds(case)
+    unused = unused_seconds(case)
     used = () if unused is None else (f"by what is written in it, the session was last used {ago(unused)}",)
     return (*used, *(case.pasted.repairs if case.pasted else ()))
 
 
-def _unused_seconds(case: Case) -> float | None:
+def unused_seconds(case: Case) -> float | None:
     """How long ago the session was last used, by what the broker wrote into it and our own clock; None: one of them cannot
     be right, or they do not say."""
     bound = case.pasted.bound if case.pasted else None
@@ -96,7 +95,7 @@ def _unused_seconds(case: Case) -> float | None:
     return None if used is None or now is None or used > now else now - used
 
 
-def _address_fits(case: Case) -> bool | None:
+def address_fits(case: Case) -> bool | None:
     """Whether the address in the session is the one that the server sees us under; None: that is not known."""
     facts, bound = case.facts, case.pasted.bound if case.pasted else None
     if facts is None or facts.dialled is None or bound is None or not bound.address:
@@ -120,7 +119,7 @@ def _accepted_elsewhere(case: Case) -> Look | None:
 def _not_other_causes(case: Case) -> dict[str, str]:
     """What else a refusal may be of, as far as it is ruled out."""
     excluded = {}
-    if _address_fits(case):
+    if address_fits(case):
         excluded["auth.ip-bound"] = "the address in the session is the one we come from"
     if is_only_token(case):
         excluded["cfg.ssid-stale-cache"] = NO_OTHER
@@ -139,13 +138,12 @@ def session_expired(case: Case) -> Sign | None:
     code, failure = "auth.session-expired", case.failure
     if told := case.shown.troubles.get(code):
         return as_told(told)
-    suspect = _suspect(case)
-    if failure is None or (suspect or failure.code) != code:
+    if failure is None or (suspect(case) or failure.code) != code:
         return None
     signed_in = case.looks is not None and case.looks.first.asked.signed_in and failure.kind == "auth.refused"
     return Sign(
         says=failure.facts.says if failure.code == code else "",
-        evidence=_said(case, failure),
+        evidence=said(case, failure),
         excluded=_not_other_causes(case),
         advice=_SIGN_IN_ANEW if signed_in else (),
     )
@@ -153,8 +151,8 @@ def session_expired(case: Case) -> Sign | None:
 
 @book.of("auth.rejected-41")
 def rejected_41(case: Case) -> Sign | None:
-    failure, seconds = _refusal(case), _seconds_since_login(case)
-    if failure is None or seconds is None or _suspect(case) != "auth.rejected-41":
+    failure, seconds = refusal(case), _seconds_since_login(case)
+    if failure is None or seconds is None or suspect(case) != "auth.rejected-41":
         return None
     return Sign(
         evidence=(
@@ -185,12 +183,12 @@ def _seconds_since_login(case: Case) -> float | None:
 
 @book.of("auth.ip-bound")
 def ip_bound(case: Case) -> Sign | None:
-    failure, bound = _refusal(case), case.pasted.bound if case.pasted else None
-    if failure is None or bound is None or _suspect(case) != "auth.ip-bound":
+    failure, bound = refusal(case), case.pasted.bound if case.pasted else None
+    if failure is None or bound is None or suspect(case) != "auth.ip-bound":
         return None
     ours = case.facts.dialled.local_address if case.facts and case.facts.dialled else ""
     return Sign(
-        evidence=(f"the session was made at {bound.address}, and we come from {ours}", *_said(case, failure)),
+        evidence=(f"the session was made at {bound.address}, and we come from {ours}", *said(case, failure)),
         excluded={
             "http.cf-ip-reputation": "the upgrade was taken; the refusal came as an answer to the login",
             "geo.blocked": "no page came in place of the socket",
@@ -201,8 +199,8 @@ def ip_bound(case: Case) -> Sign | None:
 
 @book.of("auth.wrong-region")
 def wrong_region(case: Case) -> Sign | None:
-    failure, elsewhere = _refusal(case), _accepted_elsewhere(case)
-    if failure is None or elsewhere is None or case.looks is None or _suspect(case) != "auth.wrong-region":
+    failure, elsewhere = refusal(case), _accepted_elsewhere(case)
+    if failure is None or elsewhere is None or case.looks is None or suspect(case) != "auth.wrong-region":
         return None
     here = case.looks.first.endpoint
     excluded = {
@@ -228,10 +226,10 @@ def demo_real_mismatch(case: Case) -> Sign | None:
     code = "auth.demo-real-mismatch"
     if case.looks is None:
         return None
-    if _suspect(case) == code and case.failure is not None:
+    if suspect(case) == code and case.failure is not None:
         return Sign(
             says=case.failure.facts.says,
-            evidence=_said(case, case.failure),
+            evidence=said(case, case.failure),
             advice=(case.failure.facts.advise,),
             at_most=Certainty.POSSIBLE,
         )
@@ -240,10 +238,10 @@ def demo_real_mismatch(case: Case) -> Sign | None:
         return None
     if balance.is_demo == (claimed is Account.DEMO) or contradiction(case):
         return None
-    said = "demo" if balance.is_demo else "live"
+    theirs = "demo" if balance.is_demo else "live"
     return Sign(
-        says=f"this is a login for a {claimed.value} account, and the server says that the account is a {said} one",
-        evidence=(f"the login frame says {claimed.value}, the server's balance {said}",),
+        says=f"this is a login for a {claimed.value} account, and the server says that the account is a {theirs} one",
+        evidence=(f"the login frame says {claimed.value}, the server's balance {theirs}",),
         excluded={
             "cfg.ssid-field-override": "no setting is for another kind of account than the frame",
             "auth.session-expired": "the login was accepted",
@@ -252,156 +250,9 @@ def demo_real_mismatch(case: Case) -> Sign | None:
     )
 
 
-@book.of("auth.ua-bound")
-def agent_bound(case: Case) -> Sign | None:
-    failure = _refusal(case)
-    if failure is None or _suspect(case) != "auth.ua-bound":
-        return None
-    excluded = {
-        "http.origin-or-ua": "the upgrade was taken; the refusal came as an answer to the login",
-        "http.cf-challenge": "the upgrade was taken; the refusal came as an answer to the login",
-    }
-    if _address_fits(case):
-        excluded["auth.ip-bound"] = "the address in the session is the one we come from"
-    unused = _unused_seconds(case)
-    if unused is not None and unused < DAY:
-        excluded["auth.session-expired"] = (
-            f"by what is written in it, the session was last used {ago(unused)}"
-        )
-    both = len(excluded) == len(entries()["auth.ua-bound"].look_alikes)
-    return Sign(
-        evidence=(
-            "the session names its browser in letters that no request may carry, so another name was sent",
-            *_said(case, failure),
-        ),
-        excluded=excluded,
-        at_most=Certainty.LIKELY if both else Certainty.POSSIBLE,
-    )
-
-
 def _is_another_browser(case: Case) -> bool:
     bound = case.pasted.bound if case.pasted else None
     return bound is not None and bound.has_unsendable_agent
-
-
-@book.of("auth.rejected-fleetwide")
-def rejected_fleetwide(case: Case) -> Sign | None:
-    failure, refused = _refusal(case), refused_beside(case)
-    if failure is None or not refused or _suspect(case) != "auth.rejected-fleetwide":
-        return None
-    others = "another target" if len(refused) == 1 else f"{len(refused)} other targets"
-    ways = {each.tries[-1].proxy for each in refused} | {case.looks.first.proxy if case.looks else ""}
-    excluded = {
-        "auth.session-expired": "it is not this account alone",
-        "http.ban-disguised": "the refusal came as an answer to the login",
-    }
-    if len(ways) > 1:
-        excluded["auth.ip-bound"] = "they come from different addresses"
-    if case.facts is not None and not case.facts.surprises:
-        excluded["cfg.client-outdated"] = "nothing came that was not understood"
-    return Sign(
-        evidence=(
-            *_said(case, failure),
-            f"the monitor has seen {others} of this broker refused since about the same time",
-        ),
-        excluded=excluded,
-        at_most=Certainty.LIKELY if len(ways) > 1 else Certainty.POSSIBLE,
-    )
-
-
-def refused_beside(case: Case) -> list[Neighbour]:
-    """Other targets of the broker that had been let in, and are refused since about the time at which this one was."""
-    if case.past is None:
-        return []
-    since = _refused_since(case.past.tries)
-    found = []
-    for each in case.past.neighbours:
-        began = _refused_since(each.tries)
-        let_in = any(one.kind not in REFUSALS and not one.code for one in each.tries)
-        if began is not None and let_in and (since is None or abs(since - began) <= TOGETHER):
-            found.append(each)
-    return found
-
-
-def _refused_since(tries: tuple[Try, ...]) -> float | None:
-    """How long ago the first of the last refusals in a row was; None: the last attempt was none."""
-    since = None
-    for each in reversed(tries):
-        if each.kind not in REFUSALS:
-            break
-        since = each.ago_seconds
-    return since
-
-
-@book.of("auth.session-outlives-token")
-def session_outlives_token(case: Case) -> Sign | None:
-    failure, held = _refusal(case), case.past.held if case.past else None
-    if (
-        failure is None
-        or held is None
-        or case.looks is None
-        or _suspect(case) != "auth.session-outlives-token"
-    ):
-        return None
-    lives = f"the monitor's session, begun {ago(held.seconds)}, goes on: its last price came {ago(held.heard_seconds)}"
-    excluded = {
-        "auth.session-expired": "a session that this credential opened still runs",
-        "http.401": "it is the broker's answer to the login, and no status of HTTP",
-    }
-    if held.region == case.looks.first.endpoint.region:
-        excluded["auth.wrong-region"] = "it is the same host that the session runs on"
-    written = (
-        max((each.age_seconds or 0.0 for each in case.pasted.sources if each.used), default=0.0)
-        if case.pasted
-        else 0.0
-    )
-    is_same = written > held.seconds
-    return Sign(
-        evidence=(
-            *_said(case, failure),
-            lives,
-            *([f"the credential was written {ago(written)}, before that session began"] if is_same else []),
-        ),
-        excluded=excluded,
-        state=State.DEGRADED,
-        # The monitor may still run on an earlier one.
-        at_most=Certainty.CERTAIN if is_same else Certainty.LIKELY,
-    )
-
-
-@book.of("auth.demo-blocked")
-def demo_blocked(case: Case) -> Sign | None:
-    if case.looks is None or not is_blocked_demo(case):
-        return None
-    first, other = case.looks.first, case.looks.elsewhere
-    assert other is not None  # noqa: S101 - else nobody knew
-    return Sign(
-        evidence=(
-            f"the demo account was let in, and nothing it asked for was answered in {first.facts.seconds_live:.1f} s",
-            "the live account's requests are answered",
-        ),
-        excluded={
-            "session.request-no-reply": "the live account's requests are answered",
-            "data.demo-feed-dead": "requests are not answered either",
-            "auth.demo-real-mismatch": f"{first.endpoint.region} is for demo accounts",
-        },
-        at_most=Certainty.POSSIBLE,
-    )
-
-
-def is_blocked_demo(case: Case) -> bool:
-    """Nothing that this demo account asks for is answered, and what a live one asks for is."""
-    looks = case.looks
-    if (
-        looks is None
-        or looks.elsewhere is None
-        or case.failure is not None
-        or not looks.first.facts.went_live
-    ):
-        return False
-    accounts = (looks.first.endpoint.account, looks.elsewhere.endpoint.account)
-    asked = looks.first.facts.expired and not looks.first.facts.answered
-    return accounts == (Account.DEMO, Account.LIVE) and bool(asked) and bool(looks.elsewhere.facts.answered)
 
 
 # -- ended after it was accepted -----------------------------------------------------------------------------------------
@@ -418,8 +269,8 @@ def logged_in_elsewhere(case: Case) -> Sign | None:
         return None
     excluded = {"session.closed-normal": "the server gave a reason that has to do with the login"}
     if speaks_of_it:
-        said = "by its reason it is about another login"
-        excluded |= {"session.max-lifetime": said, "auth.session-expired": said}
+        words = "by its reason it is about another login"
+        excluded |= {"session.max-lifetime": words, "auth.session-expired": words}
     if case.own_connections == 1:
         excluded["auth.connection-cap"] = "there was one other connection to that place on this machine"
     return Sign(

@@ -128,6 +128,17 @@ async def _does_not_answer(client: Client, _: Simulator) -> None:
         client.log.append(f"WARNING {error}")
 
 
+async def _answers(client: Client, _: Simulator) -> None:
+    """Unpacks, and answers what is asked, for three of the exchange's pings."""
+    async with connect(client.url) as socket:
+        await client.says(socket, json.dumps({"id": "1", "reqType": "sub", "dataType": "BTC-USDT@ticker"}))
+        while client.log.count("S> Ping") < 2:
+            text = gzip.decompress(bytes(await socket.recv())).decode()  # type: ignore[arg-type]
+            client.log.append(f"S> {text}")
+            if text == "Ping":
+                await client.says(socket, "Pong")
+
+
 def _beside(
     code: str,
     name: str,
@@ -202,6 +213,7 @@ CASES: list[Staged] = [
     ),
     _beside("crypto.bingx-gzip", "reads packed bytes as text", _reads_text, broker="bingx", certain=True),
     _beside("crypto.bingx-ping", "answers no ping", _does_not_answer, broker="bingx", certain=True),
-    # Nothing is wrong with this one.
+    # Nothing is wrong with these.
+    _beside("", "a client that unpacks and answers", _answers, broker="bingx"),
     _beside("", "a client that does all as it should", lambda client, _: client.session(wishes=[ONE, TWO])),
 ]

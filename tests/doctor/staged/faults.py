@@ -12,7 +12,7 @@ from probe.model.endpoint import Account, Endpoint
 from probe.monitor.sign_in import SignIn
 from probe.simulator.run import Simulator
 from tests.doctor.simulated import simulated
-from tests.doctor.staging import Stage, Staged, travelling
+from tests.doctor.staging import Stage, Staged, looking_for, travelling
 
 PO, QX = find_broker("pocketoption"), find_broker("quotex")
 
@@ -64,6 +64,21 @@ def _staged(code: str, fault: str, stage: Stage, *beside: str, deep: bool = Fals
     return Staged(code=code, name=fault, play=play, beside=frozenset(beside))
 
 
+OF_OTHERS: tuple[tuple[str, str, str, bool], ...] = (
+    ("mt5", "gateway-nginx-503", "http.bad-gateway", False),
+    ("mt5", "gateway-big-body", "session.message-too-big", True),
+    ("mt5", "gateway-endless-body", "session.message-too-big", True),
+    ("mt5", "gateway-invalid-utf8", "http.200-not-101", False),
+    ("mt5", "gateway-wild-numbers", "http.200-not-101", False),
+    ("crypto", "backend-traces", "http.bad-gateway", False),
+    ("crypto", "backend-busy", "http.open-timeout", False),
+    ("crypto", "backend-broker-down", "http.bad-gateway", False),
+)
+IN_TWO_MINUTES = (
+    ("crypto", "backend-broker-clock", "crypto.bingx-timestamp"),
+    ("crypto", "backend-market-stale", "data.stale-ticks"),
+)
+
 CASES = [
     *(
         _staged(code, fault, simulated(broker, fault), *beside)
@@ -97,4 +112,23 @@ CASES = [
     ),
     _staged("eio.ping-direction", "stop-pings", simulated(PO, "stop-pings"), deep=True),
     _staged("tls.version", "tls-version:only=1.2", _of_one_version("1.2", TLSVersion.TLSv1_3)),
+    *(
+        Staged(
+            code=code,
+            name=f"{broker} {fault}",
+            play=travelling(simulated(broker, fault), code),
+            certain=certain,
+            long=True,
+        )
+        for broker, fault, code, certain in OF_OTHERS
+    ),
+    *(
+        Staged(
+            code=code,
+            name=f"{broker} {fault} looked at for long",
+            play=looking_for(120.0, simulated(broker, fault), code),
+            long=True,
+        )
+        for broker, fault, code in IN_TWO_MINUTES
+    ),
 ]

@@ -1,8 +1,8 @@
 """Two causes at once: pairs of different layers, drawn with a fixed seed from all that is staged, and what is said of each."""
 
 import asyncio
+import hashlib
 import json
-import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -108,6 +108,9 @@ NOT_TOGETHER: tuple[tuple[frozenset[str], str], ...] = (
 )
 
 
+NOT_YET = "nobody has said yet how it can stand beside others"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Spoken:
     """One verdict."""
@@ -201,8 +204,7 @@ class Drawn:
 
 @cache
 def drawn() -> Drawn:
-    """Layers in turn, so that none is drawn for having many kinds."""
-    chance = random.Random(SEED)
+    """Layers in turn, so that none is drawn for having many kinds. A kind that is new moves no other's place."""
     kinds = sorted({each.code for each in ALL if each.code and each.is_real} | {part.code for part in PARTS})
     rows: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for one, two in combinations(kinds, 2):
@@ -210,9 +212,8 @@ def drawn() -> Drawn:
         if layers[0] != layers[1]:
             rows.setdefault(layers, []).append((one, two))
     for row in rows.values():
-        chance.shuffle(row)
-    order = list(rows)
-    chance.shuffle(order)
+        row.sort(key=_lot)
+    order = sorted(rows, key=_lot)
     pairs: list[Pair] = []
     skipped: dict[tuple[str, str], str] = {}
     for layers in cycle(order):
@@ -228,13 +229,17 @@ def drawn() -> Drawn:
     raise AssertionError("a cycle has no end")
 
 
+def _lot(names: tuple[str, str]) -> bytes:
+    return hashlib.sha256(f"{SEED} {' '.join(names)}".encode()).digest()
+
+
 def _made(one: str, two: str) -> tuple[Pair | None, str]:
     ways = list(product(_parts(one), _parts(two)))
     reasons = [why_not(*way) for way in ways]
     possible = next((way for way, why in zip(ways, reasons, strict=True) if not why), None)
     if possible is not None:
         return paired(*possible), ""
-    return None, next(iter(reasons), "") or ALONE.get(one) or ALONE[two]
+    return None, next(iter(reasons), "") or ALONE.get(one) or ALONE.get(two) or NOT_YET
 
 
 def _parts(code: str) -> list[Part]:

@@ -22,6 +22,7 @@ from probe.diagnose.case import Host
 from probe.diagnose.diagnose import diagnose, rules_for
 from probe.doctor import handshakes, names, ways
 from probe.doctor.examine import Means, Patient, examine
+from probe.host.handles import handles_limit, handles_used
 from probe.model.endpoint import Account, Endpoint
 from probe.model.findings import Certainty
 from tests.doctor.retelling import keep_shared
@@ -188,7 +189,7 @@ async def said_of(name: str, host: Hosted, keep: Path | None) -> Said:
 
 
 async def look_at_host() -> Host:
-    return CALM
+    return replace(CALM, handles_used=handles_used(), handles_limit=handles_limit())
 
 
 def _plain(verdicts: Sequence[tuple[str, Certainty]]) -> list[tuple[str, str]]:

@@ -100,19 +100,20 @@ async def asked_for_the_time(scene: Scene) -> AsyncIterator[Scene]:
 
 @asynccontextmanager
 async def held_up(scene: Scene) -> AsyncIterator[Scene]:
-    """A colleague in the same loop, who keeps it for a while in the middle of the look."""
+    """A colleague in the same loop, who keeps it for a while; where time does not wait for anybody, again and again."""
 
     async def selfish() -> None:
-        await asyncio.sleep(EARLY)
         loop = asyncio.get_running_loop()
-        if isinstance(loop, TravellingLoop):
-            loop.pass_without_turning(2.0)
-        else:
+        await asyncio.sleep(EARLY)
+        while not isinstance(loop, TravellingLoop):
             time.sleep(0.4)  # noqa: ASYNC251 - that is the fault
+            await asyncio.sleep(EARLY)
+        loop.pass_without_turning(2.0)
 
     colleague = asyncio.create_task(selfish())
     yield scene
-    await asyncio.wait_for(colleague, 5.0)
+    colleague.cancel()
+    await asyncio.gather(colleague, return_exceptions=True)
 
 
 @asynccontextmanager

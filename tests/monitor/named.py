@@ -29,7 +29,10 @@ UNNAMED = {
 # Certain as well, beside its code and its name, and true of it.
 BESIDE = {
     "backend-health-lies": ("crypto.mongo-down", "what /health hides is a database that is down"),
-    "gateway-drip": ("mt5.bridge-hang", "/health, which asks nobody, takes longer than anybody waits"),
+    **dict.fromkeys(
+        ("gateway-drip", "gateway-ipc-timeout:seconds=60s", "gateway-nginx-504:seconds=30s"),
+        ("mt5.bridge-hang", "/health, which asks nobody, takes longer than anybody waits"),
+    ),
     "jitter:seconds=9s": ("session.request-no-reply", "answers come after nobody waits for them any more"),
     "throttle:bytes_per_second=100": ("session.peer-stopped-ponging", "so is the answer to a ping"),
 }

@@ -172,3 +172,39 @@ def test_a_rule_that_breaks_is_told_and_the_incident_goes_its_way() -> None:
             assert "ZeroDivisionError in tests.monitor.test_witness, line" in said
 
     run(watch())
+
+
+def test_what_is_wrong_with_ourselves_stands_beside_what_broke() -> None:
+    async def watch() -> None:
+        async with course("pocketoption") as one:
+            assert await one.until(lambda: one.now >= WELL)
+            one.monitor._host = lambda: Host(loop_lag_seconds=3.0, slept_seconds=0.0)
+            number = await one.simulator.board.switch_on("drop:at=0s")
+            await asyncio.sleep(1.0)
+            await one.simulator.board.switch_off(number)
+            assert await one.until(lambda: one.incidents and one.is_over)
+            assert {each.code for each in verdicts(one)} == {"session.closed-1006", "host.event-loop-blocked"}
+
+    run(watch())
+
+
+def test_handles_are_counted_only_when_the_system_gave_none() -> None:
+    async def watch() -> None:
+        async with course("pocketoption") as one:
+            assert await one.until(lambda: one.now >= WELL)
+            asked: list[bool] = []
+
+            def host(counts: bool) -> Host:
+                asked.append(counts)
+                return Host(handles_used=64, handles_limit=64)
+
+            one.monitor._judging._host = host
+            witness, now = witness_of(one), one.loop.time()
+            for kind in ("tcp.refused", "host.fd-limit"):
+                witness.failed(now, Failure(kind=kind))
+                told = witness.verdicts(now)
+            assert asked == [False, True]
+            assert told is not None
+            assert "host.fd-limit" in {each.code for each in told}
+
+    run(watch())

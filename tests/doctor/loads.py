@@ -38,9 +38,7 @@ from tests.doctor.staging import Said, judged
 ROOT = Path(__file__).resolve().parents[2]
 BROKER = find_broker("pocketoption")
 WITHIN = 90.0
-REFUSAL = (
-    b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: 60\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-)
+REFUSAL = "HTTP/1.1 {}\r\nRetry-After: 60\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 ALONE = "ip link set lo up"
 NARROW = f"{ALONE} && echo 40000 40049 > /proc/sys/net/ipv4/ip_local_port_range"
 BUSY = "while True: pass"
@@ -54,15 +52,22 @@ class Door:
         backlog: Of its listener.
         a_second: It takes so many connections; None: as many as come.
         welcome: Connections; whoever comes after them is refused.
+        refusal: With this status.
     """
 
     def __init__(
-        self, port: int, *, backlog: int = 128, a_second: float | None = None, welcome: int | None = None
+        self,
+        port: int,
+        *,
+        backlog: int = 128,
+        a_second: float | None = None,
+        welcome: int | None = None,
+        refusal: str = "",
     ) -> None:
         self._behind, self._a_second, self._welcome = port, a_second, welcome
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
         self.port = self._listener.getsockname()[1]
-        self._came = 0
+        self._came, self._refusal = 0, REFUSAL.format(refusal).encode()
         self._open: set[asyncio.StreamWriter] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run)
@@ -106,7 +111,7 @@ class Door:
         try:
             if self._welcome is not None and number > self._welcome:
                 await reader.readuntil(b"\r\n\r\n")
-                writer.write(REFUSAL)
+                writer.write(self._refusal)
                 await writer.drain()
                 return
             inner, outer = await asyncio.open_connection("127.0.0.1", self._behind)
@@ -138,7 +143,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 @contextmanager
-def server(**door: float) -> Iterator[tuple[SimulatorApart, Door, str]]:
+def server(**door: float | str) -> Iterator[tuple[SimulatorApart, Door, str]]:
     with simulator_apart(BROKER.name) as simulator:
         place = urlsplit(simulator.url)
         assert place.port
@@ -219,8 +224,8 @@ def planned_herd(jitter: str) -> RunRecord:
         return loaded(url, simulator, "--users", "30", stages=_stage(8) + upset)
 
 
-def banned() -> RunRecord:
-    with server(welcome=6) as (simulator, _, url):
+def banned(refusal: str = "429 Too Many Requests") -> RunRecord:
+    with server(welcome=6, refusal=refusal) as (simulator, _, url):
         return loaded(url, simulator, "--users", "30", stages=_stage(3, ramp=2))
 
 

@@ -373,7 +373,7 @@ def self_inflicted_ban(load: LoadFacts) -> Sign | None:
                 "http.ban-disguised": "a load test ran from this address when it began",
                 "http.bad-gateway": "they are refusals, and no word of a server that is away"
                 if openly
-                else served,
+                else "",
                 "crypto.rate-limited-shared": f"this test alone began {load.begun} connects",
             }
         ),

@@ -179,6 +179,12 @@ CASES: list[Staged] = [
         long=True,
     ),
     Staged(code=BAN, name="a door with a counter", play=said_of(loads.banned, BAN)),
+    Staged(
+        code=BAN,
+        name="a door that pretends to be broken",
+        play=said_of(partial(loads.banned, "503 Service Unavailable"), BAN),
+        long=True,
+    ),
     Staged(code=BAN, name="said openly", play=on_paper(refused_openly, BAN, why=SECOND_FORM)),
     Staged(code=BAN, name="as if it were away", play=on_paper(refused_as_if_away, BAN, why=SECOND_FORM)),
     Staged(

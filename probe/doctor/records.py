@@ -33,7 +33,6 @@ UNSAID = "nobody wrote that down"
 NONSENSE = (ArithmeticError, AttributeError, LookupError, OSError, TypeError, ValueError, struct.error)
 _BEGINNING = re.compile(r'\{\s*"schema_version"\s*:\s*\d{1,9}\s*,\s*"kind"\s*:\s*"doctor"')
 _QUOTED = re.compile(r"^(?:>[ ]?)+", re.MULTILINE)
-_WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]*")
 _HOW = (
     "Give a file that `probe doctor --share` wrote, what doctor, check or monitor printed with --json, or messages "
     "with `C> ` and `S> ` in front."
@@ -179,7 +178,7 @@ def _mended(text: str) -> str:
     """What mail programs and forums do to a text, undone: quoting, wrapping, signs written as HTML."""
     if "&quot;" in text:
         text = html.unescape(text)
-    return _WRAPPED.sub(" ", _QUOTED.sub("", text))
+    return " ".join(line.strip() for line in _QUOTED.sub("", text).splitlines())
 
 
 def _number(digits: str) -> int:

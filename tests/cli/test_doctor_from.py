@@ -281,6 +281,8 @@ def damaged(how: str) -> str | bytes:
     match how:
         case "too large":
             return b"x" * (MOST_BYTES + 1)
+        case "large and hollow":
+            return b" " * MOST_BYTES
         case "binary":
             return bytes(range(256)) * 100
         case "empty":
@@ -312,6 +314,7 @@ def damaged(how: str) -> str | bytes:
 
 PROBLEMS = {
     "too large": "8 is the most",
+    "large and hollow": "it is empty",
     "binary": "it is no text",
     "empty": "it is empty",
     "prose": "there is nothing in it to judge",

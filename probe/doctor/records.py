@@ -277,6 +277,8 @@ def _heard(data: bytes, where: str, broker: Broker | None, record: _Record | Non
     try:
         transcript = read_transcript(data, where, broker)
     except ConfigError as problem:
+        if record is not None:
+            raise _kept_nothing(record, where) from None
         raise ConfigError(
             f"there is nothing in it to judge: {problem.problem}",
             where=where,
@@ -306,6 +308,15 @@ def _heard(data: bytes, where: str, broker: Broker | None, record: _Record | Non
         what=_what(transcript),
         at=record.at if record else transcript.at,
         then=record.verdicts if record else transcript.then,
+    )
+
+
+def _kept_nothing(record: _Record, where: str) -> ConfigError:
+    said = ", ".join(map(str, record.verdicts)) or "nothing was wrong"
+    return ConfigError(
+        f"an older version wrote it, which kept nothing that could be judged again; it said: {said}",
+        where=where,
+        next_step="Ask for a new one, made by a version of today: probe doctor TARGET --share FILE.",
     )
 
 

@@ -295,6 +295,15 @@ def damaged(how: str) -> str | bytes:
             return '{"schema_version": 1, "kind": "doctor", "case": ' + "[" * 200_000
         case "a later version":
             return json.dumps(told | {"schema_version": 2})
+        case "an older version without a session":
+            return json.dumps(
+                told
+                | {
+                    "case": None,
+                    "session": None,
+                    "verdicts": [{"code": "dns.nxdomain", "certainty": "likely"}],
+                }
+            )
         case "no number":
             return json.dumps(told | {"seconds": float("nan")})
         case "a long number":
@@ -321,6 +330,7 @@ PROBLEMS = {
     "cut short": "it is cut short, or was changed on the way",
     "nested": "it is nested too deeply",
     "a later version": "a later version of tradeprobe wrote it",
+    "an older version without a session": "kept nothing that could be judged again; it said: dns.nxdomain (likely)",
     "no number": "it is cut short, or was changed on the way",
     "a long number": "it is cut short, or was changed on the way",
     "another type": "case: known: host: cpu_count: a whole number was expected",

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations, cycle, product
+from types import ModuleType
 
 from probe.catalogue import entries
 from probe.diagnose.diagnose import Diagnosis
@@ -19,7 +20,7 @@ from tests.doctor.parts import PARTS, Part, Step
 from tests.doctor.patients import HOSTS, SECOND, calm_and_hasty, serving
 from tests.doctor.scenes import Scene
 from tests.doctor.simulated import simulated
-from tests.doctor.staged import ALL
+from tests.doctor.staged import ALL, clients, kept, load
 from tests.monitor.matrix import WEDNESDAY_NOON, simulated_at
 from tests.virtual.travelling import run
 
@@ -27,6 +28,13 @@ SEED, WANTED = 10, 72
 OURSELVES = ("host", "load")
 ORDER = list(entries())
 BUDGET = 120.0
+_PARTS = frozenset(part.code for part in PARTS)
+
+
+def _of(module: ModuleType, why: str) -> dict[str, str]:
+    return {each.code: why for each in module.CASES if each.code and each.is_real and each.code not in _PARTS}
+
+
 _SECONDS = "real seconds pass in it, and in a row of pairs they would add up"
 _NETWORK = "its stage is a whole network"
 ALONE: Mapping[str, str] = {  # staged, and not beside others
@@ -49,6 +57,38 @@ ALONE: Mapping[str, str] = {  # staged, and not beside others
     "mt5.auth-mode-unsupported": "it is a refused login like another",
     "mt5.bridge-type-error": "it is an error of the gateway like another",
     "crypto.bingx-listen-key": "it needs a simulator that is told when the key expires",
+    **dict.fromkeys(
+        ("auth.wrong-region", "auth.demo-blocked", "data.demo-feed-dead"), "it is two places at once"
+    ),
+    **dict.fromkeys(
+        (
+            "crypto.fernet-key",
+            "crypto.session-cookie",
+            "crypto.session-expired",
+            "crypto.session-secret",
+            "data.cached-as-fresh",
+            "data.stale-history",
+            "host.unreadable-file",
+            "mt5.market-closed",
+            "mt5.ping-high",
+            "mt5.wrong-account-type",
+        ),
+        "it shows after minutes, in a journal or by signing in, which nobody has composed yet",
+    ),
+    **dict.fromkeys(
+        (
+            "auth.ua-bound",
+            "eio.websocket-only",
+            "net.slow",
+            "session.disconnected",
+            "session.slow-consumer",
+            "session.we-stopped-ponging",
+        ),
+        "its server or relay is one of its own, which nobody has composed yet",
+    ),
+    **_of(clients, "it is read in another client's log"),
+    **_of(kept, "it needs a store in which much has happened"),
+    **_of(load, "it is a load run"),
 }
 _ENDS_LIVE = frozenset(part.code for part in PARTS if part.step is Step.END)
 NOT_TOGETHER: tuple[tuple[frozenset[str], str], ...] = (
@@ -272,7 +312,10 @@ async def examined(*parts: Part) -> Diagnosis:
         server = simulated(broker, *faults, at=regions, **({"symbol": symbol} if symbol else {}))
     with simulated_at(utc):
         async with AsyncExitStack() as stack:
-            patient, means = await stack.enter_async_context(server()), Means(budget=BUDGET)
+            patient, means = (
+                await stack.enter_async_context(server()),
+                Means(budget=BUDGET, leaves_early=False),
+            )
             for name in filter(None, (part.there for part in parts)):
                 assert patient.endpoint is not None
                 url = patient.endpoint.url.replace("127.0.0.1", name)

@@ -2,15 +2,21 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
+from unittest import mock
 
 import pytest
 
 from probe.catalogue import entries
 from probe.diagnose.diagnose import ceiling
 from probe.doctor.examine import DEEP_BUDGET
+from probe.faults.catalogue import FAULTS
+from probe.faults.grammar import parse_fault
 from probe.model.findings import Certainty
+from probe.simulator.run import Simulator
 from tests.doctor.staged import ALL
 from tests.doctor.staging import Said, Staged
 
@@ -115,6 +121,61 @@ def _certainly(code: str) -> tuple[str, Certainty]:
     return code, Certainty.CERTAIN
 
 
+# Of the simulator's faults those of which something else is said, or nothing, and why.
+OTHERWISE = {
+    **dict.fromkeys(
+        ("close-after-order", "close-lost", "order-unanswered", "order-ignored"),
+        "the doctor places no orders",
+    ),
+    **dict.fromkeys(
+        ("stuck-history", "short-history"), "it asks for one page of the past, and shows none to anybody"
+    ),
+    **dict.fromkeys(
+        ("gateway-algo-off", "gateway-investor"), "only whoever asks the terminal itself sees it"
+    ),
+    **dict.fromkeys(
+        ("beat-terms", "stop-pings"), "from the start: the server never pings (eio.ping-direction)"
+    ),
+    **dict.fromkeys(
+        ("garbage", "truncate-json"), "the frames are sound, what they say is not (cfg.client-outdated)"
+    ),
+    "binary-garbage": "it looks like an attachment without its header (sio.binary-placeholder)",
+    "freeze": "the kernel of this machine acknowledges what the server does not read (session.peer-stopped-ponging)",
+    "auth-outage": "of one target alone it is a refused login (auth.session-expired)",
+    "pre-auth-events": "the doctor asks for nothing before the login",
+    "subscription-cap": "it subscribes to one symbol there; symbols that the house's own cap displaces are staged",
+    "connection-cap": "its page is that of a challenge (http.cf-challenge); a bare refusal is staged",
+    **dict.fromkeys(("signin-stale-token", "signin-expired"), "whoever is examined signs in anew"),
+}
+
+
+@dataclass
+class Faults:
+    """Which of the simulator's faults were met while something was staged."""
+
+    met: set[str] = field(default_factory=set)
+    named: set[str] = field(default_factory=set)
+
+    def staged(self, each: Staged) -> Said | None:
+        self.met.clear()
+        said = _said(each)
+        if said is not None and said.first == each.code:
+            self.named |= {name for name in self.met if FAULTS[name].finding == each.code}
+        return said
+
+
+@contextmanager
+def _faults() -> Iterator[Faults]:
+    found, begin = Faults(), Simulator.__init__
+
+    def begun(simulator: Simulator, *brokers: Any, **about: Any) -> None:
+        found.met.update(parse_fault(fault, FAULTS).spec.name for fault in about.get("faults", ()))
+        begin(simulator, *brokers, **about)
+
+    with mock.patch.object(Simulator, "__init__", begun):
+        yield found
+
+
 def _said(each: Staged) -> Said | None:
     try:
         return each.play()
@@ -125,7 +186,8 @@ def _said(each: Staged) -> Said | None:
 @pytest.mark.long
 @pytest.mark.alone  # what it prints is to be read
 def test_what_is_staged_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    played = [(each, _said(each)) for each in ALL]
+    with _faults() as faults:
+        played = [(each, faults.staged(each)) for each in ALL]
     matrix = Matrix([(each, said) for each, said in played if said], sum(said is None for _, said in played))
     with capsys.disabled():
         print("\n", *matrix.lines(), sep="\n")
@@ -134,6 +196,8 @@ def test_what_is_staged_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> N
     assert matrix.wrong(Certainty.LIKELY) / len(matrix.played) <= WRONG_AND_LIKELY
     assert matrix.proven >= SAID_WITH_CERTAINTY
     assert matrix.undetermined <= UNDETERMINED
+    named = {name for name, spec in FAULTS.items() if spec.finding} - OTHERWISE.keys()
+    assert (named - faults.named, faults.named & OTHERWISE.keys()) == (set(), set())
     assert matrix.slowest[1].seconds <= DEEP_BUDGET
 
 

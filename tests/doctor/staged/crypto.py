@@ -72,7 +72,7 @@ def _for_long(code: str, name: str, fault: str, seconds: float, *, certain: bool
     return Staged(code=code, name=name, play=play, certain=certain)
 
 
-def _signing_in(fault: str) -> Stage:
+def signing_in(fault: str) -> Stage:
     """With e-mail and password, which nobody keeps."""
 
     @asynccontextmanager
@@ -164,7 +164,7 @@ CASES: list[Staged] = [
         Staged(
             code="crypto.session-cookie",
             name=f"{flaw} in a cookie that was just given",
-            play=travelling(_signing_in(f"backend-cookie:flaw={flaw}"), "crypto.session-cookie"),
+            play=travelling(signing_in(f"backend-cookie:flaw={flaw}"), "crypto.session-cookie"),
             certain=True,
         )
         for flaw in ("secure", "path", "domain")

@@ -12,7 +12,9 @@ from probe.model.endpoint import Account, Endpoint
 from probe.monitor.sign_in import SignIn
 from probe.simulator.run import Simulator
 from tests.doctor.simulated import simulated
+from tests.doctor.staged.crypto import signing_in as crypto_signing_in
 from tests.doctor.staging import Stage, Staged, looking_for, travelling
+from tests.monitor.matrix_coins import REST
 
 PO, QX = find_broker("pocketoption"), find_broker("quotex")
 
@@ -110,6 +112,16 @@ CASES = [
             ("cfg.login-page-changed", "signin-settings-missing"),
         )
     ),
+    *(
+        _staged(code, f"{broker} {fault}", simulated(broker, fault, at=at), deep=True)
+        for code, broker, fault, at in (
+            ("data.stale-ticks", "mt5", "gateway-broker-down", None),
+            ("data.stale-ticks", "mt5", "gateway-frozen-feed", None),
+            ("mt5.multi-terminal", "mt5", "gateway-account-switched@5s", None),
+            ("http.429", "bingx", "exchange-limit:requests=0", REST),
+        )
+    ),
+    _staged("http.bad-gateway", "backend-hash-broken", crypto_signing_in("backend-hash-broken")),
     _staged("eio.ping-direction", "stop-pings", simulated(PO, "stop-pings"), deep=True),
     _staged("tls.version", "tls-version:only=1.2", _of_one_version("1.2", TLSVersion.TLSv1_3)),
     *(

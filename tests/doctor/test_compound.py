@@ -8,9 +8,21 @@ from functools import cached_property
 import pytest
 
 from probe.model.findings import Certainty
-from tests.doctor.compound import ALONE, WANTED, Pair, Spoken, drawn, paired, play, why_not
+from tests.doctor.compound import (
+    ALONE,
+    WANTED,
+    Pair,
+    Spoken,
+    drawn,
+    examined,
+    paired,
+    play,
+    spoken,
+    why_not,
+)
 from tests.doctor.parts import PARTS, Part, Step
 from tests.doctor.staged import ALL
+from tests.virtual.travelling import run
 
 BOTH_NAMED, IN_ORDER = 0.90, 0.85  # the aims
 A_DOZEN = 12
@@ -103,6 +115,21 @@ def test_both_are_named_in_the_order_to_act_on_them_and_no_third_is(pair: Pair) 
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
+def test_each_cause_alone_is_what_it_is_called() -> None:
+    said = {part: spoken(run(examined(part))) for part in PARTS if not part.there}
+    wrong = {
+        part.code: [each.code for each in verdicts]
+        for part, verdicts in said.items()
+        if not verdicts
+        or verdicts[0].code != part.code
+        or {each.code for each in verdicts} - part.beside - {part.code}
+    }
+    assert wrong == {}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.alone  # what it prints is to be read
 def test_two_causes_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     played, left_out = [], 0

@@ -493,6 +493,9 @@ class _Examiner:
             if patient.is_ours:
                 elsewhere = await self._look(name, STAYS_FRESH, key, patient.proxy, endpoint)
                 looks = replace(looks, elsewhere=elsewhere)
+                ended = elsewhere.facts.ended if elsewhere else None
+                if ended is not None:
+                    self._amend(f"{endpoint.region}: {ended.failure or 'it goes well'}", is_broken=False)
             elif self._means.deep:
                 self._skip(name, STRANGERS_DOOR)
         if self._means.deep and may_return and pushed:

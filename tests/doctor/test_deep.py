@@ -146,7 +146,9 @@ def test_at_ones_own_server_the_doubt_is_cleared(doubt: Doubt) -> None:
     verdict = first(examination)
     assert verdict.code == (doubt.decided or doubt.code)
     assert doubt.doubt not in verdict.remaining
-    assert step(examination, doubt.step) == (Outcome.FINE, "")
+    made = step(examination, doubt.step)
+    assert made is not None
+    assert made[0] is Outcome.FINE
 
 
 def test_at_somebody_elses_the_doubt_remains_and_it_is_said_what_was_not_made(doubt: Doubt) -> None:
@@ -156,3 +158,11 @@ def test_at_somebody_elses_the_doubt_remains_and_it_is_said_what_was_not_made(do
     assert verdict.certainty is not Certainty.CERTAIN
     assert not doubt.doubt or doubt.doubt in verdict.remaining
     assert step(examination, doubt.step) == (Outcome.NOT_CHECKED, doubt.why_not)
+
+
+def test_how_the_other_region_was_is_told() -> None:
+    well, refused = (seen(with_another_region(*faults), is_ours=True) for faults in ((), ("auth-refused",)))
+    assert step(well, "another region") == (Outcome.FINE, "far: it goes well")
+    outcome, note = step(refused, "another region") or (None, "")
+    assert (outcome, note.partition(":")[0]) == (Outcome.FINE, "far")
+    assert "refused the credential" in note

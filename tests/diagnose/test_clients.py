@@ -9,10 +9,10 @@ from probe.diagnose.facts import Facts
 from probe.diagnose.rules.clients import book
 from probe.diagnose.verdict import Asked
 from probe.model.endpoint import Account, Endpoint
-from probe.model.events import Ended, Phase, Traffic
+from probe.model.events import Ended, Phase, PhaseFinished, Traffic
 from probe.model.failures import CloseFacts, Failure
 from probe.model.findings import State
-from probe.model.meanings import Asset, Assets
+from probe.model.meanings import Admitted, Asset, Assets
 from probe.session.overheard import OtherClient, Overheard
 
 WEDNESDAY, SATURDAY = 1_767_787_200.0, 1_768_046_400.0
@@ -96,9 +96,11 @@ def test_a_code_misleads_if_the_wire_shows_another(
 
 def test_what_a_client_hides_is_a_mere_note_where_the_cause_was_found() -> None:
     client = OtherClient(hides="connect() returned False")
-    looks = (looked(), looked(failure=Failure(kind="http.401", http_status=401)))
-    signs = [book["cfg.masked-by-client"](Case(client=client, looks=each)) for each in looks]
-    assert [sign.state for sign in signs if sign] == [State.DEGRADED, State.HEALTHY]
+    well, ill = looked(), looked(failure=Failure(kind="http.401", http_status=401))
+    well.first.facts.add(PhaseFinished(at=1.0, phase=Phase.AUTHENTICATING, began_at=0.0))
+    well.first.facts.admitted = Admitted()
+    signs = [book["cfg.masked-by-client"](Case(client=client, looks=each)) for each in (well, ill, None)]
+    assert [sign.state for sign in signs if sign] == [State.DEGRADED, State.HEALTHY, State.HEALTHY]
 
 
 @pytest.mark.parametrize(

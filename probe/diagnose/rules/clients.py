@@ -30,17 +30,17 @@ def masked(case: Case) -> Sign | None:
         return None
     facts = case.facts
     went_live = facts is not None and facts.went_live
-    found = "tradeprobe's own connection is let in" if went_live else "tradeprobe's own connection says more"
+    found = ("tradeprobe's own connection is let in",) if went_live else ()
     excluded = {"auth.false-success": "the client does not say that it is connected"}
     if facts is not None and facts.dialled is not None and not any(each.trouble for each in case.packages):
         excluded["cfg.library-version"] = "no package here is known not to fit that client"
     if went_live:
         excluded["auth.silent-after-connect"] = "the login was answered"
     return Sign(
-        evidence=(f"the client's log says {words!r}, and no reason", found),
+        evidence=(f"the client's log says {words!r}, and no reason", *found),
         excluded=excluded,
         # What it hides is a verdict of its own.
-        state=State.DEGRADED if case.failure is None else State.HEALTHY,
+        state=State.DEGRADED if went_live else State.HEALTHY,
         at_most=Certainty.POSSIBLE,
     )
 
@@ -66,6 +66,7 @@ def misleading(case: Case) -> Sign | None:
             f"{seen}: that is what the client's code hides",
         ),
         state=State.HEALTHY,  # the cause is a verdict of its own
+        at_most=Certainty.LIKELY,  # the log is of another moment
     )
 
 

@@ -208,7 +208,6 @@ CASES: list[Staged] = [
         "1006 for a 401",
         _calls_it_1006,
         "http-status:code=401",
-        certain=True,
         beside=frozenset({"http.401"}),
     ),
     _beside("crypto.bingx-gzip", "reads packed bytes as text", _reads_text, broker="bingx", certain=True),

@@ -39,7 +39,6 @@ from tests.doctor.staging import (
     Staged,
     _examined,
     judged,
-    on_a_calm_machine,
     travelling,
 )
 from tests.doctor.upgrade_stubs import Script, at, listening, switch
@@ -406,7 +405,7 @@ CASES: list[Staged] = [
         Staged(
             code="net.slow",
             name=f"{broker} {name}",
-            play=on_a_calm_machine(travelling(simulated(broker, fault), "net.slow")),
+            play=travelling(simulated(broker, fault), "net.slow"),
             certain=True,
         )
         for broker in (PO, QX)

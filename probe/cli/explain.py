@@ -9,7 +9,6 @@ from itertools import groupby
 import click
 
 from probe.catalogue import Entry, entries
-from probe.diagnose.diagnose import KNOWN
 from probe.model.errors import ConfigError, near_miss
 
 WIDTH, MARGIN = 80, 12
@@ -61,7 +60,6 @@ def _told(entry: Entry) -> dict[str, object]:
         "advice": list(entry.advice),
         "reason": entry.reason.value,
         "cause": entry.cause,
-        "rule": entry.code in KNOWN,
         "staged": entry.staged,
     }
 
@@ -71,8 +69,7 @@ def _list(all_entries: Iterable[Entry]) -> Iterator[str]:
     for layer, rows in groupby(all_entries, key=lambda each: each.layer):
         yield from ("", click.style(layer, bold=True))
         for each in rows:
-            unruled = "" if each.code in KNOWN else " (no rule yet)"
-            yield from _row(each.code.ljust(column), [each.title + unruled], column + 2)
+            yield from _row(each.code.ljust(column), [each.title], column + 2)
 
 
 def _lines(entry: Entry) -> Iterator[str]:

@@ -7,7 +7,6 @@ import pytest
 from probe.catalogue import entries
 from probe.cli.explain import WIDTH
 from probe.cli.main import run as probe_command
-from probe.diagnose.diagnose import KNOWN
 
 ENTRIES = entries()
 
@@ -53,16 +52,8 @@ def test_programs_get_the_same(capsys: pytest.CaptureFixture[str]) -> None:
     assert [each["code"] for each in every["entries"]] == list(ENTRIES)
     (same,) = (each for each in every["entries"] if each["code"] == "tls.version")
     assert {key: one[key] for key in same} == same
-    assert {each["code"] for each in every["entries"] if each["rule"]} == KNOWN
     staged = {code for code, entry in ENTRIES.items() if entry.staged}
     assert {each["code"] for each in every["entries"] if each["staged"]} == staged
-
-
-def test_what_no_rule_knows_is_marked_in_the_list(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = " ".join(said(capsys, "--all")[1].split())
-    for code, entry in ENTRIES.items():
-        told = f"{code} {' '.join(entry.title.split())}"
-        assert (f"{told} (no rule yet)" in rows) == (code not in KNOWN)
 
 
 @pytest.mark.parametrize(

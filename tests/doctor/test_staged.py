@@ -27,8 +27,9 @@ def staged(request: pytest.FixtureRequest) -> Staged:
     return one
 
 
-def test_every_rule_has_a_case() -> None:
-    assert sorted(KNOWN - {each.code for each in ALL}) == []
+def test_every_failure_has_a_rule_and_a_case() -> None:
+    assert sorted(entries().keys() - KNOWN) == []
+    assert sorted(entries().keys() - {each.code for each in ALL}) == []
 
 
 def test_the_catalogue_marks_as_staged_what_is_staged_for_real() -> None:

@@ -335,7 +335,7 @@ from tests.cli.test_damaged_store import COMMANDS, MIDNIGHT, reading, standing
 from tests.store.making import TICK
 
 folder, store = Path(sys.argv[1]), Path(sys.argv[2])
-subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder], check=True)
+subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", folder], check=True)
 print("mounted", flush=True)
 
 def told(command, path, place):

@@ -73,6 +73,11 @@ def test_a_single_step_back_of_an_hour_is_no_disorder() -> None:
     assert named(*rows) == {"data.clock-offset"}
 
 
+def test_prices_that_are_late_after_a_pause_are_no_clock_that_jumped() -> None:
+    paused = [each._replace(at=each.at + 4.0 * (each.at > 15.0)) for each in ticks(26.0)]
+    assert named(*paused) == set()
+
+
 def test_few_odd_prices_are_not_worth_a_word() -> None:
     rows = ticks(30.0)
     twice: list[QuoteArrived] = [each for row in rows[:3] for each in (row, row)]

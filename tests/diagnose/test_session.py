@@ -182,6 +182,23 @@ def test_a_stall_keeps_a_trader_from_trading_and_a_lost_pong_does_not() -> None:
     assert (stall.state, ponging.state) == (State.FAILED, State.DEGRADED)
 
 
+def test_a_pong_that_took_long_before_may_take_as_long_again() -> None:
+    again = replace(PING, at=26.0, due_at=26.0)
+    assert named(look_at(PING, replace(PONG, at=19.4), again, *ticks(30.0))) == set()
+    assert named(look_at(PING, PONG, again, *ticks(30.0))) == {"session.peer-stopped-ponging"}
+
+
+def test_prices_that_are_late_as_well_leave_open_whether_a_pong_is_only_late() -> None:
+    def ponging(lag: float) -> tuple[str, ...]:
+        rows = [each._replace(broker_time=each.at - lag * (each.at > PING.at)) for each in ticks(30.0)]
+        sign = BOOK["session.peer-stopped-ponging"](Case(looks=Looks(first=look_at(*rows, PING))))
+        assert sign is not None
+        return tuple(sign.excluded)
+
+    assert "net.slow" in ponging(0.2)
+    assert "net.slow" not in ponging(4.0)
+
+
 def test_a_server_that_does_not_read_hangs_at_whatever_stage() -> None:
     look = look_at(failure=Failure(kind="session.peer-not-reading"))
     look.facts.admitted = None

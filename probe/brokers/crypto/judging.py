@@ -173,6 +173,10 @@ class Health:
     def is_down(self, name: str) -> bool:
         return (name, False) in self.checks
 
+    @property
+    def waited_for_what_is_down(self) -> bool:
+        return any(not is_up for _, is_up in self.checks)
+
     def belies(self, seen: Seen) -> bool:
         """Whether it called well what failed at the same time."""
         return self.says_well and -LOOKED_AFTER < seen.at - self.at < BELIED_AFTER
@@ -274,7 +278,7 @@ class Backend:
 
     def _of_speed(self) -> Iterator[Trouble]:
         health = self.health
-        if health is None or health.seconds < SLOW_HEALTH or health.is_down("database"):
+        if health is None or health.seconds < SLOW_HEALTH or health.waited_for_what_is_down:
             self._slow = None
             return
         others = [seen for seen in self._seen.values() if seen.at >= health.at - health.seconds]

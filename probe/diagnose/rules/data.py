@@ -1,6 +1,7 @@
 """Prices and markets: closed, unknown, frozen, off the clock, twice, out of order, with holes."""
 
 from itertools import pairwise
+from statistics import median
 
 from probe.diagnose.beside import is_blocked_demo
 from probe.diagnose.case import Case, Clock, Host, Look
@@ -228,12 +229,15 @@ def _is_ours(host: Host | None, others: list[Clock], by: float) -> bool:
 
 
 def _jump(look: Look) -> float:
-    """By how much the stamps moved at once and then stayed; 0: they did not."""
-    leads = [each.broker_time - each.at for each in prices(look, look.asked.symbol)]
+    """By how much the stamps moved at once and then stayed; 0: they did not, or it was a pause, and what came after is late."""
+    rows = prices(look, look.asked.symbol)
+    leads = [each.broker_time - each.at for each in rows]
     steps = [at for at, (one, two) in enumerate(pairwise(leads)) if abs(two - one) > SKEW_WORTH_SAYING]
     if len(steps) != 1 or not TWICE < steps[0] + 1 < len(leads) - TWICE:
         return 0.0
-    return leads[steps[0] + 1] - leads[steps[0]]
+    by, gaps = leads[steps[0] + 1] - leads[steps[0]], [two.at - one.at for one, two in pairwise(rows)]
+    is_late = gaps[steps[0]] - median(gaps) > -by / 2 > 0.0
+    return 0.0 if is_late else by
 
 
 # -- order ---------------------------------------------------------------------------------------------------------------

@@ -1,6 +1,9 @@
 """Pings that stay unanswered, the server's and ours."""
 
+from statistics import median
+
 from probe.diagnose.case import Case
+from probe.diagnose.facts import Facts
 from probe.diagnose.rule import RuleBook
 from probe.diagnose.rules.ends import close_code, ended_as, when
 from probe.diagnose.rules.flow import (
@@ -13,11 +16,14 @@ from probe.diagnose.rules.flow import (
     without,
 )
 from probe.diagnose.verdict import LOOKED_LONG_ENOUGH
+from probe.model.events import WEBSOCKET
 from probe.model.findings import Sign, State
 
 book = RuleBook()
 
 LONG_LIST = 50  # symbols: more than one packet holds
+SLOWER = 2.0  # times the longest answer so far: until then a ping may only be slow
+AS_FRESH = 1.0  # seconds by which prices may be older than before
 
 
 def _is_acknowledged(case: Case) -> bool:
@@ -99,6 +105,9 @@ def peer_stopped_ponging(case: Case) -> Sign | None:
             {
                 "session.half-open": half_open,
                 "session.we-stopped-ponging": "no close of the server's came",
+                "net.slow": "it was given up after all the time that an answer may take"
+                if case.failure is not None
+                else _not_slow(facts),
                 **our_own_fault(case),
             },
             "session.peer-stopped-ponging",
@@ -113,7 +122,20 @@ def _is_told(case: Case) -> bool:
 
 def _unanswered(case: Case) -> bool:
     facts = case.facts
-    return facts is not None and (bool(facts.missed) or facts.seconds_without_pong >= LOOKED_LONG_ENOUGH)
+    if facts is None or facts.missed:
+        return facts is not None
+    longest = max((each.rtt_seconds for each in facts.heartbeats if each.name == WEBSOCKET), default=0.0)
+    return facts.seconds_without_pong >= max(LOOKED_LONG_ENOUGH, SLOWER * longest)
+
+
+def _not_slow(facts: Facts) -> str | None:
+    if facts.missed:
+        return "the time that a ping's answer may take was over"
+    ping, ages = facts.unanswered_ping, [(each.at, each.at - each.broker_time) for each in facts.quotes]
+    since = [age for at, age in ages if ping is not None and at > ping.at]
+    if not since or median(since) - min(age for _, age in ages) > AS_FRESH:
+        return None
+    return "prices that came while the ping waited were as fresh as before"
 
 
 @book.of("session.we-stopped-ponging")

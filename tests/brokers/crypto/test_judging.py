@@ -73,3 +73,12 @@ def test_a_slow_health_is_judged_when_others_answered_since() -> None:
     assert _codes(backend) == ["http.open-timeout"]
     backend.see("ticker", Seen(outcome=Outcome.FINE, at=17.0, seconds=0.1))
     assert _codes(backend) == ["crypto.health-hangs"]
+
+
+def test_a_health_that_waited_for_what_it_says_is_down_does_not_hang() -> None:
+    backend = Backend()
+    backend.see("me", Seen(outcome=Outcome.FINE, at=12.0, seconds=0.1))
+    backend.hear(
+        Health(at=13.0, seconds=2.5, says_well=False, checks=(("database", True), ("broker", False)))
+    )
+    assert "crypto.health-hangs" not in _codes(backend)

@@ -15,7 +15,7 @@ HEAD, TEXT = b"...\r\n\r\n", b"\x81\x7e\x01\x00" + b"." * 256
 @pytest.mark.parametrize(
     ("sessions", "seconds", "within"),
     # Beside other tests a process waits for its turn, and the kernel's stamp does not. A figure is `make bench`'s to give.
-    [(8, 1.8, 0.1), pytest.param(60, 42.0, 0.005, marks=[pytest.mark.long, pytest.mark.alone])],
+    [(8, 1.8, 0.1), pytest.param(60, 21.0, 0.005, marks=[pytest.mark.long, pytest.mark.alone])],
     ids=["short", "long"],
 )
 def test_reported_ping_round_trips_agree_with_a_capture(

@@ -78,7 +78,7 @@ SERVERS: dict[
 FAULTS = {
     "an expired session": "auth-refused",
     "a session that is thrown out without a word": "auth-41",
-    "prices that stop": "silent-stall",
+    "prices that stop": "silent-stall:at=2s",
 }
 
 

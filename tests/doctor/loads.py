@@ -261,12 +261,6 @@ def without_handles() -> RunRecord:
         return loaded(url, simulator, "--users", "80", stages=_stage(4), by=by)
 
 
-def overloaded() -> RunRecord:
-    """More is wanted than one core can send."""
-    with server() as (simulator, _, url):
-        return loaded(url, simulator, "--users", "20", "--rate", "15000/s", stages=_stage(8))
-
-
 def beside_others() -> RunRecord:
     """One core for it, and for six programs that do nothing but use it."""
     with server() as (simulator, _, url), ExitStack() as stack:

@@ -57,7 +57,6 @@ class Staged:
         certain: The evidence that is staged excludes every look-alike.
         beside: Other codes that are true of it as well.
         long: It needs real seconds, or more of a machine than every developer has; for `make test-long`.
-        alone: It takes a machine on which nothing else runs.
     """
 
     code: str
@@ -66,7 +65,6 @@ class Staged:
     certain: bool = False
     beside: frozenset[str] = frozenset()
     long: bool = False
-    alone: bool = False
 
     @property
     def is_real(self) -> bool:
@@ -129,7 +127,7 @@ def looking_for(
 
     def for_so_long() -> Said:
         with mock.patch("probe.doctor.examine.STAYS", seconds):
-            return play()
+            return replace(play(), seconds=0.0)  # it takes what was asked for, and not what the doctor takes
 
     return for_so_long
 

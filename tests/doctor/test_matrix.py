@@ -2,9 +2,10 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from functools import cached_property
+from multiprocessing import get_context
 from typing import Any
 from unittest import mock
 
@@ -149,46 +150,31 @@ OTHERWISE = {
 }
 
 
-@dataclass
-class Faults:
-    """Which of the simulator's faults were met while something was staged."""
-
-    met: set[str] = field(default_factory=set)
-    named: set[str] = field(default_factory=set)
-
-    def staged(self, each: Staged) -> Said | None:
-        self.met.clear()
-        said = _said(each)
-        if said is not None and said.first == each.code:
-            self.named |= {name for name in self.met if FAULTS[name].finding == each.code}
-        return said
-
-
-@contextmanager
-def _faults() -> Iterator[Faults]:
-    found, begin = Faults(), Simulator.__init__
+def played(number: int) -> tuple[Said | None, set[str]]:
+    """What was said of one of them, None if it cannot be staged here; and the simulator's faults that it was rightly said of."""
+    staged, met, begin = ALL[number], set[str](), Simulator.__init__
 
     def begun(simulator: Simulator, *brokers: Any, **about: Any) -> None:
-        found.met.update(parse_fault(fault, FAULTS).spec.name for fault in about.get("faults", ()))
+        met.update(parse_fault(fault, FAULTS).spec.name for fault in about.get("faults", ()))
         begin(simulator, *brokers, **about)
 
     with mock.patch.object(Simulator, "__init__", begun):
-        yield found
-
-
-def _said(each: Staged) -> Said | None:
-    try:
-        return each.play()
-    except pytest.skip.Exception:
-        return None
+        try:
+            said = staged.play()
+        except pytest.skip.Exception:
+            return None, set()
+    is_right = said.first == staged.code
+    return said, {name for name in met if is_right and FAULTS[name].finding == staged.code}
 
 
 @pytest.mark.long
 @pytest.mark.alone  # what it prints is to be read
 def test_what_is_staged_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    with _faults() as faults:
-        played = [(each, faults.staged(each)) for each in ALL]
-    matrix = Matrix([(each, said) for each, said in played if said], sum(said is None for _, said in played))
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        told = list(pool.map(played, range(len(ALL))))
+    rows = [(each, said) for each, (said, _) in zip(ALL, told, strict=True) if said is not None]
+    matrix = Matrix(rows, len(ALL) - len(rows))
+    by_faults = set[str]().union(*(names for _, names in told))
     with capsys.disabled():
         print("\n", *matrix.lines(), sep="\n")
     assert matrix.right >= FIRST_RIGHT
@@ -197,7 +183,7 @@ def test_what_is_staged_is_what_is_said(capsys: pytest.CaptureFixture[str]) -> N
     assert matrix.proven >= SAID_WITH_CERTAINTY
     assert matrix.undetermined <= UNDETERMINED
     named = {name for name, spec in FAULTS.items() if spec.finding} - OTHERWISE.keys()
-    assert (named - faults.named, faults.named & OTHERWISE.keys()) == (set(), set())
+    assert (named - by_faults, by_faults & OTHERWISE.keys()) == (set(), set())
     assert matrix.slowest[1].seconds <= DEEP_BUDGET
 
 

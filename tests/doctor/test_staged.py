@@ -17,8 +17,7 @@ def played(staged_id: str) -> Said:
 
 
 def _marks(each: Staged) -> list[pytest.MarkDecorator]:
-    alone = [pytest.mark.long, pytest.mark.alone] if each.alone else []
-    return [pytest.mark.long] if each.long else alone
+    return [pytest.mark.long] if each.long else []
 
 
 @pytest.fixture(params=[pytest.param(each, id=each.id, marks=_marks(each)) for each in ALL])

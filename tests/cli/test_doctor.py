@@ -407,6 +407,7 @@ def test_the_log_of_another_client_is_judged_beside_the_target(doctor: Doctor, t
     log = tmp_path / "client.log"
     log.write_text("ERROR connect() returned False\n")
     ran = doctor(SIM, "--log", str(log), "--json")
-    assert (ran.code, ran.told["verdicts"][0]["code"]) == (3, "cfg.masked-by-client")
+    named = {each["code"] for each in ran.told["verdicts"]}  # on a busy machine, that it is busy, too
+    assert (ran.code, "cfg.masked-by-client" in named) == (3, True)
     absent = doctor(SIM, "--log", str(tmp_path / "absent"))
     assert (absent.code, "--log: it cannot be read" in absent.err) == (2, True)

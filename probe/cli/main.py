@@ -11,9 +11,12 @@ import re
 import sys
 from importlib import import_module
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 # name: (where the command is, what the list of commands says about it). Help reads this table and imports nothing.
 COMMANDS = {
@@ -44,6 +47,7 @@ OURS = {"probe", "exporters", "loadtests", "reports"}
 # Longer than any option value a person would have to see again, shorter than any credential.
 LONGEST_WORD_REPEATED = 15
 STANDARD_OUTPUT = 1
+COMPLETION = "_PROBE_COMPLETE"  # the variable in which a shell's completion asks, as click names it
 
 
 class LazyGroup(click.Group):
@@ -54,6 +58,8 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:  # a shell completes what somebody is still typing
+                return None
             raise click.UsageError(_no_such_command(cmd_name), ctx)
         module, attribute = COMMANDS[cmd_name][0].split(":")
         command: click.Command = getattr(import_module(module), attribute)
@@ -62,6 +68,16 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem[str]]":
+        from click.shell_completion import CompletionItem
+
+        names = [
+            CompletionItem(name, help=summary)
+            for name, (_, summary) in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 @click.group(
@@ -89,6 +105,10 @@ def run(arguments: list[str]) -> int:
         if isinstance(output, io.TextIOWrapper):  # not every one knows our signs; Windows has some into pipes
             output.reconfigure(errors="replace")
     try:
+        if COMPLETION in os.environ:
+            from probe.cli.completion import complete
+
+            return complete(cli, COMPLETION)
         with cli.make_context("probe", list(arguments)) as context:
             code: int | None = cli.invoke(context)
         if sys.stdout is not None:  # closed by whoever started us

@@ -12,6 +12,7 @@ from tests.docs.configuration import configuration_page
 from tests.docs.coverage import coverage_page
 from tests.docs.failures import failures_page
 from tests.docs.load_scenarios import load_scenarios_page
+from tests.docs.man import man_pages
 from tests.docs.metrics import metrics_page
 from tests.docs.reading import reading_page
 from tests.exporters.live.story import live_page
@@ -90,6 +91,7 @@ PAGES = {
     "load-scenarios.md": load_scenarios_page,
     "alerts-live.md": live_page,
     "report.schema.json": schema_page,
+    **man_pages(),
 }
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long soak soak-load soak-compared demo bench bench-load simulate docs grafana screenshots compared fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs grafana screenshots compared fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -45,6 +45,20 @@ pytest: .venv/.dev clients
 test-long: .venv/.dev clients
 	$(pytest) -m "long and not alone" --numprocesses $(WORKERS) --timeout 3600 $(ARGS)
 	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
+
+build: .venv/.runtime
+	$(python) -m hatchling build -d dist
+
+# Of what a plain installation brings along.
+sbom: .venv-audit/.ready
+	@mkdir -p dist
+	.venv-audit/bin/cyclonedx-py requirements --output-reproducible --pyproject pyproject.toml --mc-type application \
+		--of JSON -o dist/tradeprobe.cdx.json requirements/runtime.txt
+
+# Asks the index for what is known against these versions. Not against those of clients.txt: old ones, kept in a cage.
+audit: .venv-audit/.ready
+	.venv-audit/bin/pip-audit --disable-pip --require-hashes \
+		$(patsubst %,--requirement requirements/%.txt,runtime dev audit)
 
 soak: .venv/.dev
 	$(python) -m tests.soak.sessions --sessions $(SESSIONS) --minutes $(MINUTES)
@@ -89,11 +103,12 @@ clients: .venv-clients/.ready .venv-clients/node/.ready
 lock: .venv/bin/uv
 	$(lock) pyproject.toml --group pyproject.toml:build -o requirements/runtime.txt
 	$(lock) --group pyproject.toml:dev -c requirements/runtime.txt -o requirements/dev.txt
+	$(lock) --group pyproject.toml:audit -o requirements/audit.txt
 	$(lock) --group pyproject.toml:clients -o requirements/clients.txt
 	cd tests/clients/node && npm install $(quiet-npm) --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	rm -rf .venv .venv-clients
+	rm -rf .venv .venv-audit .venv-clients
 
 # One stamp per environment, written last: an interrupted set-up starts again, a finished one costs nothing.
 .venv/.runtime: requirements/runtime.txt pyproject.toml
@@ -104,6 +119,11 @@ clean:
 
 .venv/.dev: requirements/dev.txt .venv/.runtime
 	$(python) $(install) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv-audit/.ready: requirements/audit.txt
+	$(call make-venv,.venv-audit)
+	.venv-audit/bin/python $(install) --require-hashes -r requirements/audit.txt
 	@touch $@
 
 # quotexpy asks for a Python below 3.13 and runs on newer ones.

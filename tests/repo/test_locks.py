@@ -13,6 +13,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 ASKED_FOR = {
     "runtime": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]],
     "dev": PROJECT["dependency-groups"]["dev"],
+    "audit": PROJECT["dependency-groups"]["audit"],
     "clients": PROJECT["dependency-groups"]["clients"],
 }
 

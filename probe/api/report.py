@@ -41,7 +41,10 @@ def report_of(
         "health_status": (worst.score.grade if worst else Grade.UNKNOWN).value,
         "health_issues": [issue for each in snapshots for issue in _issues(each)],
         "recommendations": _recommendations(snapshots),
-        "real_time_stats": {each.target: real_time(each) for each in snapshots},
+        "real_time_stats": {
+            each.target: real_time(each, [period for period in lately if period.target == each.target])
+            for each in snapshots
+        },
         "historical_metrics": {
             "period_hours": HISTORY_HOURS,
             "connection_metrics_count": len(rows),
@@ -64,8 +67,9 @@ def report_of(
     }
 
 
-def real_time(snapshot: Snapshot) -> Mapping[str, object]:
+def real_time(snapshot: Snapshot, lately: Sequence[Period]) -> Mapping[str, object]:
     """None: not measured. Seconds throughout."""
+    asked = sum(each.requests_sent for each in lately)
     traffic, observed = snapshot.traffic, snapshot.observed_seconds
     pings, answers = ping_in(snapshot.rtt), snapshot.rtt.get(Metric.APP_RTT)
     return {
@@ -74,6 +78,8 @@ def real_time(snapshot: Snapshot) -> Mapping[str, object]:
         "state": snapshot.condition.state.value,
         "total_messages": traffic.messages_received + traffic.messages_sent,
         "messages_per_second": traffic.messages_received / observed if observed else None,
+        "total_errors": sum(map(errors_of, lately)),
+        "error_rate": sum(each.requests_expired for each in lately) / asked if asked else None,
         "connection_attempts": snapshot.attempts,
         "successful_connections": snapshot.attempts - snapshot.failures,
         "connection_success_rate": 1 - snapshot.failures / snapshot.attempts if snapshot.attempts else None,

@@ -51,7 +51,7 @@ def report_data(report: Report) -> dict[str, object]:
             ),
             "performance_snapshots_count": len(slots),
             "performance_snapshots": slots,
-            "error_count": sum(each.counts[name] for each in targets for name in _ERRORS),
+            "error_count": sum(map(_errors, targets)),
             "errors": [plain(each) for each in incidents],
         },
         "connection_summary": {
@@ -97,6 +97,10 @@ def _stats(target: TargetReport) -> dict[str, object]:
         "state": target.state,
         "total_messages": counts["messages"],
         "messages_per_second": counts["messages"] / seen if seen else None,
+        "total_errors": _errors(target),
+        "error_rate": counts["requests_expired"] / counts["requests_sent"]
+        if counts["requests_sent"]
+        else None,
         "connection_attempts": attempts,
         "successful_connections": counts["connects"],
         "connection_success_rate": counts["connects"] / attempts if attempts else None,
@@ -109,6 +113,10 @@ def _stats(target: TargetReport) -> dict[str, object]:
         "availability": target.sums.availability,
         "bad_seconds": target.sums.bad_seconds,
     }
+
+
+def _errors(target: TargetReport) -> int:
+    return sum(target.counts[name] for name in _ERRORS)
 
 
 def _issues(target: TargetReport) -> list[str]:

@@ -18,8 +18,8 @@ _TEXT: Schema = {"type": "string"}
 _MOMENT: Schema = {"type": "string", "format": "date-time"}
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _STATS = (
-    "uptime", "messages_per_second", "connection_success_rate", "median_ping_time", "p95_ping_time", "max_ping_time",
-    "median_response_time", "p95_response_time", "max_response_time", "availability", "bad_seconds",
+    "uptime", "messages_per_second", "error_rate", "connection_success_rate", "median_ping_time", "p95_ping_time",
+    "max_ping_time", "median_response_time", "p95_response_time", "max_response_time", "availability", "bad_seconds",
 )  # fmt: skip
 
 
@@ -28,6 +28,7 @@ def report_schema() -> Schema:
         "is_connected": {"type": "boolean"},
         "state": {"type": ["string", "null"]},
         "total_messages": _COUNT,
+        "total_errors": _COUNT,
         "connection_attempts": _COUNT,
         "successful_connections": _COUNT,
     }

@@ -50,6 +50,7 @@ def test_a_monitor_sees_and_reports(known: Known, tmp_path: Path) -> None:
         (figures,) = report["real_time_stats"].values()
         assert figures["is_connected"] is True
         assert figures["connection_success_rate"] == 1
+        assert (figures["total_errors"], figures["error_rate"]) == (0, 0)
         assert figures["median_ping_time"] == pytest.approx(0.02, abs=0.005)
         summary = report["connection_summary"]
         assert summary["total_attempts"] == summary["successful_connections"] == at.connections

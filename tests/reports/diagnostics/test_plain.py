@@ -70,6 +70,25 @@ def test_a_report_with_everything_in_it_is_as_the_schema_says(tmp_path: Path) ->
         assert data[name], f"nothing of {name} was tried"
 
 
+def test_what_failed_is_told_as_a_count_and_as_a_share_of_the_questions(tmp_path: Path) -> None:
+    asked = replace(
+        MINUTE,
+        target="one",
+        began_utc=MIDNIGHT,
+        connect_failures=1,
+        beats_missed=2,
+        requests_sent=8,
+        requests_expired=2,
+        surprises=3,
+    )
+    silent = replace(asked, target="two", requests_sent=0, requests_expired=0)
+    data = report_data(kept(tmp_path / "store.db", [asked, silent], MIDNIGHT, MIDNIGHT + DAY))
+    stats = data["real_time_stats"]
+    assert isinstance(stats, dict)
+    told = {name: (each["total_errors"], each["error_rate"]) for name, each in stats.items()}
+    assert told == {"one": (8, 0.25), "two": (6, None)}
+
+
 @pytest.mark.parametrize("missing", ["verdict", "targets", "health_score"])
 def test_the_schema_asks_for_what_is_promised(tmp_path: Path, missing: str) -> None:
     data = told(tmp_path / "store.db")

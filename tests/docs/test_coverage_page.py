@@ -51,7 +51,7 @@ def _shown() -> dict[str, list[str]]:
 
 ROWS = _rows()
 SHOWN = _shown()
-WRITERS = "".join(re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)).splitlines()
+WRITERS = "".join(re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)).splitlines()
 COMMANDS = [place for place in SHOWN if place.startswith("probe ")]
 SPOKEN_OF = dict.fromkeys(re.findall(r"`(probe [^`]+)`", PAGE))
 

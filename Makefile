@@ -16,7 +16,7 @@ lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --gen
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs grafana screenshots compared fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs site grafana screenshots compared fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -83,6 +83,9 @@ simulate: .venv/.dev
 docs: .venv/.dev
 	$(python) -m tests.docs.pages
 
+site: .venv-docs/.ready
+	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d .venv-docs/doctrees . site
+
 grafana: .venv/.dev
 	$(python) -m grafana.build
 	$(python) -m grafana.rules.runbooks
@@ -104,11 +107,12 @@ lock: .venv/bin/uv
 	$(lock) pyproject.toml --group pyproject.toml:build -o requirements/runtime.txt
 	$(lock) --group pyproject.toml:dev -c requirements/runtime.txt -o requirements/dev.txt
 	$(lock) --group pyproject.toml:audit -o requirements/audit.txt
+	$(lock) --group pyproject.toml:docs -o requirements/docs.txt
 	$(lock) --group pyproject.toml:clients -o requirements/clients.txt
 	cd tests/clients/node && npm install $(quiet-npm) --package-lock-only --omit-lockfile-registry-resolved
 
 clean:
-	rm -rf .venv .venv-audit .venv-clients
+	rm -rf .venv .venv-audit .venv-clients .venv-docs site
 
 # One stamp per environment, written last: an interrupted set-up starts again, a finished one costs nothing.
 .venv/.runtime: requirements/runtime.txt pyproject.toml
@@ -124,6 +128,11 @@ clean:
 .venv-audit/.ready: requirements/audit.txt
 	$(call make-venv,.venv-audit)
 	.venv-audit/bin/python $(install) --require-hashes -r requirements/audit.txt
+	@touch $@
+
+.venv-docs/.ready: requirements/docs.txt
+	$(call make-venv,.venv-docs)
+	.venv-docs/bin/python $(install) --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # quotexpy asks for a Python below 3.13 and runs on newer ones.

@@ -8,13 +8,16 @@ from probe.brokers import all_brokers
 from probe.session.broker import DialectChoice
 from probe.session.phases import DEADLINES, TABLE, Move
 from reports.diagnostics.schema import report_schema
+from tests.docs.commands import commands_page
 from tests.docs.configuration import configuration_page
 from tests.docs.coverage import coverage_page
 from tests.docs.failures import failures_page
+from tests.docs.faults import faults_page
 from tests.docs.load_scenarios import load_scenarios_page
 from tests.docs.man import man_pages
 from tests.docs.metrics import metrics_page
 from tests.docs.reading import reading_page
+from tests.docs.schemas import schemas_page
 from tests.exporters.live.story import live_page
 from tests.monitor.states_page import states_page
 
@@ -80,7 +83,9 @@ def schema_page() -> str:
 
 
 PAGES = {
+    "commands.md": commands_page,
     "failures.md": failures_page,
+    "faults.md": faults_page,
     "doctor-coverage.md": coverage_page,
     "doctor-reading.md": reading_page,
     "phases.md": phases_page,
@@ -92,6 +97,7 @@ PAGES = {
     "alerts-live.md": live_page,
     "report.schema.json": schema_page,
     **man_pages(),
+    "schemas.md": schemas_page,
 }
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,7 +13,6 @@ from exporters.book import Book
 from exporters.run import pages
 from exporters.watched import Watched
 from probe.cli.exporter import exporter
-from probe.cli.monitor import monitor
 from probe.cli.options import Typed
 from probe.config import load_settings
 from probe.measure.metrics import FAMILIES
@@ -27,14 +25,6 @@ PAGE, FLEETS = ((DOCS / name).read_text(encoding="utf-8") for name in ("exporter
 def blocks(page: str, language: str) -> list[str]:
     found = re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     return [text for kind, text in found if kind == language]
-
-
-def test_every_command_is_understood() -> None:
-    commands = [line for page in (PAGE, FLEETS) for block in blocks(page, "") for line in block.splitlines()]
-    ours = [shlex.split(command) for command in commands if command.startswith("probe ")]
-    assert len(ours) == 7
-    for _, verb, *arguments in ours:
-        {"exporter": exporter, "monitor": monitor}[verb].make_context(verb, arguments)
 
 
 def test_every_option_of_its_own_is_explained() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pytest
 import yaml
 
 from probe.cli.compare import compare
@@ -40,14 +39,6 @@ def understood(words: list[str], folder: Path) -> None:
     VERBS[verb].make_context(verb, arguments)
 
 
-@pytest.mark.parametrize("page", sorted(PAGES))
-def test_every_command_is_understood(page: str, tmp_path: Path) -> None:
-    lines = "".join(blocks(page, "")).replace("\\\n", " ").splitlines()
-    for line in lines:
-        if line.startswith("probe "):
-            understood(shlex.split(line, comments=True)[1:], tmp_path)
-
-
 def test_what_a_cluster_is_told_is_yaml_and_its_commands_are_understood(tmp_path: Path) -> None:
     (text,) = (each for each in blocks("load.md", "yaml") if "kind: Job" in each)
     told: list[dict[str, Any]] = list(yaml.safe_load_all(text))
@@ -73,7 +64,7 @@ def test_what_a_cluster_is_told_is_yaml_and_its_commands_are_understood(tmp_path
 def test_the_locustfile_of_ones_own_runs_as_it_is(tmp_path: Path) -> None:
     (text,) = blocks("load-users.md", "python")
     (tmp_path / "trader.py").write_text(text, "utf-8")
-    (line,) = (line for line in "".join(blocks("load-users.md", "")).splitlines() if "--headless" in line)
+    (line,) = (line for line in "".join(blocks("load-users.md", "sh")).splitlines() if "--headless" in line)
     words = shlex.split(line, comments=True)
     words[words.index("trader.py")] = str(tmp_path / "trader.py")
     words[words.index("30s")] = "3s"

@@ -1,7 +1,6 @@
 """What the pages of MT5, its gateway, the crypto backend and BingX say to type is understood, and what they list is complete."""
 
 import re
-import shlex
 from importlib import import_module
 from pathlib import Path
 
@@ -29,17 +28,6 @@ def command(verb: str) -> click.Command:
     return found
 
 
-@pytest.mark.parametrize("name", PAGES)
-def test_every_command_is_understood(name: str) -> None:
-    commands = [
-        line for block in blocks(PAGES[name], "") for line in block.splitlines() if line.startswith("probe ")
-    ]
-    assert len(commands) >= 3
-    for line in commands:
-        _, verb, *arguments = shlex.split(line, comments=True)
-        command(verb).make_context(verb, arguments)
-
-
 @pytest.mark.parametrize("name", ["mt5", "crypto-backend"])
 def test_every_configuration_is_valid(name: str, tmp_path: Path) -> None:
     (text,) = blocks(PAGES[name], "toml")
@@ -58,9 +46,3 @@ def test_every_option_of_the_gateway_is_told() -> None:
     table = PAGES["gateway"].partition("| option | meaning |")[2].partition("## Routes")[0]
     options = {name for each in gateway.params for name in each.opts if name.startswith("--")}
     assert set(re.findall(r"`(--[a-z-]+)", table)) == options
-
-
-@pytest.mark.parametrize("name", [path.name for path in DOCS.glob("*.md")])
-def test_every_page_that_is_linked_is_there(name: str) -> None:
-    linked = re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", (DOCS / name).read_text("utf-8"))
-    assert {place for place in linked if not (DOCS / place).exists()} == set()

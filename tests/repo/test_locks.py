@@ -14,6 +14,7 @@ ASKED_FOR = {
     "runtime": [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["build"]],
     "dev": PROJECT["dependency-groups"]["dev"],
     "audit": PROJECT["dependency-groups"]["audit"],
+    "docs": PROJECT["dependency-groups"]["docs"],
     "clients": PROJECT["dependency-groups"]["clients"],
 }
 

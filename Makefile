@@ -84,7 +84,7 @@ docs: .venv/.dev
 	$(python) -m tests.docs.pages
 
 site: .venv-docs/.ready
-	.venv-docs/bin/sphinx-build --quiet --fail-on-warning --keep-going -c docs -d .venv-docs/doctrees . site
+	.venv-docs/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d .venv-docs/doctrees . site
 
 grafana: .venv/.dev
 	$(python) -m grafana.build

@@ -26,9 +26,8 @@ def blocks(text: str) -> list[Block]:
         if token.type == "fence":
             line = token.map[0] + 1 if token.map else 0
             found.append(Block(line=line, language=token.info, text=token.content, remark=remark))
-        if token.type not in ("html_block", "fence"):
-            remark = ""
-        elif token.type == "html_block":
+        remark = ""
+        if token.type == "html_block":
             remark = token.content.removeprefix("<!--").strip().removesuffix("-->").strip()
     return found
 

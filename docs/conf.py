@@ -33,6 +33,7 @@ NAVIGATION: dict[str, dict[str, list[str]]] = {
             str(page.relative_to(ROOT).with_suffix("")) for page in sorted(ROOT.glob("examples/*/*.md"))
         ],
         "docs/ci": [],
+        "docs/packaging": [],
     },
     "Reference": {
         "docs/commands": [
@@ -67,7 +68,7 @@ NAVIGATION: dict[str, dict[str, list[str]]] = {
         "docs/coordinated-omission": [],
         "docs/blame": ["docs/doctor-reading", "docs/doctor-compared", "docs/doctor-coverage"],
         "docs/broker-terms": ["docs/load-safety"],
-        "docs/not-run": ["docs/coverage-mt5-crypto", "docs/third-party-clients", "docs/fuzzing"],
+        "docs/not-run": ["docs/coverage", "docs/third-party-clients", "docs/fuzzing"],
         "docs/performance": [],
         "docs/decisions/0000-how-we-record-decisions": ["docs/decisions/*"],
         "CONTRIBUTING": ["SECURITY", "CHANGELOG"],

@@ -53,6 +53,8 @@ def test_what_is_to_be_typed_is_understood(
         if made := re.match(r"make ([a-z-]+)", example.command):
             assert made[1] in VERBS, example
         for verb, *words in example.ours():
+            if verb == "--version":
+                continue
             assert verb in COMMANDS, example
             for word in words:
                 if word.endswith((".pem", ".har", ".json")):

@@ -31,7 +31,7 @@ def of_ours(page: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", [PAGE, BROKER], ids=["packaging", "add-a-broker"])
 def test_every_command_is_understood(page: str) -> None:
-    ran = [words for words in of_ours(page) if words and words != ["--version"]]
+    ran = [words for words in of_ours(page) if words]
     assert len(ran) >= 3
     for verb, *arguments in ran:
         command = cli.get_command(click.Context(cli), verb)

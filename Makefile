@@ -13,6 +13,7 @@ python := .venv/bin/python
 install := -m pip --disable-pip-version-check install --quiet
 lock := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make lock'
+from-elsewhere := <(script|link|img)[^>]* (src|href)="(https?:)?//|@import|url\("?(https?:)?//
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
@@ -85,6 +86,7 @@ docs: .venv/.dev
 
 site: .venv-docs/.ready
 	.venv-docs/bin/sphinx-build --quiet --fresh-env --fail-on-warning --keep-going -c docs -d .venv-docs/doctrees . site
+	@! grep -rlE '$(from-elsewhere)' site --include='*.html' --include='*.css' || { echo 'These load something from elsewhere.'; exit 1; }
 
 grafana: .venv/.dev
 	$(python) -m grafana.build

@@ -70,7 +70,7 @@ def test_no_link_is_dead(name: str) -> None:
     assert dead == []
 
 
-def test_nothing_on_the_site_comes_from_elsewhere() -> None:
+def test_no_picture_comes_from_elsewhere() -> None:
     assert {link for text in PAGES.values() for link in links(text) if link.endswith((".png", ".svg", ".css", ".js"))
             and ":" in link} == set()  # fmt: skip
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from typing import Any
 
 from probe.config.keys import SECTIONS
+from probe.config.walk import heading
 from reports.diagnostics.schema import report_schema
 
 HEAD = """# Schemas
 
-Drawn from the code by `make docs`. Of two things there is a JSON Schema (2020-12). Of the others a page has a table of their keys, which a
-test compares with what is written. All that commands print as JSON begins with `schema_version`, `kind` and `at`; a number that is not
+Drawn from the code by `make docs`. Of two things there is a JSON Schema (2020-12); of the others a page tells the keys. All that commands print as JSON begins with `schema_version`, `kind` and `at`; a number that is not
 known is null, and never 0.
 
 | what | who writes it | its keys |
@@ -30,7 +30,7 @@ known is null, and never 0.
 
 
 def schemas_page() -> str:
-    sections = ", ".join(f"`[{'.'.join(section.path)}]`" for section in SECTIONS if section.path)
+    sections = ", ".join(f"`{heading(section.path)}`" for section in SECTIONS)
     return "\n".join(
         [
             HEAD,

@@ -44,7 +44,8 @@ pytest: .venv/.dev clients
 	$(pytest) --numprocesses $(WORKERS) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m "long and not alone" --numprocesses $(WORKERS) --timeout 3600 $(ARGS)
+	$(pytest) -m "long and patient" --numprocesses 6 --timeout 3600 $(ARGS)
+	$(pytest) -m "long and not alone and not patient" --numprocesses $(WORKERS) --timeout 3600 $(ARGS)
 	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
 
 build: .venv/.runtime

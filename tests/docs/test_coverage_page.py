@@ -57,7 +57,9 @@ SPOKEN_OF = dict.fromkeys(re.findall(r"`(probe [^`]+)`", PAGE))
 
 
 def _marked(command: str) -> object:
-    return pytest.param(command, marks=() if QUICK.match(command) else pytest.mark.long)
+    return pytest.param(
+        command, marks=() if QUICK.match(command) else (pytest.mark.long, pytest.mark.patient)
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +113,7 @@ def test_a_command_shows_what_the_page_says(command: str, capsys: pytest.Capture
 
 
 @pytest.mark.long
+@pytest.mark.patient
 def test_what_is_written_holds_what_the_page_says(tmp_path: Path) -> None:
     (scenario,) = re.findall(r"^```toml\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / "trade.toml").write_text(scenario, "utf-8")

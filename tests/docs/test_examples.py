@@ -37,7 +37,7 @@ WITHIN = 600.0
 def _by_length() -> list[Any]:
     """The pages with something to be typed; what takes its time runs with the long tests."""
     return [
-        pytest.param(page, marks=() if verbs <= QUICK else pytest.mark.long)
+        pytest.param(page, marks=() if verbs <= QUICK else (pytest.mark.long, pytest.mark.patient))
         for page, found in TYPED.items()
         if found
         for verbs in [{verb for each in found for verb, *_ in each.ours()}]

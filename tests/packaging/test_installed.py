@@ -14,7 +14,7 @@ from probe import __version__
 from probe.cli.main import COMMANDS
 from tests.packaging.built import EXAMPLE, built
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.patient]
 
 # What it needs is an extra's.
 NOT_ALONE = {"exporters.otlp"}

@@ -48,7 +48,7 @@ def blocks(language: str) -> list[str]:
 
 
 def test_what_the_page_shows_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (commands,) = blocks("")
+    (commands,) = blocks("sh")
     for line in commands.splitlines():
         _, verb, *arguments = shlex.split(line)
         if verb == "export":

@@ -39,7 +39,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_the_page_shows_runs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    [commands] = re.findall(r"^```\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    [commands] = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for line in commands.splitlines():
         _, verb, *arguments = shlex.split(line)
         if verb == "report":

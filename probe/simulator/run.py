@@ -49,6 +49,7 @@ class Simulator:
         pages: Serve the broker's web pages on the same ports. Costs half a second to start.
         regions: Of each broker, instead of its own.
         key: By which it proves to whoever has it, too, that it is a simulator.
+        utc: When it begins; None: now.
 
     Raises:
         UnknownBroker, ConfigError: a name, a fault or a port is impossible, or the CA's folder is.
@@ -65,12 +66,13 @@ class Simulator:
         pages: bool = False,
         regions: Sequence[Region] | None = None,
         key: Secret | None = None,
+        utc: float | None = None,
     ) -> None:
         self._brokers = [
             find_broker(each) if isinstance(each, str) else each for each in brokers or broker_names()
         ]
         self._seed, self._port, self._tls, self._pages, self._regions = seed, port, tls, pages, regions
-        self._key = key
+        self._key, self._utc = key, utc
         self.board = Switchboard(faults, self._brokers, self._apply, tls=tls)
         self.sessions = SessionLog()
         self.endpoints: list[SimEndpoint] = []
@@ -159,7 +161,7 @@ class Simulator:
             authority = open_authority()
             self.ca_file, context = authority.ca_file, authority.context
         now = asyncio.get_running_loop().time()
-        epoch = time.time() - now
+        epoch = (time.time() if self._utc is None else self._utc) - now
         for broker in self._brokers:
             self.worlds[broker.name] = World(broker=broker, seed=self._seed, epoch=epoch)
             orders = self.board.orders.values()

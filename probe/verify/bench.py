@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from probe.api.holding import Holding
 from probe.api.session import Session
 from probe.api.streams import Quote, QuoteStream
-from probe.diagnose.diagnose import Verdict
-from probe.doctor.examine import Means, Patient, examine
+from probe.doctor.examine import BUDGET, DEEP_BUDGET, Means, Patient, examine
+from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
-from probe.model.findings import State
+from probe.model.findings import Finding, State
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import Wanted
 from probe.session.broker import Broker
@@ -23,6 +23,7 @@ from probe.verify.model import Failed, Need, Skip
 LIVE_WITHIN = 30.0
 QUOTE_WITHIN = 15.0
 LOOK_EVERY = 0.05
+OURSELVES = "host."  # where time is pretended, how this machine keeps it says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class Bench:
     rng: random.Random
     simulator: Simulator | None
     orders_allowed: bool
+    pretends: bool  # time does not pass, it is jumped over
 
     @property
     def broker(self) -> Broker:
@@ -57,6 +59,15 @@ class Bench:
     def needs_login(self) -> bool:
         return not self.broker.is_public(self.endpoint)
 
+    @property
+    def has_history(self) -> bool:
+        """Whether past prices can be asked for."""
+        return self.is_pushed and self.broker.rules.asks_history
+
+    @property
+    def has_account(self) -> bool:
+        return self.wanted.key is not None
+
     def meets(self, need: Need) -> bool:
         match need:
             case Need.SIMULATOR:
@@ -66,9 +77,9 @@ class Bench:
             case Need.ORDERS:
                 return self.orders_allowed and self.is_pushed and self.needs_login
             case Need.ACCOUNT:
-                return self.needs_login or self.wanted.key is not None
+                return self.has_account
             case Need.HISTORY:
-                return self.is_pushed and self.broker.rules.asks_history
+                return self.has_history
             case Need.SOCKET:
                 return self.is_pushed
             case Need.REAL_TIME:
@@ -83,19 +94,21 @@ class Bench:
         reconnect: bool = False,
         symbols: Sequence[str] | None = None,
         timeout: float = LIVE_WITHIN,
+        key: Credentials | None = None,
     ) -> AsyncIterator[Session]:
         """A live session of the API's, closed with its block.
 
         Args:
             reconnect: Restored by itself when it is lost.
             symbols: Whose prices come from the beginning on; None: those of the usual one.
+            key: Instead of the target's own.
 
         Raises:
             ConnectionFailed: there is none.
         """
         watched = (self.symbol,) if symbols is None else tuple(symbols)
         holding = Holding(
-            replace(self.wanted, symbols=watched),
+            replace(self.wanted, symbols=watched, key=key or self.wanted.key),
             reconnect=reconnect,
             max_retries=None,
             phase_deadline=None,
@@ -119,8 +132,8 @@ class Bench:
             monitor.stop()
             await running
 
-    async def causes(self) -> tuple[Verdict, ...]:
-        """What the doctor finds wrong with the target now."""
+    async def causes(self) -> tuple[Finding, ...]:
+        """What the doctor finds wrong with the target now, the gravest first."""
         patient = Patient(
             name=self.wanted.name,
             broker=self.broker,
@@ -131,14 +144,30 @@ class Bench:
             symbol=self.symbol,
             is_ours=self.simulator is not None,
         )
-        examination = await examine(patient, Means(leaves_early=False), utc=self.utc)
-        return tuple(each for each in examination.diagnosis.verdicts if each.state is not State.HEALTHY)
+        budget = DEEP_BUDGET if self.pretends else BUDGET
+        means = Means(leaves_early=False, deep=self.pretends, budget=budget)
+        examination = await examine(patient, means, utc=self.utc)
+        return tuple(
+            Finding(
+                code=each.code,
+                state=each.state,
+                certainty=each.certainty,
+                cause=each.says,
+                next_step=each.advice[0],
+            )
+            for each in examination.diagnosis.verdicts
+            if each.state is not State.HEALTHY and not (self.pretends and each.code.startswith(OURSELVES))
+        )
 
     # -- the clock -----------------------------------------------------------------------------------------------------
 
     @property
     def now(self) -> float:
         return asyncio.get_running_loop().time()
+
+    def lasting(self, *, pretended: float, real: float) -> float:
+        """How long to look where a longer look shows more, and time is dear unless it is pretended."""
+        return pretended if self.pretends else real
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from probe.diagnose.diagnose import Verdict
+from probe.model.findings import Finding
 
 if TYPE_CHECKING:
     from probe.verify.bench import Bench
@@ -114,4 +114,4 @@ class Result:
     seconds: float  # by the test's own clock
     taken_seconds: float  # by the clock on the wall
     pretended: bool  # whether the two are different things
-    causes: tuple[Verdict, ...] = ()  # of what failed, as the doctor names them; the gravest first
+    causes: tuple[Finding, ...] = ()  # of what failed, as the doctor names them; the gravest first

@@ -7,6 +7,7 @@ from probe.verify.model import Suite
 
 SUITES = {
     "integration": "probe.verify.integration",
+    "advanced": "probe.verify.advanced",
 }
 
 

@@ -1,0 +1,144 @@
+"""What a session is told, held against what is so: the simulator's own books where there are some, and else against itself."""
+
+from collections.abc import Sequence
+from itertools import islice, pairwise
+from math import isclose
+
+from probe.api.session import Session
+from probe.api.streams import Quote
+from probe.model.credentials import Credentials
+from probe.model.endpoint import Account
+from probe.model.meanings import Balance, Candle
+from probe.verify.bench import Bench
+from probe.verify.model import expect
+
+# Seconds that a price may be old, or from the future; who asks for prices sees them that much later.
+OLD, OLD_ASKED, FUTURE = 5.0, 60.0, 2.0
+STAMPED_WITHIN = 0.002  # a stamp is rounded on its way
+MONEY, PRICE = 0.005, 1e-6  # how far two amounts may be apart, and two prices for their size
+SPREAD = 0.002  # of a price that was not told with its own time
+PAGE = 10
+
+
+async def right_balance(bench: Bench, session: Session) -> Balance:
+    """
+    Raises:
+        Failed: it is of the wrong kind of account, no amount, or another one than the simulator's.
+    """
+    balance = (await session.balance()).value
+    is_demo = {Account.DEMO: True, Account.LIVE: False}.get(bench.endpoint.account)
+    said = (
+        "a demo account"
+        if balance.is_demo
+        else "a live account"
+        if balance.is_demo is False
+        else "no account"
+    )
+    expect(
+        is_demo is None or balance.is_demo is is_demo,
+        f"the balance is said to be of {said}",
+        is_demo=balance.is_demo,
+    )
+    expect(balance.amount >= 0, f"the balance is {balance.amount:g}", balance=balance.amount)
+    known = books(bench)
+    if known is not None:
+        words = f"the balance is said to be {balance.amount:.2f}, and the broker's books have {known:.2f}"
+        expect(abs(balance.amount - known) < MONEY, words, balance=balance.amount, in_the_books=known)
+    return balance
+
+
+def books(bench: Bench) -> float | None:
+    """What the simulated broker holds for this account. None: it keeps no such books."""
+    key = bench.wanted.key
+    if bench.simulator is None or not bench.is_pushed or not isinstance(key, Credentials):
+        return None
+    purses = bench.world.find(key.token)
+    if purses is None or bench.endpoint.account not in purses:
+        return None
+    purse = purses[bench.endpoint.account]
+    purse.settle(bench.world.floor.at(bench.now))
+    return purse.balance().amount
+
+
+def right_price(bench: Bench, quote: Quote) -> None:
+    """
+    Raises:
+        Failed: it is old, from the future, or was never a price of this symbol.
+    """
+    at = quote.broker_time - bench.broker.zone_seconds
+    age = quote.at_utc - at
+    oldest = OLD if bench.is_pushed else OLD_ASKED
+    words = (
+        f"a price of {quote.symbol} came {age:.1f} s after its own stamp"
+        if age > 0
+        else f"a price of {quote.symbol} came {-age:.1f} s before its own stamp"
+    )
+    expect(-FUTURE <= age <= oldest, words, age_seconds=age)
+    expect(quote.price > 0, f"a price of {quote.symbol} is {quote.price:g}", price=quote.price)
+    if bench.simulator is None:
+        return
+    listing, since = bench.world.floor.listing(quote.symbol), STAMPED_WITHIN if bench.is_pushed else oldest
+    prices = [listing.price_at(at), *(tick.price for tick in listing.ticks(at - since, at + STAMPED_WITHIN))]
+    slack = quote.price * (PRICE if bench.is_pushed else SPREAD)
+    is_one = min(prices) - slack <= quote.price <= max(prices) + slack
+    expect(is_one, f"{quote.price:g} was no price of {quote.symbol} at that time", price=quote.price)
+
+
+async def right_candles(
+    bench: Bench, session: Session, symbol: str, count: int = PAGE, period: int = 60
+) -> tuple[Candle, ...]:
+    """The last `count` that are over.
+
+    Raises:
+        Failed: they are not as many, not one after the other, impossible, or others than the simulator's.
+    """
+    now = bench.utc() + bench.broker.zone_seconds
+    until = now // period * period
+    rows = (await session.candles(symbol, period, count=count, until=until)).value
+    about = f"of {count} candles of {symbol}"
+    expect(
+        len(rows) == count or (bench.simulator is None and rows),
+        f"{about} {len(rows)} came",
+        asked=count,
+        came=len(rows),
+    )
+    whole = all(row.low <= min(row.open, row.close) and row.high >= max(row.open, row.close) for row in rows)
+    expect(whole, f"{about} some have a price above their highest or below their lowest")
+    steps = {later.start - row.start for row, later in pairwise(rows)}
+    in_order = all(step > 0 and step % period == 0 for step in steps) and (
+        bench.simulator is None or steps <= {period}
+    )
+    expect(
+        in_order,
+        f"{about} some are missing, or come twice",
+        steps=", ".join(f"{step:g} s" for step in sorted(steps)),
+    )
+    if bench.simulator is not None:
+        back = bench.world.floor.listing(symbol).candles_back(period, until, bench.world.floor.at(bench.now))
+        theirs = tuple(islice(back, count))[::-1]
+        wrong = sum(not same_candle(row, known) for row, known in zip(rows, theirs, strict=True))
+        expect(not wrong, f"{about} {wrong} are not what the prices were", asked=count, wrong=wrong)
+    return rows
+
+
+def same_candle(one: Sequence[float], other: Sequence[float]) -> bool:
+    return all(isclose(mine, theirs, rel_tol=PRICE) for mine, theirs in zip(one, other, strict=True))
+
+
+async def operation(bench: Bench, session: Session) -> float:
+    """The question that this broker answers, with its answer looked at. Seconds until it came.
+
+    Raises:
+        Failed, Unanswered, NotConnected, SessionLost: no right answer came.
+    """
+    began = bench.now
+    if bench.has_history:
+        await right_candles(bench, session, bench.symbol)
+    elif bench.is_pushed:
+        stream = session.quotes(bench.symbol)
+        right_price(bench, await bench.next_quote(stream))
+        stream.close()
+    else:
+        answer = (await session.balance(fresh=True)).value
+        expect(answer.amount >= 0, f"the balance is {answer.amount:g}", balance=answer.amount)
+    return bench.now - began

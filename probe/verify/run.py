@@ -1,0 +1,280 @@
+"""Runs suites against targets: each test on a bench of its own, in pretended time where a simulator allows it."""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+
+from probe.api.errors import ConnectionFailed, SessionLost
+from probe.catalogue import entries
+from probe.model.endpoint import Account, Endpoint
+from probe.model.errors import ConfigError, ProbeError, near_miss
+from probe.model.failures import Failure
+from probe.model.findings import Certainty, Finding, State
+from probe.monitor.understanding import Chosen, Key
+from probe.simulator.run import Simulator
+from probe.targets import Target, pick_region
+from probe.verify.bench import Bench
+from probe.verify.model import Evidence, Failed, Need, Outcome, Result, Skip, Suite, Trial
+from probe.verify.suites import SUITES, find_suite
+from probe.verify.travelling import TravellingLoop
+
+BEGINS = 1_767_787_200.0  # 2026-01-07 12:00 UTC, a Wednesday: pretended time begins when every market is open
+SYMBOLS = 5
+CURRENCY = "currency"
+PAUSE = 3.0  # between two tests of what is not ours
+JUDGED_WITHIN = 200.0  # the doctor's own budget, and a little
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A target, and how it was asked for."""
+
+    target: Target
+    chosen: Chosen
+    key: Key | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    suites: tuple[str, ...] = tuple(SUITES)
+    only: str | None = None  # tests with this in their name
+    demo_orders: bool = False
+    real_time: bool = False
+    faults: tuple[str, ...] = ()  # of a simulated target, in every test
+    seed: int = 0
+    causes: bool = True  # whether the doctor is asked about each failure
+
+
+@dataclass(slots=True, kw_only=True)
+class Verified:
+    """All that came of one target."""
+
+    target: str
+    broker: str
+    plan: Plan
+    simulated: bool
+    at_utc: float
+    results: list[Result] = field(default_factory=list)
+
+    def of(self, *outcomes: Outcome) -> list[Result]:
+        return [each for each in self.results if each.outcome in outcomes]
+
+    @property
+    def state(self) -> State:
+        if self.of(Outcome.FAILED):
+            return State.FAILED
+        if self.of(Outcome.ERROR) or not self.of(Outcome.PASSED):
+            return State.UNKNOWN
+        return State.HEALTHY
+
+
+def chosen_trials(plan: Plan) -> list[tuple[Suite, Trial]]:
+    """
+    Raises:
+        ConfigError: there is no such suite, or no such test.
+    """
+    all_ = [(suite, trial) for suite in map(find_suite, plan.suites) for trial in suite.trials]
+    if plan.only is None:
+        return all_
+    wanted = plan.only.casefold()
+    found = [each for each in all_ if wanted in each[1].name.casefold()]
+    if not found:
+        names = [trial.name for _, trial in all_]
+        raise ConfigError(
+            f"no test of {', '.join(plan.suites)} has {plan.only!r} in its name",
+            where="--only",
+            suggestion=near_miss(plan.only, names) or "",
+            next_step=f"There are: {', '.join(names)}.",
+        )
+    return found
+
+
+def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | None], object]) -> Verified:
+    """Not in an event loop: each test gets one of its own.
+
+    Args:
+        say: Told each test before it begins, and again with its result.
+
+    Raises:
+        ConfigError: the plan asks for what there is not.
+    """
+    trials = chosen_trials(plan)
+    target = subject.target
+    verified = Verified(
+        target=_alias(subject),
+        broker=target.broker.name,
+        plan=plan,
+        simulated=target.simulated,
+        at_utc=time.time(),
+    )
+    for suite, trial in trials:
+        say(suite, trial, None)
+        if not target.simulated and verified.of(Outcome.PASSED, Outcome.FAILED):
+            time.sleep(PAUSE)
+        # Of a server that is not ours the doctor is asked once: it would only say the same again.
+        knows = not target.simulated and any(each.causes for each in verified.results)
+        result = run_trial(subject, suite, trial, replace(plan, causes=plan.causes and not knows))
+        verified.results.append(result)
+        say(suite, trial, result)
+    return verified
+
+
+def _alias(subject: Subject) -> str:
+    return subject.chosen.wanted(subject.target, subject.target.endpoints, subject.key, taken=()).name
+
+
+def run_trial(subject: Subject, suite: Suite, trial: Trial, plan: Plan) -> Result:
+    pretended = subject.target.simulated and not plan.real_time and Need.REAL_TIME not in trial.needs
+    began, at_utc = time.monotonic(), time.time()
+    with asyncio.Runner(loop_factory=TravellingLoop if pretended else None) as runner:
+        told = runner.run(_tried(subject, trial, plan, pretended=pretended))
+    return Result(
+        suite=suite.name,
+        trial=trial,
+        target=_alias(subject),
+        broker=subject.target.broker.name,
+        outcome=told.outcome,
+        evidence=told.evidence,
+        at_utc=at_utc,
+        seconds=told.seconds,
+        taken_seconds=time.monotonic() - began,
+        pretended=pretended,
+        causes=told.causes,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    outcome: Outcome
+    evidence: Evidence
+    seconds: float = 0.0
+    causes: tuple[Finding, ...] = ()
+
+
+async def _tried(subject: Subject, trial: Trial, plan: Plan, *, pretended: bool) -> _Told:
+    async with AsyncExitStack() as stack:
+        try:
+            bench = await _bench(subject, trial, plan, stack, pretended=pretended)
+        except Skip as skip:
+            return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=str(skip)))
+        unmet = next((need for need in trial.needs if not bench.meets(need)), None)
+        if unmet is not None:
+            return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=f"it needs {unmet.value}"))
+        began = bench.now
+        told, failure = await _outcome(bench, trial)
+        told = replace(told, seconds=bench.now - began)
+        if told.outcome is not Outcome.FAILED or not plan.causes:
+            return told
+        return replace(told, causes=await _causes(bench, failure))
+
+
+async def _outcome(bench: Bench, trial: Trial) -> tuple[_Told, Failure | None]:
+    """And what ended the session, where that is why it failed."""
+    limit = asyncio.timeout(trial.within)
+    try:
+        async with limit:
+            evidence = await trial.run(bench)
+    except Skip as skip:
+        return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=str(skip))), None
+    except Failed as failed:
+        return _Told(outcome=Outcome.FAILED, evidence=failed.evidence), None
+    except (ConnectionFailed, SessionLost) as lost:
+        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=_unstopped(str(lost)))), lost.failure
+    except ConfigError as problem:  # the test asked for what cannot be
+        return _Told(outcome=Outcome.ERROR, evidence=Evidence(words=_unstopped(str(problem)))), None
+    except ProbeError as problem:
+        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=_unstopped(str(problem)))), None
+    except TimeoutError:
+        what = f"it was not over after {trial.within:g} s" if limit.expired() else "it waited in vain"
+        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=what)), None
+    except Exception as bug:  # noqa: BLE001 - one broken test keeps no other from being run
+        words = f"the test itself broke, a bug of ours: {type(bug).__name__}: {bug}"
+        return _Told(outcome=Outcome.ERROR, evidence=Evidence(words=words)), None
+    return _Told(outcome=Outcome.PASSED, evidence=evidence), None
+
+
+def _unstopped(sentence: str) -> str:
+    return sentence.removesuffix(".")
+
+
+async def _causes(bench: Bench, failure: Failure | None) -> tuple[Finding, ...]:
+    """As the doctor names them now; and what the test itself saw the session end of, if that is none of them."""
+    try:
+        async with asyncio.timeout(JUDGED_WITHIN):
+            found = await bench.causes()
+    except TimeoutError:
+        found = ()
+    if failure is None or any(each.code == failure.code for each in found):
+        return found
+    entry = entries().get(failure.code)
+    seen = Finding(
+        code=failure.code,
+        state=State.FAILED,
+        certainty=Certainty.LIKELY,
+        cause=str(failure) if entry is None else entry.title,
+        next_step=failure.facts.advise,
+    )
+    return (*found, seen)
+
+
+async def _bench(
+    subject: Subject, trial: Trial, plan: Plan, stack: AsyncExitStack, *, pretended: bool
+) -> Bench:
+    target, utc = subject.target, time.time
+    rng = random.Random(f"{plan.seed}/{trial.name}")
+    if not target.simulated:
+        wanted = subject.chosen.wanted(target, target.endpoints, subject.key, taken=())
+        return Bench(
+            wanted=wanted,
+            symbols=wanted.symbols or (target.usual_symbol,),
+            utc=utc,
+            rng=rng,
+            simulator=None,
+            orders_allowed=plan.demo_orders and wanted.account is Account.DEMO,
+            pretends=False,
+        )
+    if pretended:
+        passes = asyncio.get_running_loop().time
+        began = passes()
+        utc = lambda: BEGINS + passes() - began  # noqa: E731 - it has a name already
+    simulator = await stack.enter_async_context(
+        Simulator(
+            [target.broker],
+            seed=plan.seed,
+            faults=plan.faults,
+            pages=Need.PAGES in trial.needs,
+            utc=BEGINS if pretended else None,
+        )
+    )
+    endpoints = _alike(pick_region(tuple(simulator.plain_endpoints()), subject.chosen.region_of(target)))
+    wanted = subject.chosen.wanted(target, endpoints, simulator.key(endpoints[0]), taken=())
+    return Bench(
+        wanted=wanted,
+        symbols=_symbols(simulator, target),
+        utc=utc,
+        rng=rng,
+        simulator=simulator,
+        orders_allowed=True,
+        pretends=pretended,
+    )
+
+
+def _alike(endpoints: Sequence[Endpoint]) -> tuple[Endpoint, ...]:
+    """Those that are another way to the first."""
+    first = endpoints[0]
+    return tuple(each for each in endpoints if (each.account, each.scheme) == (first.account, first.scheme))
+
+
+def _symbols(simulator: Simulator, target: Target) -> tuple[str, ...]:
+    """The usual one, and others whose market is open: currencies, else what is of its own sort."""
+    world = simulator.worlds[target.broker.name]
+    at = world.floor.at(asyncio.get_running_loop().time())
+    rows = {row.symbol: row for row in world.floor.assets(at)[0].rows}
+    usual = rows[target.usual_symbol]
+    alike = [row for row in rows.values() if row.is_open and row.is_otc is usual.is_otc]
+    currencies = [row for row in alike if row.kind == CURRENCY]
+    others = currencies or [row for row in alike if row.kind == usual.kind]
+    return tuple(dict.fromkeys((usual.symbol, *(row.symbol for row in others))))[:SYMBOLS]

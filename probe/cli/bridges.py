@@ -24,6 +24,7 @@ BRIDGES = {
     "report_markdown": "reports.diagnostics.views:write_markdown",
     "report_of": "reports.diagnostics.report:report_of",
     "report_shared": "reports.diagnostics.views:write_shared",
+    "verify_html": "reports.verify.html:write_html",
     "load_where": "reports.load.words:where",
     "load_written": "loadtests.settings:written",
 }

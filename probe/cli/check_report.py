@@ -80,22 +80,20 @@ def as_text(checked: Checked) -> Iterator[str]:
     first, last = (found, sentences) if verdict.state is State.FAILED else (sentences, found)
     lead = stated(checked.verdict) + "  "
     for sentence, next_step in (*first, *last):
-        yield _wrapped(lead, sentence)
+        yield wrapped(lead, sentence)
         if next_step:
-            yield _wrapped("next  ", next_step)
+            yield wrapped("next  ", next_step)
         lead = "also  "
     for limit in checked.limits:
         if limit.holds:
-            yield _wrapped("within  ", f"{limit.sentence} (--{limit.name}).")
+            yield wrapped("within  ", f"{limit.sentence} (--{limit.name}).")
     if verdict.not_checked:
-        yield _wrapped("not checked  ", ", ".join(verdict.not_checked))
+        yield wrapped("not checked  ", ", ".join(verdict.not_checked))
     if unconfirmed := unconfirmed_kinds(knock):
-        yield _wrapped(
-            "unconfirmed  ", f"no public capture supports these messages: {', '.join(unconfirmed)}"
-        )
+        yield wrapped("unconfirmed  ", f"no public capture supports these messages: {', '.join(unconfirmed)}")
 
 
-def _wrapped(lead: str, text: str) -> str:
+def wrapped(lead: str, text: str) -> str:
     room = WIDTH - len(click.unstyle(lead))
     first, *_ = textwrap.wrap(text, room, break_on_hyphens=False)
     rest = textwrap.fill(

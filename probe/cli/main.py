@@ -32,6 +32,7 @@ COMMANDS = {
     "export": ("probe.cli.export:export", "What the monitor has kept, as CSV, Parquet or lines of JSON."),
     "endpoints": ("probe.cli.endpoints:endpoints", "Every endpoint of the broker, measured by phase."),
     "load": ("probe.cli.load:load", "Put a server of your own under load, and say what it took."),
+    "verify": ("probe.cli.verify:verify", "Suites of tests against each target, with what they saw."),
     "explain": ("probe.cli.explain:explain", "A verdict's code in words, and what to do."),
     "targets": (
         "probe.cli.targets_command:targets",

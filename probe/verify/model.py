@@ -18,7 +18,7 @@ class Need(Enum):
     """What a test cannot do without, in words that finish "skipped: it needs …"."""
 
     SIMULATOR = "a simulator, because it makes things go wrong or looks at the other side"
-    ORDERS = "orders on a demo account"
+    ORDERS = "orders, which go to brokers that take some, on a demo account, and with --allow-demo-orders if it is a real one"
     ACCOUNT = "an account behind the target"
     HISTORY = "past prices on request"
     SOCKET = "a session over a WebSocket"

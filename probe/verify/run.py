@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from probe.api.errors import ConnectionFailed, SessionLost
 from probe.catalogue import entries
+from probe.logs import redact
+from probe.model.credentials import redactor_for
 from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import ConfigError, ProbeError, near_miss
 from probe.model.failures import Failure
 from probe.model.findings import Certainty, Finding, State
+from probe.monitor.sign_in import SignIn
 from probe.monitor.understanding import Chosen, Key
 from probe.simulator.run import Simulator
 from probe.targets import Target, pick_region
@@ -131,13 +134,14 @@ def run_trial(subject: Subject, suite: Suite, trial: Trial, plan: Plan) -> Resul
     began, at_utc = time.monotonic(), time.time()
     with asyncio.Runner(loop_factory=TravellingLoop if pretended else None) as runner:
         told = runner.run(_tried(subject, trial, plan, pretended=pretended))
+    hide = redactor_for(subject.key.login if isinstance(subject.key, SignIn) else subject.key)
     return Result(
         suite=suite.name,
         trial=trial,
         target=_alias(subject),
         broker=subject.target.broker.name,
         outcome=told.outcome,
-        evidence=told.evidence,
+        evidence=replace(told.evidence, words=redact(hide(told.evidence.words))),
         at_utc=at_utc,
         seconds=told.seconds,
         taken_seconds=time.monotonic() - began,

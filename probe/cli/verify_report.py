@@ -24,7 +24,7 @@ def result_lines(result: Result) -> Iterator[str]:
     lasted = f"{duration(result.seconds)} pretended" if result.pretended else duration(result.seconds)
     took = "" if result.outcome is Outcome.SKIPPED else f"  {lasted}"
     yield f"{word}{result.trial.name}{took}"
-    yield wrapped(INDENT, f"{plain(result.evidence.words)}.")
+    yield wrapped(INDENT, plain(result.evidence.sentence))
     for cause in result.causes:
         words = f"{cause.cause} ({cause.certainty.value}: {cause.code}). {cause.next_step}"
         yield wrapped("      cause  ", plain(words))
@@ -153,9 +153,9 @@ def _case(result: Result) -> Case:
     return Case(
         suite=f"{result.target}.{result.suite}",
         name=result.trial.name,
-        failure=". ".join([result.evidence.words, *causes]) if is_wrong else "",
+        failure=" ".join([result.evidence.sentence, *causes]) if is_wrong else "",
         kind=result.outcome.value,
         skipped=result.evidence.words if result.outcome is Outcome.SKIPPED else "",
-        note=f"{result.trial.promise}\n{result.evidence.words}",
+        note=f"{result.trial.promise}\n{result.evidence.sentence}",
         seconds=result.taken_seconds,
     )

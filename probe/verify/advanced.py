@@ -16,6 +16,7 @@ from probe.monitor.own import resident_megabytes
 from probe.verify.bench import Bench
 from probe.verify.content import (
     MONEY,
+    OLD_PAGE,
     books,
     operation,
     right_balance,
@@ -23,7 +24,7 @@ from probe.verify.content import (
     right_price,
     same_candle,
 )
-from probe.verify.model import Evidence, Failed, Group, Need, Skip, Suite, Trial, expect
+from probe.verify.model import NO_REPLY, Evidence, Failed, Group, Need, Skip, Suite, Trial, expect
 
 CYCLES, QUESTIONS = 5, 50
 AT_ONCE = 8
@@ -99,8 +100,13 @@ def _assets(bench: Bench) -> tuple[str, ...]:
 
 async def _first_price(bench: Bench, session: Session, symbol: str) -> Quote:
     stream = session.quotes(symbol)
-    quote = await bench.next_quote(stream, within=POLLED_WITHIN)
-    stream.close()
+    try:
+        quote = await bench.next_quote(stream, within=POLLED_WITHIN)
+    except Failed as failed:
+        others = session.statistics().quotes
+        raise (failed.taken_for("session.subscription-cap") if others else failed) from None
+    finally:
+        stream.close()
     expect(quote.symbol == symbol, f"a price of {quote.symbol} came as one of {symbol}")
     right_price(bench, quote)
     return quote
@@ -138,7 +144,8 @@ async def data_consistency(bench: Bench) -> Evidence:
     matching = sum(_agree(bench, row, built[row.start]) for row in rows if row.start in built)
     words = f"of {MINUTES} candles built of {came} prices {matching} are as the broker tells them"
     figures = {"prices": came, "different": len(prices), "candles": len(rows), "matching": matching}
-    expect(matching == MINUTES, words, **figures)
+    if matching < MINUTES:
+        raise Failed(words, **figures).taken_for(OLD_PAGE)
     return Evidence(words=words, figures=figures)
 
 
@@ -195,7 +202,8 @@ async def _unpayable(bench: Bench, session: Session) -> str:
     except OrderRejected:
         await right_balance(bench, session)
         return name
-    raise Failed(f"{name} was not rejected", confirmed=handle.is_confirmed)
+    failed = Failed(f"{name} was not rejected", confirmed=handle.is_confirmed)
+    raise failed if handle.is_confirmed else failed.taken_for(NO_REPLY)
 
 
 async def benchmarks(bench: Bench) -> Evidence:
@@ -393,7 +401,8 @@ async def rapid_trading(bench: Bench) -> Evidence:
 
 async def _placed(bench: Bench, session: Session, duration: int) -> OrderHandle:
     handle = await session.place_demo_order(bench.symbol, bench.rng.choice(list(Direction)), AMOUNT, duration)
-    expect(handle.is_confirmed, "an order was not confirmed, and may stand")
+    if not handle.is_confirmed:
+        raise Failed("an order was not confirmed, and may stand").taken_for(NO_REPLY)
     return handle
 
 
@@ -401,7 +410,8 @@ async def _settled(bench: Bench, handle: OrderHandle) -> OrderResult:
     result = await handle.result()
     order, profit = result.order, result.profit
     if order is None or profit is None or order.close_price is None:
-        raise Failed("an order was confirmed, and how it ended was not told", outcome=result.outcome.value)
+        told = Failed("an order was confirmed, and how it ended was not told", outcome=result.outcome.value)
+        raise told.taken_for("data.gap")
     moved = (order.close_price - order.open_price) * (1 if order.direction is Direction.CALL else -1)
     due = 0.0 if moved == 0 else order.amount * order.payout_percent / 100 if moved > 0 else -order.amount
     words = f"an order of {order.amount:g} from {order.open_price:g} to {order.close_price:g} brought {profit:+.2f}, and {due:+.2f} was due"

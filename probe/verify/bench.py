@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from probe.api.holding import Holding
 from probe.api.session import Session
@@ -12,6 +12,7 @@ from probe.api.streams import Quote, QuoteStream
 from probe.doctor.examine import BUDGET, DEEP_BUDGET, Means, Patient, examine
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
+from probe.model.failures import Failure
 from probe.model.findings import Finding, State
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import Wanted
@@ -37,6 +38,7 @@ class Bench:
     simulator: Simulator | None
     orders_allowed: bool
     pretends: bool  # time does not pass, it is jumped over
+    ended: list[Failure] = field(default_factory=list)  # of what sessions that were opened here have ended
 
     @property
     def broker(self) -> Broker:
@@ -114,11 +116,13 @@ class Bench:
             phase_deadline=None,
             utc=self.utc,
         )
-        await holding.open(timeout)
         try:
+            await holding.open(timeout)
             yield Session(holding)
         finally:
             await holding.close()
+            if holding.last_failure is not None:
+                self.ended.append(holding.last_failure)
 
     @asynccontextmanager
     async def monitor(self) -> AsyncIterator[Monitor]:

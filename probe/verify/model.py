@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from probe.model.findings import Finding
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from probe.verify.bench import Bench
 
 Figure = float | int | str | bool | None
+NO_REPLY = "session.request-no-reply"
 LONGEST = 300.0  # seconds of the test's own clock
 
 
@@ -49,13 +50,23 @@ class Evidence:
     words: str
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
+    @property
+    def sentence(self) -> str:
+        return f"{self.words[:1].upper()}{self.words[1:]}."
+
 
 class Failed(Exception):
     """Raised by a test whose promise is not kept: what was seen instead."""
 
     def __init__(self, words: str, **figures: Figure) -> None:
         self.evidence = Evidence(words=words, figures=figures)
+        self.code = ""
         super().__init__(words)
+
+    def taken_for(self, code: str) -> Self:
+        """Where the test knows more than a look at the target shows: the catalogue's slug of what it looks like."""
+        self.code = code
+        return self
 
 
 class Skip(Exception):

@@ -7,20 +7,19 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 
-from probe.api.errors import ConnectionFailed, SessionLost
+from probe.api.errors import Unanswered
 from probe.catalogue import entries
 from probe.logs import redact
 from probe.model.credentials import redactor_for
 from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import ConfigError, ProbeError, near_miss
-from probe.model.failures import Failure
 from probe.model.findings import Certainty, Finding, State
 from probe.monitor.sign_in import SignIn
 from probe.monitor.understanding import Chosen, Key
 from probe.simulator.run import Simulator
 from probe.targets import Target, pick_region
 from probe.verify.bench import Bench
-from probe.verify.model import Evidence, Failed, Need, Outcome, Result, Skip, Suite, Trial
+from probe.verify.model import NO_REPLY, Evidence, Failed, Need, Outcome, Result, Skip, Suite, Trial
 from probe.verify.suites import SUITES, find_suite
 from probe.verify.travelling import TravellingLoop
 
@@ -156,6 +155,7 @@ class _Told:
     evidence: Evidence
     seconds: float = 0.0
     causes: tuple[Finding, ...] = ()
+    code: str = ""  # what the test itself takes it for
 
 
 async def _tried(subject: Subject, trial: Trial, plan: Plan, *, pretended: bool) -> _Told:
@@ -168,60 +168,65 @@ async def _tried(subject: Subject, trial: Trial, plan: Plan, *, pretended: bool)
         if unmet is not None:
             return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=f"it needs {unmet.value}"))
         began = bench.now
-        told, failure = await _outcome(bench, trial)
+        told = await _outcome(bench, trial)
         told = replace(told, seconds=bench.now - began)
         if told.outcome is not Outcome.FAILED or not plan.causes:
             return told
-        return replace(told, causes=await _causes(bench, failure))
+        return replace(told, causes=await _causes(bench, told.code))
 
 
-async def _outcome(bench: Bench, trial: Trial) -> tuple[_Told, Failure | None]:
-    """And what ended the session, where that is why it failed."""
+async def _outcome(bench: Bench, trial: Trial) -> _Told:
     limit = asyncio.timeout(trial.within)
     try:
         async with limit:
             evidence = await trial.run(bench)
     except Skip as skip:
-        return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=str(skip))), None
+        return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=str(skip)))
     except Failed as failed:
-        return _Told(outcome=Outcome.FAILED, evidence=failed.evidence), None
-    except (ConnectionFailed, SessionLost) as lost:
-        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=_unstopped(str(lost)))), lost.failure
-    except ConfigError as problem:  # the test asked for what cannot be
-        return _Told(outcome=Outcome.ERROR, evidence=Evidence(words=_unstopped(str(problem)))), None
+        return _Told(outcome=Outcome.FAILED, evidence=failed.evidence, code=failed.code)
     except ProbeError as problem:
-        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=_unstopped(str(problem)))), None
+        # The test asked for what cannot be; all else is the target's.
+        outcome = Outcome.ERROR if isinstance(problem, ConfigError) else Outcome.FAILED
+        code = NO_REPLY if isinstance(problem, Unanswered) else ""
+        return _Told(outcome=outcome, evidence=Evidence(words=_unstopped(str(problem))), code=code)
     except TimeoutError:
         what = f"it was not over after {trial.within:g} s" if limit.expired() else "it waited in vain"
-        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=what)), None
+        return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=what))
     except Exception as bug:  # noqa: BLE001 - one broken test keeps no other from being run
         words = f"the test itself broke, a bug of ours: {type(bug).__name__}: {bug}"
-        return _Told(outcome=Outcome.ERROR, evidence=Evidence(words=words)), None
-    return _Told(outcome=Outcome.PASSED, evidence=evidence), None
+        return _Told(outcome=Outcome.ERROR, evidence=Evidence(words=words))
+    return _Told(outcome=Outcome.PASSED, evidence=evidence)
 
 
 def _unstopped(sentence: str) -> str:
     return sentence.removesuffix(".")
 
 
-async def _causes(bench: Bench, failure: Failure | None) -> tuple[Finding, ...]:
-    """As the doctor names them now; and what the test itself saw the session end of, if that is none of them."""
+async def _causes(bench: Bench, code: str) -> tuple[Finding, ...]:
+    """As the doctor names them now; what the test's own sessions have ended of, and what it takes its failure for, if those
+    are others."""
     try:
         async with asyncio.timeout(JUDGED_WITHIN):
-            found = await bench.causes()
+            found = {each.code: each for each in await bench.causes()}
     except TimeoutError:
-        found = ()
-    if failure is None or any(each.code == failure.code for each in found):
-        return found
-    entry = entries().get(failure.code)
-    seen = Finding(
-        code=failure.code,
+        found = {}
+    for failure in bench.ended:
+        found.setdefault(failure.code, _named(failure.code, Certainty.LIKELY, str(failure)))
+    if code:
+        found.setdefault(code, _named(code, Certainty.POSSIBLE, code))
+    return tuple(found.values())
+
+
+def _named(code: str, certainty: Certainty, otherwise: str) -> Finding:
+    """By the catalogue, if it has it."""
+    entry = entries().get(code)
+    return Finding(
+        code=code,
         state=State.FAILED,
-        certainty=Certainty.LIKELY,
-        cause=str(failure) if entry is None else entry.title,
-        next_step=failure.facts.advise,
+        certainty=certainty,
+        cause=entry.title if entry else otherwise,
+        next_step=entry.advice[0] if entry else "Look at the last messages: probe doctor shows them.",
     )
-    return (*found, seen)
 
 
 async def _bench(

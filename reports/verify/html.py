@@ -90,7 +90,7 @@ def _results(name: str, results: Sequence[Result]) -> Table:
             Cell(each.outcome.value, tone=_TONES[each.outcome], order=float(order.index(each.outcome))),
             Cell(NONE if each.outcome is Outcome.SKIPPED else duration(each.seconds)),
             Cell(each.trial.promise),
-            Cell(". ".join([each.evidence.words, *map(_cause, each.causes)])),
+            Cell(" ".join([each.evidence.sentence, *map(_cause, each.causes)])),
         ]
         for each in results
     ]
@@ -103,4 +103,4 @@ def _results(name: str, results: Sequence[Result]) -> Table:
 
 
 def _cause(cause: Finding) -> str:
-    return f"{cause.cause} ({cause.certainty.value}: {cause.code}). {cause.next_step}"
+    return f"{cause.cause[0].upper()}{cause.cause[1:]} ({cause.certainty.value}: {cause.code}). {cause.next_step}"

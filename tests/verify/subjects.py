@@ -1,0 +1,23 @@
+"""Targets as `probe verify` understands them."""
+
+from probe.monitor.understanding import Chosen
+from probe.targets import TargetOptions, resolve
+from probe.verify.model import Result, Trial
+from probe.verify.run import Plan, Subject, chosen_trials, run_trial
+from probe.verify.suites import SUITES, find_suite
+
+
+def simulated(broker: str) -> Subject:
+    (target,) = resolve(f"sim:{broker}", TargetOptions())
+    return Subject(target=target, chosen=Chosen(), key=None)
+
+
+def named(name: str) -> Trial:
+    """The test of that name, in the first suite that has one."""
+    return next(trial for suite in map(find_suite, SUITES) for trial in suite.trials if trial.name == name)
+
+
+def tried(broker: str, name: str, *faults: str) -> Result:
+    """One test, by its name or a part of it that no other has."""
+    ((suite, trial),) = chosen_trials(Plan(only=name))
+    return run_trial(simulated(broker), suite, trial, Plan(faults=faults))

@@ -20,10 +20,16 @@ if TYPE_CHECKING:
         PoolTimeout as PoolTimeout,
     )
     from probe.api.errors import (
+        SaleRejected as SaleRejected,
+    )
+    from probe.api.errors import (
         SessionClosed as SessionClosed,
     )
     from probe.api.errors import (
         SessionLost as SessionLost,
+    )
+    from probe.api.errors import (
+        TooManyRequests as TooManyRequests,
     )
     from probe.api.errors import (
         Unanswered as Unanswered,
@@ -58,12 +64,14 @@ _WHERE = {
     "PoolTimeout": "api.errors",
     "ProbeError": "model.errors",
     "Quote": "api.streams",
+    "SaleRejected": "api.errors",
     "ServerClock": "api.session",
     "Session": "api.session",
     "SessionClosed": "api.errors",
     "SessionLost": "api.errors",
     "SessionPool": "api.pool",
     "Statistics": "api.statistics",
+    "TooManyRequests": "api.errors",
     "Unanswered": "api.errors",
     "UnsafeTarget": "model.errors",
     "open_session": "api.session",

@@ -79,6 +79,27 @@ class OrderRejected(ProbeError):
         super().__init__(f"the broker rejected the order: {words}. Nothing was opened.")
 
 
+class TooManyRequests(ProbeError):
+    """Our own limit: more was asked at once than can leave within a minute. Nothing was sent."""
+
+    exit_code = 1
+
+    def __init__(self, target: str, question: str, limit: str) -> None:
+        super().__init__(
+            f"{question} was not sent to {target}: too much waits there already (limit: {limit}). Ask more slowly."
+        )
+
+
+class SaleRejected(ProbeError):
+    """The broker did not end an order before its time, in its own words."""
+
+    exit_code = 1
+
+    def __init__(self, words: str) -> None:
+        self.words = words
+        super().__init__(f"the broker did not sell the order: {words}. It goes on until its end.")
+
+
 class PoolTimeout(ProbeError):
     exit_code = 1
 

@@ -8,8 +8,16 @@ from itertools import chain
 from random import SystemRandom
 
 from probe.api.answers import Answer
-from probe.api.errors import ConnectionFailed, NotConnected, SessionClosed, SessionLost, Unanswered
+from probe.api.errors import (
+    ConnectionFailed,
+    NotConnected,
+    SessionClosed,
+    SessionLost,
+    TooManyRequests,
+    Unanswered,
+)
 from probe.api.orders import OrderHandle
+from probe.api.pace import Pace, pace_of
 from probe.api.statistics import Counters, Happened, Statistics
 from probe.api.streams import Quote
 from probe.logs import get_logger
@@ -30,8 +38,19 @@ from probe.model.events import (
     Traffic,
 )
 from probe.model.failures import Failure, Retry
-from probe.model.intents import Intent, Unwatch, Watch
-from probe.model.meanings import Assets, Balance, Meaning, Order, OrderList, OrderOpened, OrdersClosed
+from probe.model.intents import Intent, Unwatch, Watch, WatchSentiment, WatchSignals
+from probe.model.meanings import (
+    Assets,
+    Balance,
+    Meaning,
+    Order,
+    OrderList,
+    OrderOpened,
+    OrdersClosed,
+    OrderSold,
+    Sentiment,
+    Signals,
+)
 from probe.monitor.link import Link
 from probe.monitor.monitor import CLOCK_STEP_SECONDS
 from probe.monitor.wanted import Wanted
@@ -49,6 +68,7 @@ class Holding:
     """
     Args:
         reconnect: Whether another connection takes the place of one that is lost.
+        pace: How fast questions may leave; None: as fast as anybody likes to a simulator or to this machine, else politely.
     """
 
     def __init__(
@@ -59,6 +79,7 @@ class Holding:
         max_retries: int | None,
         phase_deadline: float | None,
         utc: Callable[[], float],
+        pace: Pace | None = None,
     ) -> None:
         self.wanted, self.counters, self.utc = wanted, Counters(), utc
         self.told: dict[str, Answer[Meaning]] = {}  # the last word of the present connection, by its kind
@@ -66,6 +87,7 @@ class Holding:
         self.last_tick_at: float | None = None
         self.last_answer_at: float | None = None  # a round trip that somebody waited for, or a ping's
         self.last_failure: Failure | None = None
+        self._pace = pace or pace_of(wanted)
         self._reconnect = reconnect
         self._loop = asyncio.get_running_loop()
         self._utc_at_zero = utc() - self._loop.time()
@@ -157,7 +179,8 @@ class Holding:
     def statistics(self) -> Statistics:
         session = self._link.session
         present = session.traffic if session is not None and self.is_live else Traffic()
-        return self.counters.statistics(present, self._loop.time())
+        limits = {"reconnects": self._link.dials, **self._pace.figures}
+        return self.counters.statistics(present, self._loop.time(), limits)
 
     def _ran(self, task: "asyncio.Task[None]") -> None:
         bug = None if task.cancelled() else task.exception()
@@ -188,14 +211,26 @@ class Holding:
         """What is asked in one turn of the event loop goes out in one write.
 
         Raises:
-            Unanswered, NotConnected, SessionLost, SessionClosed, UnsafeTarget: nothing else came of it.
+            Unanswered, NotConnected, SessionLost, SessionClosed, UnsafeTarget, TooManyRequests: nothing else came of it.
         """
         self.refuse_if_over()
+        await self._wait_for_turn(intent)
         asked: asyncio.Future[RequestAnswered] = self._loop.create_future()
         if not self._outbox:
             self._loop.call_soon(self._send)
         self._outbox.append((intent, asked))
         return await asked
+
+    async def _wait_for_turn(self, intent: Intent) -> None:
+        wait = 0.0
+        for bucket in self._pace.about(intent):
+            more = bucket.take(self._loop.time())
+            if more is None:
+                raise TooManyRequests(self.wanted.name, type(intent).__name__, bucket.figures.says)
+            wait = max(wait, more)
+        if wait > 0:  # else everything of one turn of the loop still leaves together
+            await asyncio.sleep(wait)
+            self.refuse_if_over()
 
     def _send(self) -> None:
         outbox, self._outbox = self._outbox, []
@@ -260,6 +295,20 @@ class Holding:
     def forget(self, order: OrderHandle) -> None:
         with contextlib.suppress(ValueError):  # it was settled meanwhile
             self._orders.remove(order)
+
+    def want(self, intent: WatchSentiment | WatchSignals) -> None:
+        """
+        Raises:
+            NotConnected, SessionLost, SessionClosed: there is nobody to tell it.
+            ConfigError: this broker has no such thing.
+        """
+        self.refuse_if_over()
+        if why := self.wanted.broker.lacks.get(type(intent)):
+            raise ConfigError(
+                f"{self.wanted.broker.title} cannot be asked: {why}", where=type(intent).__name__
+            )
+        if self._link.act(lambda session, now: (session.ask(intent, now),)) is None:
+            raise NotConnected(self.wanted.name)
 
     def _tell(self, intent: Watch | Unwatch) -> None:
         """If there is no live session: the next one begins with what is wanted then."""
@@ -359,14 +408,21 @@ class Holding:
 
     def _hear(self, meaning: Meaning, at: float, rtt_seconds: float | None) -> None:
         match meaning:
-            case Balance() | Assets():
+            case Balance() | Assets() | Signals():
                 self._keep(type(meaning).__name__, meaning, at, rtt_seconds)
+            case Sentiment(rows=rows):
+                for symbol, _ in rows:
+                    self._keep(sentiment_of(symbol), meaning, at, rtt_seconds)
             case OrderList(closed=False):
                 self._keep("OrderList", meaning, at, rtt_seconds)
                 self._settle(meaning.orders, closed=False)
             case OrderList(orders=orders) | OrdersClosed(orders=orders):
                 self._settle(orders, closed=True)
                 self._amend((), orders, at)
+            case OrderSold(ticket=ticket):
+                known = self.told.get("OrderList")
+                rows = known.value.orders if known and isinstance(known.value, OrderList) else ()
+                self._amend((), (row for row in rows if row.id == ticket), at)
             case OrderOpened(order=order):
                 self._settle((order,), closed=False)
                 self._amend((order,), (order,), at)
@@ -410,6 +466,11 @@ class Holding:
         endpoint = self._link.endpoint
         where = endpoint.region if endpoint else None
         self.counters.events.append(Happened(at_utc=self.utc(), what=what, where=where, words=words))
+
+
+def sentiment_of(symbol: str) -> str:
+    """Under which the last word on it is kept."""
+    return f"Sentiment of {symbol}"
 
 
 def _fail(asked: "asyncio.Future[RequestAnswered]", why: ProbeError) -> None:

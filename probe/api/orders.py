@@ -15,6 +15,7 @@ class Outcome(Enum):
     WON = "won"
     LOST = "lost"
     DRAW = "draw"
+    SOLD = "sold"  # before its end, as asked; for how much, only the balance tells
     UNCONFIRMED = "unconfirmed"  # the broker did not say; it may stand, it may not
 
 
@@ -67,6 +68,10 @@ class OrderHandle:
         outcome = Outcome.WON if order.profit > 0 else Outcome.LOST
         outcome = Outcome.DRAW if order.profit == 0 else outcome
         self._settled.set_result(OrderResult(outcome=outcome, order=order, profit=order.profit))
+
+    def sold(self) -> None:
+        if not self._settled.done():
+            self._settled.set_result(OrderResult(outcome=Outcome.SOLD, order=self.order))
 
     def give_up(self) -> None:
         """Nobody is left who could tell."""

@@ -12,8 +12,8 @@ from random import SystemRandom
 from typing import TypeVar, Unpack, cast
 
 from probe.api.answers import Answer
-from probe.api.errors import OrderRejected, Unanswered
-from probe.api.holding import Holding
+from probe.api.errors import OrderRejected, SaleRejected, Unanswered
+from probe.api.holding import Holding, sentiment_of
 from probe.api.opening import Options, settings_of, wanted_of
 from probe.api.orders import OrderHandle
 from probe.api.statistics import Statistics
@@ -23,7 +23,16 @@ from probe.measure.records import Metric
 from probe.model.endpoint import Account
 from probe.model.errors import ConfigError
 from probe.model.events import RequestAnswered
-from probe.model.intents import AskAssets, AskBalance, AskHistory, AskOrders, PlaceOrder
+from probe.model.intents import (
+    AskAssets,
+    AskBalance,
+    AskHistory,
+    AskOrders,
+    PlaceOrder,
+    SellOrder,
+    WatchSentiment,
+    WatchSignals,
+)
 from probe.model.meanings import (
     Asset,
     Assets,
@@ -31,13 +40,17 @@ from probe.model.meanings import (
     Candle,
     Direction,
     History,
+    Meaning,
     Order,
     OrderList,
     OrderOpened,
     Purses,
+    Sentiment,
+    Signals,
     Troubles,
 )
 from probe.model.meanings import OrderRejected as Rejected
+from probe.model.meanings import SaleRejected as NotSold
 
 T = TypeVar("T")
 
@@ -180,6 +193,33 @@ class Session:
             rows = rows[-count:]
         return self._answer(rows, asyncio.get_running_loop().time(), sum(rtts))
 
+    async def sentiment(self, symbol: str, *, within: float = TOLD_WITHIN) -> Answer[int]:
+        """How many of a hundred buy, as told last; the first time it is asked for, and told from then on.
+
+        Raises:
+            Unanswered: it is not told. Besides what every question raises, ConfigError: this broker has none.
+        """
+        told = await self._followed(sentiment_of(symbol), WatchSentiment(symbol=symbol), within)
+        rows = dict(told.value.rows) if isinstance(told.value, Sentiment) else {}
+        return Answer(value=rows[symbol], at=told.at, at_utc=told.at_utc, rtt_seconds=told.rtt_seconds)
+
+    async def signals(self, *, within: float = TOLD_WITHIN) -> Answer[Signals]:
+        """What the broker advises, as told last; otherwise like `sentiment`."""
+        told = await self._followed(Signals.__name__, WatchSignals(), within)
+        return cast("Answer[Signals]", told)
+
+    async def _followed(
+        self, kept: str, intent: WatchSentiment | WatchSignals, within: float
+    ) -> Answer[Meaning]:
+        told = self._holding.told
+        if kept not in told:
+            self._holding.want(intent)
+            try:
+                await self._holding.until(lambda: kept in told, within)
+            except TimeoutError:
+                raise Unanswered(self.name, type(intent).__name__, within) from None
+        return told[kept]
+
     async def round_trip(self) -> float:
         """Seconds of a real question and its answer.
 
@@ -296,6 +336,29 @@ class Session:
             case _:
                 pass
         return handle
+
+    async def sell_demo_order(self, order: OrderHandle) -> None:
+        """Ends one before its time. What it was sold for shows in the balance: the broker says no more.
+
+        Raises:
+            SaleRejected: the broker said no, and the order goes on.
+            UnsafeTarget: as when it was placed.
+            ConfigError: the broker has not confirmed the order, or has no such request.
+        """
+        if why := self._wanted.broker.lacks.get(SellOrder):
+            raise ConfigError(
+                f"an order of {self._wanted.broker.title} stays until its end: {why}", where="sell_demo_order"
+            )
+        if order.order is None:
+            raise ConfigError(
+                "the broker has not confirmed this order, so it has no number to be sold by",
+                where="sell_demo_order",
+                next_step="Look at session.orders(fresh=True).",
+            )
+        event = await self._holding.ask(SellOrder(ticket=order.order.id))
+        if isinstance(event.answer, NotSold):
+            raise SaleRejected(event.answer.error)
+        order.sold()
 
     # -- listening -----------------------------------------------------------------------------------------------------
 

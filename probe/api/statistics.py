@@ -10,6 +10,7 @@ from probe.measure.records import Attempt, Metric
 from probe.measure.snapshot import Quantiles
 from probe.model.events import Traffic
 from probe.model.failures import Failure
+from probe.session.buckets import Limited
 
 LAST_EVENTS = 10
 
@@ -42,6 +43,7 @@ class Statistics:
     requests_answered: int
     requests_expired: int
     round_trips: Mapping[Metric, Quantiles]
+    limits: Mapping[str, Limited]  # reconnects, requests, orders: our own, that keep us polite
     last_events: tuple[Happened, ...] = field(default=())  # oldest first
 
 
@@ -73,7 +75,7 @@ class Counters:
         self._uptime += now - self.live_since
         self.live_since, self._down_since = None, now
 
-    def statistics(self, present: Traffic, now: float) -> Statistics:
+    def statistics(self, present: Traffic, now: float, limits: Mapping[str, Limited]) -> Statistics:
         current = None if self.live_since is None else now - self.live_since
         uptime = self._uptime + (current or 0.0)
         traffic = _sum(self._traffic, present)
@@ -96,6 +98,7 @@ class Counters:
             quotes=self.quotes,
             requests_answered=self.answered,
             requests_expired=self.expired,
+            limits=limits,
             round_trips={metric: quantiles(each) for metric, each in self.round_trips.items()},
             last_events=tuple(self.events),
         )

@@ -72,6 +72,11 @@ class UnwatchSentiment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WatchSignals:
+    """The broker's own advice, as it changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AskHistory:
     """One page of the past: `period` 0 or 1 means ticks, else candles."""
 
@@ -153,7 +158,7 @@ class UnknownIntent:
 
 Intent = (
     Join | Login | Beat | AnswerBeat | AskBalance | AskAssets | Watch | Unwatch | WatchSentiment | UnwatchSentiment
-    | AskHistory | AskOrders | PlaceOrder | SellOrder | PlacePending | CancelPending | ChooseAccount | Leave | Murmur
+    | WatchSignals | AskHistory | AskOrders | PlaceOrder | SellOrder | PlacePending | CancelPending | ChooseAccount | Leave | Murmur
     | UnknownIntent
 )  # fmt: skip
 

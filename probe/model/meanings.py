@@ -253,6 +253,20 @@ class Sentiment:
     rows: tuple[tuple[str, int], ...]  # symbol, 0 to 100
 
 
+class Signal(NamedTuple):
+    symbol: str
+    said: tuple[tuple[int, str], ...]  # for how many seconds, and the broker's own word
+    price: float | None = None  # at which it was said
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What the broker advises to buy or sell."""
+
+    at: float | None  # broker time
+    rows: tuple[Signal, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """A message the broker is known to send and nobody here needs to read; the payload is kept for the simulator."""
@@ -329,5 +343,5 @@ Meaning = (
     Quotes | Welcome | Joined | JoinRefused | Admitted | Refused | BeatAsked | BeatAnswered | Balance | Purses | Assets
     | History | OrderOpened | OrderRejected | OrderSold | SaleRejected | OrdersClosed | OrderList | PendingPlaced
     | PendingCancelled | PendingRejected | PendingFailed | PendingList | AccountChosen | AccountNotChosen | BrokerClock
-    | Sentiment | Notice | Troubles | Figures | Goodbye | Unrecognised
+    | Sentiment | Signals | Notice | Troubles | Figures | Goodbye | Unrecognised
 )  # fmt: skip

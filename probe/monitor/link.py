@@ -21,6 +21,7 @@ from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import ConnectMode, Wanted
 from probe.monitor.winners import Winners
 from probe.safety import withheld_from
+from probe.session.buckets import Limited
 from probe.session.reconnect import Decision, DialRate, another_may_help, decide, is_final, is_regional
 from probe.session.talking import Talking
 from probe.session.transcript import Line
@@ -190,6 +191,11 @@ class Link:
         return self._hold.trial.endpoint if self._hold is not None else None
 
     @property
+    def dials(self) -> Limited:
+        """How often connecting had to wait for its limit."""
+        return self._rate.figures
+
+    @property
     def live_endpoint(self) -> Endpoint | None:
         """Where there is a live session now."""
         hold = self._hold
@@ -312,6 +318,7 @@ class Link:
     async def _pause(self, seconds: float, failure: Failure | None) -> None:
         now = self._now()
         until = max(now + seconds, self._earliest())
+        self._rate.held_back(until - now - seconds)
         self._listener.waiting(now, until, failure)
         await self._interruptible(asyncio.sleep(until - now))
 

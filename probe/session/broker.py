@@ -10,6 +10,7 @@ from probe.model.endpoint import Account, Address, Endpoint
 from probe.model.errors import ConfigError, near_miss
 from probe.model.failures import Failure
 from probe.model.meanings import Meaning
+from probe.session.channels import Channel
 from probe.session.codec import Codec, DialectRules, no_codec
 from probe.session.polled import Survey
 from probe.session.signs import BrokerSign
@@ -85,6 +86,7 @@ class HouseRules:
     silent_about: frozenset[OrderProblem] = frozenset()  # problems that it does not answer at all
     expiry_grid: int = 60  # options that end at an instant end on a multiple of so many seconds
     sentiment_every: float | None = None  # seconds between two words about one symbol; None: it has none
+    signal_words: tuple[str, ...] = ()  # of its signals, from "sell" to "buy"; empty: it has none
     rows_together: bool = False  # ticks of one instant come in one message
     closed_orders_kept: int = 20
     regions: tuple[Region, ...] = REGIONS
@@ -184,6 +186,7 @@ class Spoken:
     endpoints: tuple[Endpoint, ...]  # the addresses name the transport's revision
     surveys: Mapping[str, "Surveyor"] = field(default_factory=dict)
     web: WebEntry | None = None  # None: as it was
+    channels: tuple[Channel, ...] = ()  # none: as they were
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,9 @@ class Broker:
     request_headers: Callable[[Credentials | None, Address], tuple[tuple[str, str], ...]]
     write_credential: Callable[[SimulatedAccount], str]
     unconfirmed: frozenset[type] = frozenset()  # intents whose answer no public capture shows
+    lacks: Mapping[type, str] = field(
+        default_factory=dict
+    )  # intents that there is no message for, with the reason, as the end of a sentence
     web: WebEntry | None = None
     choices: tuple[DialectChoice, ...] = ()
     surveys: Mapping[str, Surveyor] = field(
@@ -212,6 +218,7 @@ class Broker:
     speak: Callable[[Mapping[str, str]], Spoken] | None = None  # what other choices change
     signs: Mapping[str, BrokerSign] = field(default_factory=dict)  # by the slug of the failure
     clients: tuple[KnownClient, ...] = ()
+    channels: tuple[Channel, ...] = ()  # what it says can be asked of it over HTTP
     domains: tuple[
         str, ...
     ] = ()  # all that is known to be the broker's or its makers', in small letters: never put under load
@@ -277,4 +284,5 @@ class Broker:
             endpoints=spoken.endpoints,
             surveys=spoken.surveys,
             web=spoken.web or self.web,
+            channels=spoken.channels or self.channels,
         )

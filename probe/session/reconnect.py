@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 
 from probe.model.failures import Blame, Failure, Layer, Retry
+from probe.session.buckets import Limited
 
 LEAST_SECONDS = 1.0  # between two connections to one endpoint, whatever happened
 CAP_SECONDS = 60.0
@@ -109,12 +110,15 @@ def _backoff(failure: Failure | None, attempt: int, rng: Random) -> float:
 class DialRate:
     """Keeps connections to one endpoint apart, whoever asks for them and however good each was."""
 
-    __slots__ = ("_dials",)
+    __slots__ = ("_dials", "_late", "_made", "_waited")
 
     def __init__(self) -> None:
         self._dials: dict[str, tuple[float, ...]] = {}  # the last ones of each endpoint
+        self._made = self._late = 0
+        self._waited = 0.0
 
     def note(self, url: str, now: float) -> None:
+        self._made += 1
         self._dials[url] = (*self._dials.get(url, ())[1 - DIALS :], now)
 
     def earliest(self, url: str) -> float:
@@ -124,3 +128,18 @@ class DialRate:
             return 0.0
         full = dials[0] + DIALS_WITHIN_SECONDS if len(dials) == DIALS else 0.0
         return max(dials[-1] + LEAST_SECONDS, full)
+
+    def held_back(self, seconds: float) -> None:
+        """A connection that was due waits so much longer for this."""
+        if seconds > 0:
+            self._late += 1
+            self._waited += seconds
+
+    @property
+    def figures(self) -> Limited:
+        return Limited(
+            says=f"{DIALS} to one endpoint in {DIALS_WITHIN_SECONDS:g} s, {LEAST_SECONDS:g} s apart",
+            allowed=max(self._made - self._late, 0),
+            delayed=self._late,
+            waited_seconds=self._waited,
+        )

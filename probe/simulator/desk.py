@@ -35,6 +35,7 @@ from probe.model.intents import (
     UnwatchSentiment,
     Watch,
     WatchSentiment,
+    WatchSignals,
 )
 from probe.model.meanings import (
     AccountChosen,
@@ -223,6 +224,8 @@ class WorldDesk:
             case UnwatchSentiment(symbol=symbol):
                 self._streams.unwatch_sentiment(symbol)
                 return []
+            case WatchSignals():
+                return _said(self._streams.watch_signals(at))
             case AskHistory():
                 return _said(page(intent, floor=floor, house=house, at=at))
             case Murmur(name=name):

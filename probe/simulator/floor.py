@@ -4,19 +4,20 @@ Three times meet here. `now` is monotonic and comes from outside. `at` is UTC as
 arithmetic is done in it. Broker time is `at` plus the broker's zone; it is what goes over the wire.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from hashlib import shake_128
 from math import ceil, inf, nextafter
 from types import MappingProxyType
 
-from probe.model.meanings import Asset, Assets, Candle
+from probe.model.meanings import Asset, Assets, Candle, Signal, Signals
 from probe.simulator.market import CATALOGUE, Hours, Instrument, is_open, next_change
 from probe.simulator.prices import Candle as Bar
 from probe.simulator.prices import PricePath, Tick
 
 LONGEST_PERIOD = 86_400
+SIGNALLED, SIGNAL_PERIODS = 5, (60, 300)  # so many symbols; seconds
 _BAR_SECONDS = (86_400, 14_400, 3_600, 900, 300, 60, 30, 15, 5, 1)
 _WEEK = 7 * 86_400
 _LISTINGS_KEPT = (
@@ -105,6 +106,12 @@ class Listing:
             start += size
 
 
+def _word(words: Sequence[str], change: float) -> str:
+    if change == 0:
+        return words[len(words) // 2]
+    return words[-1] if change > 0 else words[0]
+
+
 class Floor:
     """All listings, and the clock.
 
@@ -171,6 +178,18 @@ class Floor:
             )
             percent += weight * 100 / 255 * (left + (right - left) * into / seconds)
         return round(percent)
+
+    def signals(self, words: Sequence[str], at: float) -> Signals:
+        """To go on as the price did: `words` are from "sell" to "buy"."""
+        rows = []
+        for symbol in list(self._instruments)[:SIGNALLED]:
+            listing = self.listing(symbol)
+            price = listing.price_at(at)
+            said = tuple(
+                (period, _word(words, price - listing.price_at(at - period))) for period in SIGNAL_PERIODS
+            )
+            rows.append(Signal(symbol, said, price))
+        return Signals(at=at + self.zone, rows=tuple(rows))
 
     def _asset(self, instrument: Instrument, at: float) -> Asset:
         changes_at = next_change(instrument.hours, at)

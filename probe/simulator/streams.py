@@ -5,11 +5,12 @@ from itertools import count
 from math import inf
 from typing import Protocol
 
-from probe.model.meanings import Meaning, Quote, Quotes, Sentiment
+from probe.model.meanings import Meaning, Quote, Quotes, Sentiment, Signals
 from probe.session.broker import HouseRules
 from probe.simulator.floor import Floor, Listing
 from probe.simulator.prices import Tick
 
+SIGNALS_EVERY = 60.0
 STALE_SECONDS = 5.0  # what is older is not told: a machine that slept must not be met by thousands
 
 
@@ -55,14 +56,29 @@ class _Sentiment:
         return Sentiment(rows=((self._symbol, self._floor.sentiment(self._symbol, self._at)),))
 
 
+class _Signals:
+    __slots__ = ("_at", "_floor", "_words")
+
+    def __init__(self, floor: Floor, words: tuple[str, ...], at: float) -> None:
+        self._floor, self._words, self._at = floor, words, at
+
+    def next_at(self, after: float) -> float:
+        self._at = after + SIGNALS_EVERY
+        return self._at
+
+    def told(self) -> Signals:
+        return self._floor.signals(self._words, self._at)
+
+
 class Streams:
-    __slots__ = ("_floor", "_house", "_number", "_prices", "_queue", "_sentiments")
+    __slots__ = ("_floor", "_follows_signals", "_house", "_number", "_prices", "_queue", "_sentiments")
 
     def __init__(self, floor: Floor, house: HouseRules) -> None:
         self._floor = floor
         self._house = house
         self._prices: dict[str, _Prices] = {}  # least recently asked for first
         self._sentiments: dict[str, _Sentiment] = {}
+        self._follows_signals = False
         self._queue: list[tuple[float, int, _Feed]] = []  # a heap
         self._number = count()
 
@@ -94,6 +110,16 @@ class Streams:
 
     def unwatch_sentiment(self, symbol: str) -> None:
         self._unfollow(self._sentiments.pop(symbol, None))
+
+    def watch_signals(self, at: float) -> Signals | None:
+        """What they are now; what they become is told every minute."""
+        words = self._house.signal_words
+        if not words:
+            return None
+        if not self._follows_signals:
+            self._follows_signals = True
+            self._follow(_Signals(self._floor, words, at), at)
+        return self._floor.signals(words, at)
 
     def next_at(self) -> float:
         return self._queue[0][0] if self._queue else inf

@@ -119,6 +119,7 @@ INTENTS: Strategies = {
     intents.AskOrders: st.builds(intents.AskOrders),
     intents.Watch: st.builds(intents.Watch, symbol=SYMBOLS, period=st.just(0) | PERIODS),
     intents.Unwatch: st.builds(intents.Unwatch, symbol=SYMBOLS),
+    intents.WatchSignals: st.builds(intents.WatchSignals),
     intents.AskHistory: st.builds(
         intents.AskHistory,
         symbol=SYMBOLS,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
+from probe.brokers.bingx.channels import CHANNELS
 from probe.brokers.bingx.codec import CHOICES, RULES, BingxCodec, Dialect
 from probe.brokers.bingx.credentials import (
     read_credentials,
@@ -14,6 +15,7 @@ from probe.brokers.bingx.endpoints import DOMAINS, ENDPOINTS
 from probe.brokers.bingx.house import DEFAULT_SYMBOL, HOUSE, ZONE_SECONDS
 from probe.brokers.bingx.rest import BingxSurvey
 from probe.brokers.bingx.signs import SIGNS
+from probe.model.intents import SellOrder, WatchSentiment, WatchSignals
 from probe.session.broker import Broker, Spoken
 
 SURVEYS = {"http": BingxSurvey, "https": BingxSurvey}
@@ -47,5 +49,9 @@ BROKER = Broker(
     public=frozenset(("ws", "wss", "http", "https", "tcp")),
     speak=speak,
     signs=SIGNS,
+    channels=CHANNELS,
+    lacks=dict.fromkeys(
+        (SellOrder, WatchSentiment, WatchSignals), "a market stream tells prices, and nothing of that kind"
+    ),
     domains=DOMAINS,
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from probe.brokers.crypto.channels import channels_of
 from probe.brokers.crypto.credentials import read_credentials, recognises, request_headers, write_credential
 from probe.brokers.crypto.dialect import CHOICES, Dialect, rules_of
 from probe.brokers.crypto.signin import web_of
@@ -31,6 +32,7 @@ def speak(chosen: Mapping[str, str]) -> Spoken:
         endpoints=(),
         surveys={"http": survey, "https": survey},
         web=web_of(dialect),
+        channels=channels_of(dialect),
     )
 
 
@@ -54,4 +56,5 @@ BROKER = Broker(
     surveys=_USUAL.surveys,
     speak=speak,
     signs=SIGNS,
+    channels=_USUAL.channels,
 )

@@ -1,5 +1,6 @@
 """MetaTrader 5: a REST gateway over a terminal, the terminal itself, and the broker's access servers."""
 
+from probe.brokers.mt5.channels import CHANNELS
 from probe.brokers.mt5.credentials import read_credentials, recognises, request_headers, write_credential
 from probe.brokers.mt5.gateway import RULES, GatewaySurvey
 from probe.brokers.mt5.signin import WEB
@@ -41,6 +42,7 @@ BROKER = Broker(
     journals=True,
     touches=True,
     signs=SIGNS,
+    channels=CHANNELS,
     domains=DOMAINS,
     clients=(KnownClient(name="metatrader5"), KnownClient(name="mt5linux")),
     surveys={

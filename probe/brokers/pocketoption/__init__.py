@@ -4,7 +4,7 @@ from probe.brokers.pocketoption.codec import RULES, PocketOptionCodec
 from probe.brokers.pocketoption.endpoints import DOMAINS, ENDPOINTS
 from probe.brokers.pocketoption.house import HOUSE, ZONE_SECONDS, request_headers, write_credential
 from probe.brokers.pocketoption.ssid import is_pocketoption_frame, read_ssid
-from probe.model.intents import AskAssets, AskBalance, AskOrders, CancelPending
+from probe.model.intents import AskAssets, AskBalance, AskOrders, CancelPending, SellOrder, WatchSentiment
 from probe.session.broker import Broker, KnownClient
 
 BROKER = Broker(
@@ -21,6 +21,10 @@ BROKER = Broker(
     request_headers=request_headers,
     write_credential=write_credential,
     unconfirmed=frozenset((AskBalance, AskAssets, AskOrders, CancelPending)),
+    lacks={
+        SellOrder: "no public client and no capture has a request that ends an order early",
+        WatchSentiment: "sources disagree whether `subfor` asks for sentiment or for prices; `chafor` is read where it comes",
+    },
     domains=DOMAINS,
     clients=(
         KnownClient(

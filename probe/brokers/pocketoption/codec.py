@@ -31,6 +31,7 @@ from probe.model.meanings import (
     Quotes,
     Refused,
     Sentiment,
+    Signals,
 )
 from probe.session.codec import BeatRule, DialectRules, IdleRule, Message, Role
 from probe.session.reading import number, seconds, text
@@ -60,8 +61,6 @@ RULES = DialectRules(
 NOTICES = frozenset(
     (
         "updateCharts",
-        "signals/load",
-        "signals/update",
         "successsignals/stats",
         "successindicator/load",
         "successfavorite/load",
@@ -76,7 +75,6 @@ MURMURS = frozenset(
         "price-alert/load",
         "subfor",
         "unsubfor",
-        "signals/subscribe",
         "signals/stats",
         "signals/unsubscribe",
         "td/refill",
@@ -168,6 +166,8 @@ class PocketOptionCodec(SocketIoCodec):
                 return write_binary_event("updateTime", seconds)
             case Sentiment(rows=sentiment):
                 return write_binary_event("chafor", [list(row) for row in sentiment])
+            case Signals():
+                return write_binary_event("signals/load", payloads.write_signals(meaning))
             case Notice(name=name, payload=payload):
                 return write_binary_event(name, payload)
             case _:
@@ -193,6 +193,8 @@ class PocketOptionCodec(SocketIoCodec):
                 return [write_event("changeSymbol", {"asset": symbol, "period": period})]
             case intents.Unwatch(symbol=symbol):
                 return [write_event("unSubscribeSymbol", symbol)]
+            case intents.WatchSignals():
+                return [write_bare_event("signals/subscribe")]
             case intents.AskHistory():
                 page = {
                     "asset": intent.symbol,
@@ -264,6 +266,8 @@ _READERS: dict[str, Callable[[Any], Meaning]] = {
     ),
     "updateTime": lambda payload: BrokerClock(seconds=seconds(payload)),
     "chafor": payloads.read_sentiment,
+    "signals/load": payloads.read_signals,
+    "signals/update": payloads.read_signals,
 }
 
 
@@ -278,6 +282,7 @@ _INTENT_READERS: dict[str, Callable[[Any], Intent]] = {
     ),
     "subscribeSymbol": lambda payload: intents.Watch(symbol=text(payload), period=0),
     "unSubscribeSymbol": lambda payload: intents.Unwatch(symbol=text(payload)),
+    "signals/subscribe": lambda _: intents.WatchSignals(),
     "loadHistoryPeriod": payloads.read_history_request,
     "loadHistoryPeriodFast": payloads.read_history_request,
     "openOrder": payloads.read_order_request,

@@ -24,10 +24,10 @@ HOUSE = HouseRules(
         for name in ("indicator/load", "favorite/load", "price-alert/load")
     }
     | {
-        "signals/subscribe": Notice(name="signals/load", payload={"signals": [], "times": {}}),
         "signals/stats": Notice(name="successsignals/stats", payload=[]),
     },
     stream_cap=4,
+    signal_words=("0", "1", "2", "3", "4"),
     page_tick_seconds=2_000.0,  # the captured page of ticks spans 1998 s
     # the two that were captured
     order_errors={OrderProblem.TOO_MANY: "MaxDemoTrades", OrderProblem.OPEN_TIME: "OPEN_TIME"},

@@ -24,6 +24,8 @@ from probe.model.meanings import (
     PendingRejected,
     Refused,
     Sentiment,
+    Signal,
+    Signals,
 )
 from probe.session.reading import YES, any_id, number, seconds, text
 from probe.session.rows import Sieve, read_ticks
@@ -291,6 +293,43 @@ def read_sentiment(payload: Any) -> Sentiment:
     if not all(0 <= percent <= 100 for _, percent in rows):
         raise ValueError("expected percent")
     return Sentiment(rows=rows)
+
+
+def read_signals(payload: Any) -> Signals:
+    rows = tuple(
+        Signal(
+            text(symbol),
+            tuple((60 * _whole(minutes), _level(level)) for minutes, level in said),
+            number(price),
+        )
+        for symbol, said, price in payload["signals"]
+    )
+    times = [seconds(at) for at in payload["times"].values()]
+    return Signals(at=max(times, default=None), rows=rows)
+
+
+def write_signals(signals: Signals) -> dict[str, object]:
+    return {
+        "signals": [
+            [row.symbol, [[ahead // 60, int(level)] for ahead, level in row.said], row.price]
+            for row in signals.rows
+        ],
+        "times": {} if signals.at is None else {"1": signals.at},
+    }
+
+
+def _whole(value: Any) -> int:
+    found = number(value)
+    if found != int(found):
+        raise ValueError("expected a whole number")
+    return int(found)
+
+
+def _level(value: Any) -> str:
+    level = _whole(value)
+    if not 0 <= level <= 4:
+        raise ValueError("expected a level from 0 to 4")
+    return str(level)
 
 
 def read_pending_refusal(payload: Any) -> PendingRejected:

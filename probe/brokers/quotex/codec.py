@@ -36,6 +36,7 @@ from probe.model.meanings import (
     Refused,
     SaleRejected,
     Sentiment,
+    Signals,
 )
 from probe.session.codec import Message
 from probe.session.reading import number, text
@@ -77,7 +78,6 @@ MURMURS = frozenset(
         "sentiment/subscribe",
         "settings/apply",
         "settings/store",
-        "signal/subscribe",
     )
 )
 
@@ -135,6 +135,9 @@ class QuotexCodec(SocketIoCodec):
                 read = _READERS.get(name)
                 if read is not None:
                     return [read(payload)]
+                # Nobody wrote down what this event is called.
+                if isinstance(payload, dict) and {"time", "signals"} <= payload.keys():
+                    return [payloads.read_signals(payload)]
                 return [Notice(name=name)] if _is_notice(name, payload) else None
 
     def _listed(self, deals: Any) -> OrderList:
@@ -214,6 +217,8 @@ class QuotexCodec(SocketIoCodec):
                 return self._event("f_account/change", {"error": error})
             case Sentiment(rows=sentiment):
                 return self._event("depth/change", [list(row) for row in sentiment])
+            case Signals():
+                return self._event("signals", payloads.write_signals(meaning))
             case Notice(name=name, payload=payload):
                 return self._event(name, payload)
             case _:
@@ -249,6 +254,8 @@ class QuotexCodec(SocketIoCodec):
                 return [write_event("depth/follow", symbol)]
             case intents.UnwatchSentiment(symbol=symbol):
                 return [write_event("depth/unfollow", symbol)]
+            case intents.WatchSignals():
+                return [write_event("signal/subscribe")]
             case intents.AskHistory():
                 return [write_event("history/load", payloads.write_history_request(intent))]
             case intents.PlaceOrder():
@@ -301,8 +308,8 @@ def _is_notice(name: str, payload: object) -> bool:
         return True
     if not isinstance(payload, dict):
         return False
-    # Signals, the leader board and the profit of a day: nobody wrote down what their events are called.
-    return {"time", "signals"} <= payload.keys() or "position" in payload or payload.keys() == {"profit"}
+    # The leader board and the profit of a day: nobody wrote down what their events are called.
+    return "position" in payload or payload.keys() == {"profit"}
 
 
 _READERS: dict[str, Callable[[Any], Meaning]] = {
@@ -342,6 +349,7 @@ _INTENT_READERS: dict[str, Callable[[Any], Intent]] = {
     "subfor": lambda payload: intents.Unwatch(symbol=_symbol(payload)),
     "depth/follow": lambda payload: intents.WatchSentiment(symbol=_symbol(payload)),
     "depth/unfollow": lambda payload: intents.UnwatchSentiment(symbol=_symbol(payload)),
+    "signal/subscribe": lambda _: intents.WatchSignals(),
     "history/load": payloads.read_history_request,
     "orders/open": orders.read_order_request,
     "orders/cancel": lambda payload: intents.SellOrder(ticket=text(payload.get("ticket", payload.get("id")))),

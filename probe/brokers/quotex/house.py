@@ -37,5 +37,6 @@ def house_of(dialect: Dialect) -> HouseRules:
         order_errors={OrderProblem.BALANCE: "not_money", OrderProblem.OPEN_TIME: "open_time_min"},
         silent_about=frozenset((OrderProblem.CLOSED, OrderProblem.EXPIRY, OrderProblem.ASSET)),
         sentiment_every=2.0,
+        signal_words=("put", "call"),
         rows_together=dialect.quote_rows == "many",
     )

@@ -21,6 +21,8 @@ from probe.model.meanings import (
     Quotes,
     Refused,
     Sentiment,
+    Signal,
+    Signals,
     Unrecognised,
 )
 from probe.session.reading import NO, YES, any_id, number, seconds, text
@@ -207,6 +209,28 @@ def read_sentiment(payload: Any) -> Sentiment:
     if not all(0 <= percent <= 100 for _, percent in rows):
         raise ValueError("expected percent")
     return Sentiment(rows=rows)
+
+
+def read_signals(payload: Any) -> Signals:
+    rows = tuple(
+        Signal(text(row[0]), tuple(map(_advice, row[1] if isinstance(row[1], list) else [row[1]])))
+        for row in payload["signals"]
+    )
+    return Signals(at=seconds(payload["time"]), rows=rows)
+
+
+def _advice(said: Any) -> tuple[int, str]:
+    ahead, word = (said["timeFrame"], said["signal"]) if isinstance(said, dict) else said
+    return int(number(ahead)), text(word)
+
+
+def write_signals(signals: Signals) -> dict[str, object]:
+    return {
+        "time": signals.at,
+        "signals": [
+            [row.symbol, [[ahead, word] for ahead, word in row.said], signals.at] for row in signals.rows
+        ],
+    }
 
 
 # -- instruments --------------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ from probe.model.meanings import (
     Quotes,
     Refused,
     Sentiment,
+    Signal,
+    Signals,
     Unrecognised,
 )
 from probe.session.codec import Message
@@ -48,12 +50,18 @@ from tests.brokers.strategies import (
     INTENTS,
     MEANINGS,
     POLLED_MEANINGS,
+    PRICES,
     RARE_INTENTS,
     RARE_MEANINGS,
+    SYMBOLS,
     TEXTS,
+    TIMES,
     USERS,
     Strategies,
 )
+
+LEVELS = st.tuples(st.integers(1, 60).map(lambda minutes: 60 * minutes), st.sampled_from("01234"))
+SIGNALS = st.builds(Signal, SYMBOLS, st.lists(LEVELS, max_size=3).map(tuple), PRICES)
 
 
 def a_login(token: str, account: Account, user: str | None, *, fast: bool) -> Login:
@@ -77,6 +85,7 @@ TOLD: Strategies = (
         Refused: st.builds(
             Refused, reason=st.just("NotAuthorized") | NOT_EMPTY.map("NotAuthorized: {}".format)
         ),
+        Signals: st.builds(Signals, at=st.none() | TIMES, rows=st.lists(SIGNALS, max_size=3).map(tuple)),
         Notice: st.builds(Notice, name=st.sampled_from(sorted(NOTICES))),
     }
 )
@@ -331,6 +340,15 @@ def test_a_number_beyond_64_bits_is_no_price_time_or_amount(number: str) -> None
         f'42["updateTime",{number}]',
     ):
         assert [type(meaning) for meaning in hear([message])] == [Unrecognised]
+
+
+@pytest.mark.parametrize("name", ["signals/load", "signals/update"])
+def test_signals_have_minutes_and_a_level_of_which_no_source_says_what_it_means(name: str) -> None:
+    payload = {"signals": [["#AAPL_otc", [[1, 4], [2, 2]], 183.045]], "times": {"1": 1741364425}}
+    row = Signal("#AAPL_otc", ((60, "4"), (120, "2")), 183.045)
+    assert hear(attached(name, payload)) == [Signals(at=1741364425, rows=(row,))]
+    (odd,) = hear(attached(name, payload | {"signals": [["#AAPL_otc", [[1, 5]], 183.045]]}))
+    assert isinstance(odd, Unrecognised)
 
 
 @pytest.mark.parametrize("time", [-1e12, 1733699878720000, "1733699878720000"], ids=repr)

@@ -54,6 +54,8 @@ from probe.model.meanings import (
     Quotes,
     Refused,
     Sentiment,
+    Signal,
+    Signals,
     Unrecognised,
 )
 from probe.session.codec import Message
@@ -74,7 +76,9 @@ from tests.brokers.strategies import (
     POLLED_MEANINGS,
     RARE_INTENTS,
     RARE_MEANINGS,
+    SYMBOLS,
     TEXTS,
+    TIMES,
     USERS,
     Strategies,
 )
@@ -105,6 +109,8 @@ OPTIONS = st.sampled_from(OptionKind)
 OPENED = st.builds(replace, OPEN_ORDERS, option=OPTIONS)
 CLOSED = st.builds(replace, CLOSED_ORDERS, option=OPTIONS, request_id=st.none())
 PENDING = MEANINGS[meanings.PendingPlaced].map(lambda placed: replace(placed.order, min_payout_percent=0))  # type: ignore[attr-defined]
+ADVICE = st.tuples(st.sampled_from([60, 300]), st.sampled_from(["call", "put"]))
+SIGNALS = st.builds(Signal, SYMBOLS, st.lists(ADVICE, max_size=3).map(tuple), st.none())
 WORDS = st.text("abcdefghij", min_size=1, max_size=12)
 
 TOLD: Strategies = (
@@ -124,6 +130,7 @@ TOLD: Strategies = (
         meanings.PendingList: st.builds(
             meanings.PendingList, orders=st.lists(PENDING, max_size=3).map(tuple)
         ),
+        Signals: st.builds(Signals, at=TIMES, rows=st.lists(SIGNALS, max_size=3).map(tuple)),
         Notice: st.builds(Notice, name=st.sampled_from(sorted(NOTICES))),
     }
 )
@@ -896,7 +903,6 @@ def test_what_is_no_time_to_open_is_no_order(at: object) -> None:
 @pytest.mark.parametrize(
     ("name", "payload"),
     [
-        ("whatever", {"time": 1790265960, "signals": [["EURUSD_otc", [[60, "call"]], 1790265960]]}),
         ("whatever", {"position": 12, "name": "somebody"}),
         ("whatever", {"profit": 12.5}),
         ("s_indicator/store", {"requestId": 1, "id": "8924b0f1"}),
@@ -907,6 +913,13 @@ def test_what_is_no_time_to_open_is_no_order(at: object) -> None:
 )
 def test_what_nobody_here_reads_is_known_by_its_name_or_its_payload(name: str, payload: object) -> None:
     assert hear(attached(name, payload)) == [Notice(name=name)]
+
+
+@pytest.mark.parametrize("said", [[[60, "call"]], [{"signal": "call", "timeFrame": 60}]])
+def test_signals_are_known_by_their_payload_whatever_they_are_called(said: object) -> None:
+    payload = {"time": 1790265960, "signals": [["EURUSD_otc", said, 1790265960]]}
+    heard = Signals(at=1790265960, rows=(Signal("EURUSD_otc", ((60, "call"),)),))
+    assert hear(attached("whatever", payload)) == [heard]
 
 
 def test_a_settlement_by_another_name_is_not_taken_for_the_profit_of_a_day() -> None:

@@ -74,7 +74,7 @@ class KeptSessions(ABC):
             old = self._load(session.broker, session.key) or Kept(session=session)
             kept = old.session
             if _digest(kept.token) == digest:
-                kept = replace(kept, token=Secret(""))
+                kept = replace(kept, token=Secret(""), cookies=_others(kept, digest))
             rejected = [*(each for each in old.rejected if each != digest), digest][-REJECTED_KEPT:]
             self._keep(Kept(session=kept, rejected=tuple(rejected)))
 
@@ -196,6 +196,11 @@ class _Unusable(Exception):
 
 def _name(broker: str, key: str) -> str:
     return f"{quote(broker, safe='')}-{quote(key, safe='')}"
+
+
+def _others(session: WebSession, rejected: str) -> tuple[tuple[str, Secret], ...]:
+    """Its cookies but for one that is the rejected token itself."""
+    return tuple(each for each in session.cookies if _digest(each[1]) != rejected)
 
 
 def _digest(token: Secret) -> str:

@@ -131,6 +131,13 @@ def test_a_rejected_token_is_gone_and_the_cookies_stay(place: KeptSessions) -> N
     assert kept.session == replace(SESSION, token=Secret(""))
 
 
+def test_a_cookie_that_is_the_rejected_token_itself_goes_with_it(place: KeptSessions) -> None:
+    session = replace(SESSION, cookies=(("session", SESSION.token), *SESSION.cookies))
+    place.save(session)
+    place.reject(session)
+    assert load(place).session.cookies == SESSION.cookies
+
+
 def test_a_rejected_token_is_never_taken_again(place: KeptSessions) -> None:
     place.save(SESSION)
     place.reject(SESSION)

@@ -87,6 +87,7 @@ class Holding:
         self.last_tick_at: float | None = None
         self.last_answer_at: float | None = None  # a round trip that somebody waited for, or a ping's
         self.last_failure: Failure | None = None
+        self.tls: str | None = None  # of the present connection, or the last
         self._pace = pace or pace_of(wanted)
         self._reconnect = reconnect
         self._loop = asyncio.get_running_loop()
@@ -374,6 +375,7 @@ class Holding:
                 self.last_failure = attempt.failure
             return
         self.counters.live(attempt, self._loop.time())
+        self.tls = attempt.tls
         self.last_failure = None
         for symbol in self._sinks:
             if symbol not in self.wanted.symbols:
@@ -421,8 +423,8 @@ class Holding:
                 self._amend((), orders, at)
             case OrderSold(ticket=ticket):
                 known = self.told.get("OrderList")
-                rows = known.value.orders if known and isinstance(known.value, OrderList) else ()
-                self._amend((), (row for row in rows if row.id == ticket), at)
+                listed = known.value.orders if known and isinstance(known.value, OrderList) else ()
+                self._amend((), (row for row in listed if row.id == ticket), at)
             case OrderOpened(order=order):
                 self._settle((order,), closed=False)
                 self._amend((order,), (order,), at)

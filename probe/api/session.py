@@ -99,6 +99,11 @@ class Session:
         return endpoint.region if endpoint else None
 
     @property
+    def tls(self) -> str | None:
+        """What was agreed on: version and cipher. None: it is not encrypted."""
+        return self._holding.tls
+
+    @property
     def is_live(self) -> bool:
         return self._holding.is_live
 

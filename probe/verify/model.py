@@ -90,7 +90,7 @@ class Trial:
     """One test.
 
     Args:
-        name: Unique in its suite.
+        name: Unique in its suite, among those about one broker.
         promise: One sentence that is true of a target that passes.
         run: Returns what it saw; raises Failed or Skip. What else it raises about the target (a ProbeError, a TimeoutError) is a
             failure too, anything other an error.
@@ -102,6 +102,7 @@ class Trial:
     run: "Callable[[Bench], Awaitable[Evidence]]"
     group: Group
     needs: frozenset[Need] = frozenset()
+    broker: str = ""  # the only one it is about; empty: it is about all
     within: float = LONGEST
 
 

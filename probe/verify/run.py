@@ -103,8 +103,8 @@ def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | N
     Raises:
         ConfigError: the plan asks for what there is not.
     """
-    trials = chosen_trials(plan)
     target = subject.target
+    trials = [each for each in chosen_trials(plan) if each[1].broker in ("", target.broker.name)]
     verified = Verified(
         target=_alias(subject),
         broker=target.broker.name,

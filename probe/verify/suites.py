@@ -8,6 +8,7 @@ from probe.verify.model import Suite
 SUITES = {
     "integration": "probe.verify.integration",
     "advanced": "probe.verify.advanced",
+    "channels": "probe.verify.channels",
 }
 
 

@@ -115,13 +115,13 @@ class _Channels:
                 changes=True,
             ),
             Channel(
-                name="Input validation",
+                name="Malformed requests",
                 promise="What is malformed is refused as that.",
                 flow=self._validation,
                 changes=True,
             ),
             Channel(
-                name="Rate limit",
+                name="A hundred requests a minute",
                 promise="A hundred requests a minute pass, and the next is refused in words.",
                 flow=self._limit,
                 changes=True,

@@ -348,7 +348,7 @@ CHANNELS = (
     Channel(name="Bearer tokens", promise="Nobody gets in without the right token.", flow=_tokens),
     Channel(name="CORS", promise="What web pages may do is known.", flow=_cors, needs_account=False),
     Channel(
-        name="Input validation",
+        name="Malformed requests",
         promise="What is malformed is refused as that.",
         flow=_validation,
         changes=True,

@@ -21,6 +21,7 @@ from probe.api.pace import Pace, pace_of
 from probe.api.statistics import Counters, Happened, Statistics
 from probe.api.streams import Quote
 from probe.logs import get_logger
+from probe.measure.clocks import STEP_SECONDS
 from probe.measure.records import Attempt, Metric, Trigger
 from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError, ProbeError
@@ -52,7 +53,6 @@ from probe.model.meanings import (
     Signals,
 )
 from probe.monitor.link import Link
-from probe.monitor.monitor import CLOCK_STEP_SECONDS
 from probe.monitor.wanted import Wanted
 from probe.session.polled import PolledSession
 from probe.session.reconnect import another_may_help
@@ -397,7 +397,7 @@ class Holding:
         self.counters.quotes += 1
         utc = self.utc()
         utc_at_zero = utc - self._loop.time()
-        if abs(utc_at_zero - self._utc_at_zero) >= CLOCK_STEP_SECONDS:  # this machine's clock was set
+        if abs(utc_at_zero - self._utc_at_zero) >= STEP_SECONDS:  # this machine's clock was set
             self._utc_at_zero = utc_at_zero
             self.differences.clear()
         self.last_tick_at = event.at

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from probe.measure.histogram import Histogram
-from probe.measure.reading import quantiles
 from probe.measure.records import Attempt, Metric
-from probe.measure.snapshot import Quantiles
+from probe.measure.snapshot import Quantiles, quantiles
 from probe.model.events import Traffic
 from probe.model.failures import Failure
 from probe.session.buckets import Limited

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 HALF_HOUR = 1800.0
 FEW, DOUBT_OF_FEW_SECONDS = 5, 0.05
+STEP_SECONDS = 1.0  # from here on, somebody has set this machine's clock
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from probe.measure.alert_rules import Readings
-from probe.measure.histogram import Histogram
 from probe.measure.records import Alert, Data, Login, Metric, Period, SessionState, ping_in
 from probe.measure.reference import Reference, farthest
-from probe.measure.snapshot import EndpointView, Quantiles, Snapshot, SymbolView
+from probe.measure.snapshot import EndpointView, Quantiles, Snapshot, SymbolView, quantiles
 from probe.measure.watch import Watch
 from probe.model.endpoint import Endpoint
 
@@ -141,18 +140,6 @@ def snapshot_of(
 def _quantiles(period: Period, own_lag: Quantiles | None) -> Mapping[Metric, Quantiles]:
     found = {metric: quantiles(histogram) for metric, histogram in period.histograms.items()}
     return found | ({Metric.LOOP_LAG: own_lag} if own_lag else {})
-
-
-def quantiles(histogram: Histogram) -> Quantiles:
-    if not histogram.count:
-        return Quantiles(count=0)
-    return Quantiles(
-        count=histogram.count,
-        p50=histogram.quantile(0.5),
-        p95=histogram.quantile(0.95),
-        p99=histogram.quantile(0.99),
-        largest=histogram.largest,
-    )
 
 
 def _symbol(watch: Watch, symbol: str, now: float, now_utc: float) -> SymbolView:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from probe.measure.health import HealthScore
+from probe.measure.histogram import Histogram
 from probe.measure.records import Alert, Cause, Condition, Incident, Metric, PhaseTime
 from probe.model.endpoint import Account
 from probe.model.events import Traffic
@@ -16,6 +17,18 @@ class Quantiles:
     p95: float | None = None
     p99: float | None = None
     largest: float | None = None
+
+
+def quantiles(histogram: Histogram) -> Quantiles:
+    if not histogram.count:
+        return Quantiles(count=0)
+    return Quantiles(
+        count=histogram.count,
+        p50=histogram.quantile(0.5),
+        p95=histogram.quantile(0.95),
+        p99=histogram.quantile(0.99),
+        largest=histogram.largest,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from probe.diagnose.case import Host
 from probe.measure.alert_rules import Readings
 from probe.measure.alerts import AlertEngine
 from probe.measure.calendar import is_open
+from probe.measure.clocks import STEP_SECONDS
 from probe.measure.histogram import Histogram
-from probe.measure.reading import quantiles, readings_of, reference_of, snapshot_of
+from probe.measure.reading import readings_of, reference_of, snapshot_of
 from probe.measure.records import Alert, Condition, Metric, Notice, Period, Record, SessionState, Trigger
-from probe.measure.snapshot import Quantiles, Snapshot
+from probe.measure.snapshot import Quantiles, Snapshot, quantiles
 from probe.measure.watch import NOT_OBSERVED_SECONDS, Watch
 from probe.model.credentials import Credentials, PasswordLogin, Secret
 from probe.model.errors import ConfigError
@@ -38,7 +39,6 @@ PULSE_SECONDS = 0.5
 ALERTS_EVERY = 10  # pulses
 SLICE, MOST_SLICES = 20, 20  # targets that are woken together, until a pulse is cut into so many parts
 MINUTES_A_SLICE = 2  # are closed at once; the others follow with the next pulses
-CLOCK_STEP_SECONDS = 1.0
 LAG_MINUTES = 5
 STOP_WITHIN = 1.5
 
@@ -409,7 +409,7 @@ class Monitor:
     def _look_at_the_clock(self, now: float, late: float) -> None:
         utc_at_zero = self._utc() - now
         step = utc_at_zero - self._utc_at_zero
-        if abs(step) >= CLOCK_STEP_SECONDS:
+        if abs(step) >= STEP_SECONDS:
             self._utc_at_zero = utc_at_zero
             for held in self._held.values():
                 held.watch.clock_stepped(utc_at_zero)

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import partial
+from itertools import cycle
 
 from probe.brokers import all_brokers
 from probe.drivers.calls import arun
-from probe.drivers.exchange import CallDone, CallSettings
+from probe.drivers.exchange import CallDone, CallPhase, CallSettings
+from probe.measure.histogram import Histogram
 from probe.model.credentials import Credentials, PasswordLogin
 from probe.model.endpoint import Endpoint
 from probe.session.broker import Broker
@@ -14,6 +16,7 @@ from probe.verify.bench import Bench
 from probe.verify.model import Evidence, Failed, Group, Need, Skip, Trial
 
 HTTP = ("http", "https")
+_ANSWERING = (CallPhase.SENDING, CallPhase.RECEIVING)
 SILENCE = 6.0  # seconds for each request to what is not ours: ten a minute, as the monitor
 
 
@@ -49,6 +52,30 @@ async def _tried(name: str, bench: Bench) -> Evidence:
         if bench.simulator is None:
             await bench.wait(SILENCE * len(calls))
     return Evidence(words=seen.words, figures={**seen.figures, "requests": len(calls)})
+
+
+async def seconds_of_requests(bench: Bench, most: int) -> Histogram:
+    """Of the questions that only read, one after the other and again, each from its sending to the end of its answer."""
+    reading = [each for each in bench.broker.channels if not each.changes]
+    reading = [each for each in reading if bench.has_account or not each.needs_account]
+    if not reading:
+        raise Skip("it needs questions that the broker answers")
+    histogram, settings = Histogram(), CallSettings(tls=bench.wanted.tls)
+
+    def note(call: CallDone) -> None:
+        histogram.add(sum(seconds for phase, seconds in call.phases if phase in _ANSWERING))
+
+    for channel in cycle(reading):
+        if histogram.count >= most:
+            return histogram
+        before = histogram.count
+        try:
+            await arun(channel.flow(_plan(bench)), settings, answer=lambda _: None, on_call=note)
+        except NotAsPromised as problem:
+            raise Failed(f"{channel.name}: {problem}") from None
+        if bench.simulator is None:
+            await bench.wait(SILENCE * (histogram.count - before))
+    raise AssertionError
 
 
 def _plan(bench: Bench) -> ChannelPlan:

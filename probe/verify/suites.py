@@ -8,6 +8,7 @@ from probe.verify.model import Suite
 SUITES = {
     "integration": "probe.verify.integration",
     "advanced": "probe.verify.advanced",
+    "performance": "probe.verify.performance",
     "channels": "probe.verify.channels",
 }
 

@@ -2,9 +2,9 @@ from dataclasses import fields
 
 from probe.measure.alert_rules import Readings
 from probe.measure.histogram import Histogram
-from probe.measure.reading import quantiles, readings_of, snapshot_of
+from probe.measure.reading import readings_of, snapshot_of
 from probe.measure.records import Attempt, Cause, Metric, SessionState
-from probe.measure.snapshot import Quantiles
+from probe.measure.snapshot import Quantiles, quantiles
 from probe.model.events import RequestExpired, RequestSent
 from probe.model.failures import Failure
 from tests.measure.watched import ASKED, HERE, SYMBOL, THERE, ZERO_UTC, Played

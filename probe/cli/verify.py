@@ -83,7 +83,7 @@ def verify(
         real_time=real_time,
         faults=tuple(faults),
     )
-    trials = len(chosen_trials(plan))
+    chosen_trials(plan)  # tells at once what there is not
     wanted = _files(junit_path, html_path)
     try_all(wanted)
     understood, settings = typed.understood()
@@ -95,7 +95,8 @@ def verify(
         raise ConfigError(
             "faults are for simulated brokers, and nobody else's", where="--fault", next_step="Leave it out."
         )
-    runs = [_told(subject, plan, trials, as_json=as_json) for subject in subjects]
+    concerned = [each for each in subjects if chosen_trials(plan, each.target.broker.name)]
+    runs = [_told(subject, plan, as_json=as_json) for subject in concerned or subjects]
     lost = False
     for file, problem in write_all(runs, wanted):
         if problem is not None:
@@ -119,8 +120,9 @@ def _files(junit_path: str | None, html_path: str | None) -> list[Wanted[Any]]:
     ]
 
 
-def _told(subject: Subject, plan: Plan, trials: int, *, as_json: bool) -> Verified:
+def _told(subject: Subject, plan: Plan, *, as_json: bool) -> Verified:
     name, done = subject.target.name, 0
+    trials = len(chosen_trials(plan, subject.target.broker.name))
     if not as_json:
         click.echo(click.style(name, bold=True))
 

@@ -32,8 +32,8 @@ class ChannelPlan:
     symbol: str
     utc: float  # now
     credentials: Credentials | None = None
+    user: str | None = None  # whose account it is; None: nobody said
     login: PasswordLogin | None = None  # of a simulator only
-    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

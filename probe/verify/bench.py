@@ -16,7 +16,7 @@ from probe.model.failures import Failure
 from probe.model.findings import Finding, State
 from probe.monitor.monitor import Monitor
 from probe.monitor.wanted import Wanted
-from probe.session.broker import Broker
+from probe.session.broker import Broker, SimulatedAccount
 from probe.simulator.run import Simulator
 from probe.simulator.world import World
 from probe.verify.model import Failed, Need, Skip
@@ -218,6 +218,12 @@ class Bench:
     def world(self) -> World:
         """What the simulated broker knows: prices, accounts, tokens."""
         return self.there.worlds[self.broker.name]
+
+    @property
+    def identity(self) -> SimulatedAccount:
+        """Whose account the simulated one is."""
+        accounts = self.world.accounts
+        return next((each for each in accounts if each.account is self.endpoint.account), accounts[0])
 
     @asynccontextmanager
     async def fault(self, text: str) -> AsyncIterator[None]:

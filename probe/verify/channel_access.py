@@ -21,7 +21,6 @@ from probe.model.errors import ConfigError, CredentialInvalid
 from probe.model.failures import Blame, Layer
 from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import Wanted
-from probe.session.broker import SimulatedAccount
 from probe.session.buckets import Limited, Rate
 from probe.session.reconnect import DIALS, DIALS_WITHIN_SECONDS
 from probe.simulator.run import Simulator
@@ -60,14 +59,9 @@ async def authentication(bench: Bench) -> Evidence:
 
 
 def _strangers(bench: Bench) -> Credentials:
-    identity = _identity(bench)
+    identity = bench.identity
     token = "".join(bench.rng.choices(UNKNOWN, k=len(identity.token)))
     return bench.broker.read_credentials(bench.broker.write_credential(replace(identity, token=token)))
-
-
-def _identity(bench: Bench) -> SimulatedAccount:
-    accounts = bench.world.accounts
-    return next((each for each in accounts if each.account is bench.endpoint.account), accounts[0])
 
 
 # -- what is kept of a login -------------------------------------------------------------------------------------------
@@ -156,7 +150,8 @@ async def tls_policy(bench: Bench) -> Evidence:
             agreed = session.tls
         expect(agreed, "the session is not encrypted")
         return Evidence(words=f"verified, {agreed}", figures={"tls": agreed})
-    async with Simulator([bench.broker], tls=True) as simulator:
+    faults = map(str, bench.simulator.board.orders.values())
+    async with Simulator([bench.broker], tls=True, faults=faults) as simulator:
         wanted = _encrypted(bench.wanted, simulator)
         latest = replace(wanted, tls=TlsProfile(ca_file=simulator.ca_file, minimum=_LATEST))
         agreed = await _agreed(bench, wanted)
@@ -351,7 +346,7 @@ async def _too_much(bench: Bench, session: Session) -> str:
 
 
 def _damaged(bench: Bench) -> int:
-    text = bench.broker.write_credential(_identity(bench)) if bench.simulator is not None else '{"session":'
+    text = bench.broker.write_credential(bench.identity) if bench.simulator is not None else '{"session":'
     forms = ("", "{}", text[: len(text) // 2], text + "\x00", "[" * 5_000)
     for form in forms:
         try:

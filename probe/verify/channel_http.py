@@ -85,8 +85,8 @@ def _plan(bench: Bench) -> ChannelPlan:
         symbol=bench.symbol,
         utc=bench.utc(),
         credentials=key if isinstance(key, Credentials) else None,
+        user=_user(bench),
         login=_login(bench),
-        simulated=bench.simulator is not None,
     )
 
 
@@ -99,6 +99,12 @@ def _endpoint(bench: Bench) -> Endpoint:
     if found is None:
         raise Skip("it needs an endpoint that is asked over HTTP")
     return found
+
+
+def _user(bench: Bench) -> str | None:
+    key = bench.wanted.key
+    known = key.user if isinstance(key, Credentials) else None
+    return known or (bench.identity.user if bench.simulator is not None else None)
 
 
 def _login(bench: Bench) -> PasswordLogin | None:

@@ -1,5 +1,6 @@
 """Channels of what is told about markets: assets, candles, prices, sentiment, signals, and what can be computed of them."""
 
+from itertools import pairwise
 from math import ceil
 
 from probe.api.streams import Quote
@@ -75,6 +76,10 @@ async def live_prices(bench: Bench) -> Evidence:
         await bench.until(lambda: heard, POLLED_WITHIN)
         for quote in (*told, *heard):
             right_price(bench, quote)
+        for row in (told, heard):
+            stamps = [quote.broker_time for quote in row]
+            in_order = all(one < later for one, later in pairwise(stamps))
+            expect(in_order or not bench.is_pushed, "prices come twice, or out of order")
         leave()
         stream.close()
         count = len(heard)

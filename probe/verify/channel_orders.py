@@ -96,6 +96,7 @@ async def sell(bench: Bench) -> Evidence:
     async with bench.session() as session:
         before = (await right_balance(bench, session)).amount
         order = await session.place_demo_order(bench.symbol, Direction.CALL, AMOUNT, DURATION)
+        expect(order.is_confirmed, "the broker did not confirm the order")
         await bench.wait(HELD)
         await session.sell_demo_order(order)
         result = await order.result(timeout=TOLD_WITHIN)

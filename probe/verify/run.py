@@ -73,17 +73,25 @@ class Verified:
         return State.HEALTHY
 
 
-def chosen_trials(plan: Plan) -> list[tuple[Suite, Trial]]:
+def chosen_trials(plan: Plan, broker: str = "") -> list[tuple[Suite, Trial]]:
     """
+    Args:
+        broker: Those that are about it, and about all; empty: those about any.
+
     Raises:
         ConfigError: there is no such suite, or no such test.
     """
-    all_ = [(suite, trial) for suite in map(find_suite, plan.suites) for trial in suite.trials]
+    all_ = [
+        (suite, trial)
+        for suite in map(find_suite, plan.suites)
+        for trial in suite.trials
+        if not broker or trial.broker in ("", broker)
+    ]
     if plan.only is None:
         return all_
     wanted = plan.only.casefold()
     found = [each for each in all_ if wanted in each[1].name.casefold()]
-    if not found:
+    if not found and not broker:
         names = [trial.name for _, trial in all_]
         raise ConfigError(
             f"no test of {', '.join(plan.suites)} has {plan.only!r} in its name",
@@ -104,7 +112,7 @@ def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | N
         ConfigError: the plan asks for what there is not.
     """
     target = subject.target
-    trials = [each for each in chosen_trials(plan) if each[1].broker in ("", target.broker.name)]
+    trials = chosen_trials(plan, target.broker.name)
     verified = Verified(
         target=_alias(subject),
         broker=target.broker.name,

@@ -13,6 +13,7 @@ from probe.api.errors import (
     ConnectionFailed,
     NotConnected,
     OrderRejected,
+    SaleRejected,
     SessionClosed,
     SessionLost,
     Unanswered,
@@ -32,7 +33,7 @@ from probe.monitor.link import Link
 from probe.session.broker import Region
 from tests.api.served import OTHER, SYMBOL, Served, serving, until
 from tests.monitor.linked import Place, regions
-from tests.pretending import POCKETOPTION, Known
+from tests.pretending import POCKETOPTION, QUOTEX, Known
 
 
 def test_every_question_is_answered_and_says_its_age(known: Known) -> None:
@@ -210,6 +211,80 @@ def test_closing_that_is_cancelled_still_leaves_nothing(monkeypatch: pytest.Monk
             assert running.done()
 
     serving(POCKETOPTION.broker, what)
+
+
+def test_an_order_can_be_sold_before_its_end_where_there_is_such_a_request() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            before = (await session.balance()).value.amount
+            order = await session.place_demo_order(SYMBOL, "call", 10.0, 600)
+            await session.sell_demo_order(order)
+            assert (await order.result()).outcome is Outcome.SOLD
+            assert (await session.orders()).value == ()
+            assert (await session.balance()).value.amount != before - 10.0
+            with pytest.raises(SaleRejected, match="goes on until its end"):
+                await session.sell_demo_order(order)
+
+    serving(QUOTEX.broker, what)
+
+
+def test_where_there_is_no_request_for_it_nothing_is_sent_and_the_reason_is_told() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            order = await session.place_demo_order(SYMBOL, "call", 10.0, 600)
+            with pytest.raises(ConfigError, match="no public client"):
+                await session.sell_demo_order(order)
+            with pytest.raises(ConfigError, match="subfor"):
+                await session.sentiment(SYMBOL)
+
+    serving(POCKETOPTION.broker, what)
+
+
+def test_an_order_that_nobody_confirmed_cannot_be_sold() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            order = await session.place_demo_order(SYMBOL, "call", 10.0, 600)
+            assert not order.is_confirmed
+            with pytest.raises(ConfigError, match="has no number"):
+                await session.sell_demo_order(order)
+
+    serving(QUOTEX.broker, what, "order-ignored")
+
+
+def test_sentiment_is_asked_for_once_and_told_from_then_on() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            first = await session.sentiment(SYMBOL)
+            assert 0 <= first.value <= 100
+            sent = session.statistics().traffic.messages_sent
+            await asyncio.sleep(5)
+            later = await session.sentiment(SYMBOL)
+            assert later.at > first.at
+            assert session.statistics().traffic.messages_sent - sent <= 3  # keep-alives
+
+    serving(QUOTEX.broker, what)
+
+
+def test_signals_are_told_in_the_brokers_own_words(known: Known) -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            told = (await session.signals()).value
+            words = {word for row in told.rows for _, word in row.said}
+            assert words <= set(known.broker.house.signal_words)
+            assert {row.symbol for row in told.rows} <= {row.symbol for row in (await session.assets()).value}
+            await asyncio.sleep(65)
+            assert (await session.signals()).value.at != told.at
+
+    serving(known.broker, what)
+
+
+def test_what_is_followed_and_not_told_is_unanswered() -> None:
+    async def what(at: Served) -> None:
+        async with at.open() as session:
+            with pytest.raises(Unanswered, match="WatchSignals"):
+                await session.signals()
+
+    serving(QUOTEX.broker, what, "false-success")
 
 
 def test_no_order_goes_to_a_real_account(known: Known) -> None:

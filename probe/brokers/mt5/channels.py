@@ -133,8 +133,7 @@ def _account(plan: ChannelPlan) -> Flow[Seen]:
         promised(
             abs(state.margin_level - level) < 0.01 * level, "its margin level does not fit equity and margin"
         )
-    expected = plan.credentials.user if plan.credentials else None
-    promised(expected in (None, str(state.login)), "it is another account than the token's")
+    promised(plan.user in (None, str(state.login)), "it is another account than the token's")
     return Seen(
         words=f"all {len(ACCOUNT_FIELDS)} fields, which fit each other: {state.balance:.2f} {told['currency']}",
         figures={"balance": state.balance, "equity": state.equity, "margin": state.margin},

@@ -172,3 +172,16 @@ def test_one_endpoint_is_dialled_so_often_and_no_oftener() -> None:
     assert rate.earliest("a") == 100.0 + DIALS_WITHIN_SECONDS
     rate.note("a", 400.0)
     assert rate.earliest("a") == 401.0
+
+
+def test_connections_and_what_their_limit_made_them_wait_are_counted() -> None:
+    rate = DialRate()
+    for number in range(3):
+        rate.note("a", 100.0 + number)
+    rate.held_back(0.0)
+    rate.held_back(-5.0)
+    assert (rate.figures.allowed, rate.figures.delayed) == (3, 0)
+    rate.held_back(40.0)
+    told = rate.figures
+    assert (told.allowed, told.delayed, told.waited_seconds) == (2, 1, 40.0)
+    assert told.says == "10 to one endpoint in 300 s, 1 s apart"

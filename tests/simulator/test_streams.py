@@ -1,8 +1,9 @@
 from itertools import pairwise
 
-from probe.model.intents import UnwatchSentiment, Watch, WatchSentiment
-from probe.model.meanings import Quote, Quotes, Sentiment
+from probe.model.intents import UnwatchSentiment, Watch, WatchSentiment, WatchSignals
+from probe.model.meanings import Quote, Quotes, Sentiment, Signals
 from probe.simulator.desk import WorldDesk
+from probe.simulator.floor import SIGNAL_PERIODS
 from probe.simulator.streams import STALE_SECONDS, together
 from probe.simulator.world import World
 from tests.simulator.desks import NOON, OTC, Visit, a_world, only
@@ -23,6 +24,31 @@ def test_sentiment_is_said_at_once_and_then_in_its_rhythm() -> None:
     assert [round(at, 6) for at in times] == [3.3, 5.3, 7.3, 9.3, 11.3, 13.3]
     rows = [told.rows for told in visit.of(Sentiment)]
     assert rows == [((OTC, world.floor.sentiment(OTC, NOON + at)),) for at in times]
+
+
+def test_signals_are_told_at_once_and_then_every_minute_to_who_asked() -> None:
+    world = a_world(house={"signal_words": ("sell", "buy")})
+    visit = Visit(world)
+    assert visit.run(130).of(Signals) == []
+    for _ in range(2):
+        only(Signals, visit.ask(WatchSignals()))
+    visit.forget()
+    visit.run(260)
+    assert [round(at, 6) for at in visit.times_of(Signals)] == [190.0, 250.0]
+    first = visit.of(Signals)[0]
+    assert first == world.floor.signals(("sell", "buy"), NOON + 190.0)
+    assert {seconds for row in first.rows for seconds, _ in row.said} == {*SIGNAL_PERIODS}
+    for row in first.rows:
+        listing = world.floor.listing(row.symbol)
+        for seconds, word in row.said:
+            rose = listing.price_at(NOON + 190.0) >= listing.price_at(NOON + 190.0 - seconds)
+            assert word == ("buy" if rose else "sell")
+
+
+def test_a_broker_without_signals_says_nothing_about_them() -> None:
+    visit = Visit(a_world(house={"signal_words": ()}))
+    assert visit.ask(WatchSignals()) == []
+    assert visit.run(130).of(Signals) == []
 
 
 def test_following_twice_is_answered_twice_and_told_once() -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 from probe.host.lag import LagWatch
+from probe.host.load import waited_for_a_core
 from probe.measure.histogram import Histogram
 from probe.measure.snapshot import quantiles
 from probe.model.credentials import Credentials
@@ -33,6 +34,8 @@ LATE_STEP, TOO_LATE = (
     0.01,
     0.03,
 )  # seconds between two looks at our own timers; and by which they must not be late
+STARVED = 0.25  # of the time in which this process wants to work
+_BUSY = "it cannot be judged while this machine is so busy"
 Figures = Mapping[str, Figure]
 
 
@@ -130,9 +133,9 @@ class _Judge:
         if is_kept:
             return Evidence(words=f"kept: {words}", figures=told)
         if self.late > TOO_LATE:
-            raise Skip(
-                f"it cannot be judged while this machine is so busy: its own timers were {self.late:.2f} s late; {words}"
-            )
+            raise Skip(f"{_BUSY}: its own timers were {self.late:.2f} s late; {words}")
+        if (starved := waited_for_a_core()) > STARVED:
+            raise Skip(f"{_BUSY}: {starved:.0%} of the time there is no core for this process; {words}")
         raise Failed(f"not kept: {words}", **told)
 
 

@@ -32,9 +32,12 @@ def test_a_claim_that_is_kept_is_said_with_its_percentiles() -> None:
     assert evidence.figures["largest_seconds"] == 1.0
 
 
-def test_a_mean_below_the_limit_does_not_keep_a_claim_that_one_in_ten_breaks() -> None:
+def test_a_mean_below_the_limit_does_not_keep_a_claim_that_one_in_ten_breaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     values = [0.01] * 90 + [0.5] * 10
     assert sum(values) / len(values) < LATENCY
+    monkeypatch.setattr(performance, "waited_for_a_core", lambda: 0.0)
     with pytest.raises(Failed, match="not kept: 95% of questions") as failed:
         _Judge().durations("questions are answered", LATENCY, measured(*values))
     assert failed.value.evidence.figures["kept"] is False
@@ -46,6 +49,12 @@ def test_a_busy_machine_is_no_reason_to_say_that_a_claim_is_not_kept() -> None:
     with pytest.raises(Skip, match=r"its own timers were 0\.06 s late"):
         judge.durations("questions are answered", LATENCY, measured(1.0))
     assert judge.durations("questions are answered", LATENCY, measured(0.01)).figures["kept"] is True
+
+
+def test_a_process_without_a_core_cannot_judge_either(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(performance, "waited_for_a_core", lambda: 0.5)
+    with pytest.raises(Skip, match="50% of the time there is no core"):
+        _Judge().durations("questions are answered", LATENCY, measured(1.0))
 
 
 def test_nothing_measured_is_nothing_kept() -> None:
@@ -63,8 +72,7 @@ def test_connections_are_counted_and_timed_one_by_one() -> None:
 
 def test_requests_over_http_are_timed_where_there_are_no_other_questions() -> None:
     result = run("crypto", "Message latency")
-    assert "requests are answered" in result.evidence.words
-    assert result.outcome in (Outcome.PASSED, Outcome.SKIPPED)
+    assert "requests are answered within 0.1 s: of 30 the" in result.evidence.words
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_the_public_phases_and_tests_are_there_by_their_names_and_in_their_order
 def test_every_test_says_what_it_promises_in_a_sentence_and_no_two_have_one_name(suite: str) -> None:
     trials = find_suite(suite).trials
     assert [each.name for each in trials if not each.promise.endswith(".")] == []
-    assert len({each.name for each in trials}) == len(trials)
+    assert len({(each.name, each.broker) for each in trials}) == len(trials)
 
 
 def test_every_group_has_tests() -> None:
@@ -78,7 +78,7 @@ def test_a_broker_that_is_well_keeps_its_promises(broker: str, name: str) -> Non
 def test_a_broker_that_is_well_passes_every_suite_within_four_minutes(broker: str) -> None:
     verified = verify(simulated(broker), Plan(), lambda *_: None)
     assert verified.of(Outcome.FAILED, Outcome.ERROR) == []
-    assert len(verified.results) == len(chosen_trials(Plan()))
+    assert len(verified.results) == len(chosen_trials(Plan(), broker))
     reasons = {each.trial.name for each in verified.of(Outcome.SKIPPED) if not each.evidence.words}
     assert reasons == set()
     assert sum(each.taken_seconds for each in verified.results) < 240

@@ -144,6 +144,8 @@ async def operation(bench: Bench, session: Session) -> float:
         stream = session.quotes(bench.symbol)
         right_price(bench, await bench.next_quote(stream))
         stream.close()
+    elif not bench.has_account:
+        expect((await session.assets(fresh=True)).value, "the list of what is traded is empty")
     else:
         answer = (await session.balance(fresh=True)).value
         expect(answer.amount >= 0, f"the balance is {answer.amount:g}", balance=answer.amount)

@@ -146,7 +146,12 @@ async def monitoring(bench: Bench) -> Evidence:
             raise Failed(
                 "the monitor has no score, for it has not seen enough", messages=now.traffic.messages_received
             )
-        expect(score > LEAST_SCORE, f"the monitor's score is {score:.0f} of 100", score=score)
+        if score <= LEAST_SCORE:
+            told = Failed(
+                f"the monitor's score is {score:.0f} of 100: {now.condition.sentence.removesuffix('.')}",
+                score=score,
+            )
+            raise told.taken_for(now.condition.code or "")
         expect(now.traffic.messages_received, "the monitor counted no message")
         stalled = [each.symbol for each in now.symbols if each.stalled]
         expect(not stalled, f"the monitor says that {', '.join(stalled)} stands still")
@@ -233,7 +238,7 @@ async def _noticed(bench: Bench, session: Session, fault: str) -> None:
         await bench.wait(1.0)
         if not bench.is_pushed:
             try:
-                await session.balance(fresh=True)
+                await operation(bench, session)
             except (NotConnected, SessionLost, Unanswered):
                 return
     raise Failed(f"{fault}: nobody noticed it within {NOTICED_WITHIN:g} s", fault=fault)

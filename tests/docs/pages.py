@@ -20,6 +20,7 @@ from tests.docs.reading import reading_page
 from tests.docs.schemas import schemas_page
 from tests.exporters.live.story import live_page
 from tests.monitor.states_page import states_page
+from tests.verify.mutations import mutations_page
 
 DOCS = Path(__file__).parents[2] / "docs"
 ORDER = ("upgrading", "opening", "joining", "authenticating", "live")
@@ -93,6 +94,7 @@ PAGES = {
     "configuration.md": configuration_page,
     "monitor-states.md": states_page,
     "metrics.md": metrics_page,
+    "verify-mutations.md": mutations_page,
     "load-scenarios.md": load_scenarios_page,
     "alerts-live.md": live_page,
     "report.schema.json": schema_page,

@@ -7,9 +7,9 @@ from probe.verify.run import Plan, Subject, chosen_trials, run_trial
 from probe.verify.suites import SUITES, find_suite
 
 
-def simulated(broker: str) -> Subject:
+def simulated(broker: str, region: str | None = None) -> Subject:
     (target,) = resolve(f"sim:{broker}", TargetOptions())
-    return Subject(target=target, chosen=Chosen(), key=None)
+    return Subject(target=target, chosen=Chosen(region=region), key=None)
 
 
 def named(name: str) -> Trial:

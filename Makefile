@@ -17,7 +17,7 @@ from-elsewhere := <(script|link|img)[^>]* (src|href)="(https?:)?//|@import|url\(
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs site grafana screenshots compared fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long test-patient build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs site grafana screenshots compared fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -44,7 +44,6 @@ pytest: .venv/.dev clients
 	$(pytest) --numprocesses $(WORKERS) $(ARGS)
 
 test-long: .venv/.dev clients
-	$(pytest) -m "long and patient" --numprocesses 6 --timeout 3600 $(ARGS)
 	$(pytest) -m "long and not alone and not patient" --numprocesses $(WORKERS) --timeout 3600 $(ARGS)
 	$(pytest) -m "long and alone" --timeout 3600 $(ARGS)
 
@@ -61,6 +60,9 @@ sbom: .venv-audit/.ready
 audit: .venv-audit/.ready
 	.venv-audit/bin/pip-audit --disable-pip --require-hashes \
 		$(patsubst %,--requirement requirements/%.txt,runtime dev audit)
+
+test-patient: .venv/.dev clients
+	$(pytest) -m "long and patient" --numprocesses 4 --timeout 3600 $(ARGS)
 
 soak: .venv/.dev
 	$(python) -m tests.soak.sessions --sessions $(SESSIONS) --minutes $(MINUTES)

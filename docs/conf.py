@@ -33,6 +33,7 @@ NAVIGATION: dict[str, dict[str, list[str]]] = {
             str(page.relative_to(ROOT).with_suffix("")) for page in sorted(ROOT.glob("examples/*/*.md"))
         ],
         "docs/ci": [],
+        "docs/verify": ["docs/verify-channels", "docs/verify-mutations"],
         "docs/packaging": [],
     },
     "Reference": {

@@ -49,7 +49,7 @@ def test_the_command_the_pytest_plugin_and_the_licence_are_named(wheel: dict[str
     assert (said["Version"], said["Requires-Python"]) == (version("tradeprobe"), ">=3.11")
     assert (said["License-Expression"], said.get_all("License-File")) == ("MIT", ["LICENSE"])
     assert about(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_bytes()
-    assert said.get_all("Provides-Extra") == ["keyring", "otlp", "parquet"]
+    assert said.get_all("Provides-Extra") == ["indicators", "keyring", "otlp", "parquet"]
 
 
 def test_no_development_tool_is_asked_for(wheel: dict[str, bytes]) -> None:

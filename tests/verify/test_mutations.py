@@ -34,6 +34,7 @@ def test_a_fault_makes_the_right_test_fail_and_the_verdict_names_it(
 
 
 @pytest.mark.long
+@pytest.mark.patient
 @pytest.mark.parametrize("fault", FAULTS)
 def test_what_the_page_says_of_a_fault_is_still_so(fault: str) -> None:
     known, found = kept()[fault], planted(fault)

@@ -74,6 +74,7 @@ def test_a_broker_that_is_well_keeps_its_promises(broker: str, name: str) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.patient
 @pytest.mark.parametrize("broker", BROKERS)
 def test_a_broker_that_is_well_passes_every_suite_within_four_minutes(broker: str) -> None:
     verified = verify(simulated(broker), Plan(), lambda *_: None)

@@ -12,6 +12,7 @@ import pytest
 from probe.gateway import models
 from probe.gateway.app import LONGEST_BODY
 from probe.gateway.sessions import TRIES, TRIES_OF_ALL
+from probe.logs import configure
 from probe.model.failures import Failure
 from probe.wire.calls import TerminalReply
 from tests.gateway.visiting import ACCOUNT, DATA, LOGIN, OTHER, PASSWORD, SERVER, Visit, everything, play
@@ -367,6 +368,7 @@ def test_no_text_of_an_exception_leaves_the_house(capsys: pytest.CaptureFixture[
             {"detail": "The gateway broke. Its log says more."},
         )
 
+    configure("warning", terminal=False)
     play(scenario)
     written = capsys.readouterr()
     assert "request_broke" in written.err

@@ -316,7 +316,7 @@ def test_calls_of_one_user_wait_for_each_other() -> None:
     with peer(serve) as there:
         on = carrier(there.url)
         waiting = [gevent.spawn(on.ask, get(there.url, f"/{number}")) for number in range(4)]
-        gevent.joinall(waiting, timeout=5.0)
+        gevent.joinall(waiting)
         on.close()
     assert [type(each.value) for each in waiting] == [HttpReply] * 4
     assert there.connections == 1

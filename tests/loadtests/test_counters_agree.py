@@ -35,12 +35,12 @@ def test_every_message_of_a_storm_and_of_expired_logins_is_counted_on_both_sides
 
 @pytest.mark.long
 def test_every_message_of_every_scenario_is_counted_on_both_sides(tmp_path: Path) -> None:
-    hold(tmp_path, {name: ["--duration", "4s"] for name in BUILT_IN})
+    hold(tmp_path, {name: ["--duration", "5s"] for name in BUILT_IN})
 
 
 @pytest.mark.long
 def test_two_workers_together_count_what_the_simulator_does(tmp_path: Path) -> None:
-    hold(tmp_path, {name: ["--duration", "4s", "--workers", "2", "--rate", "100/s"] for name in BUILT_IN})
+    hold(tmp_path, {name: ["--duration", "5s", "--workers", "2", "--rate", "100/s"] for name in BUILT_IN})
 
 
 def hold(folder: Path, scenarios: dict[str, list[str]]) -> None:

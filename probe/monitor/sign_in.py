@@ -15,6 +15,7 @@ from probe.wire.calls import Flow
 
 # A renewal that ends so is worth asking for the password; anything else would end signing in as well.
 NEEDS_THE_PASSWORD = ("login.signed-out", "login.stale-token", "login.page-changed")
+RENEWED = "a renewed token"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +74,7 @@ class SignIn:
         if kept is not None and kept.has_token:
             outcome = kept.session
         elif kept is not None and kept.session.cookies:
-            how = "a renewed token"
+            how = RENEWED
             outcome = await run(self.web.renew(kept.session, origin))
             if isinstance(outcome, Failure) and outcome.kind in NEEDS_THE_PASSWORD:
                 outcome = None

@@ -15,7 +15,11 @@ Header = tuple[str, str | Secret]
 
 
 class NotAsPromised(Exception):
-    """The words say what is so instead."""
+    """The words say what is so instead, the code what the catalogue calls it where that is known."""
+
+    def __init__(self, words: str, code: str = "") -> None:
+        self.code = code
+        super().__init__(words)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

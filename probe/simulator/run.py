@@ -90,12 +90,19 @@ class Simulator:
 
     def plain_endpoints(self) -> list[Endpoint]:
         """As a client takes them."""
+        return self._taken(encrypted=False)
+
+    def encrypted_endpoints(self) -> list[Endpoint]:
+        """The same, of those that are served over TLS."""
+        return self._taken(encrypted=True)
+
+    def _taken(self, *, encrypted: bool) -> list[Endpoint]:
         return [
             Endpoint(
                 broker=each.broker, region=each.region, url=each.url, account=each.account, named_by_user=True
             )
             for each in self.endpoints
-            if each.ca_file is None
+            if (each.ca_file is not None) is encrypted
         ]
 
     def credential(self, endpoint: Endpoint) -> Secret:

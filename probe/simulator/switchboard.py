@@ -63,13 +63,18 @@ class Switchboard:
                 where=f"fault {fault!r}",
                 next_step=f"It is for {others}: name it when you start the simulator.",
             )
-        if order.spec in (TLS_CERTIFICATE, TLS_VERSION) and not self._tls:
+        if is_of_tls(order) and not self._tls:
             raise ConfigError(
                 "nothing is served over TLS here",
                 where=f"fault {fault!r}",
                 next_step="Serve TLS too: leave out --no-tls.",
             )
         return order
+
+
+def is_of_tls(order: FaultOrder) -> bool:
+    """Whether it shows only where something is served over TLS."""
+    return order.spec in (TLS_CERTIFICATE, TLS_VERSION)
 
 
 def can_have(broker: Broker, order: FaultOrder) -> bool:

@@ -9,12 +9,11 @@ from dataclasses import dataclass, field, replace
 from probe.api.holding import Holding
 from probe.api.session import Session
 from probe.api.streams import Quote, QuoteStream
-from probe.doctor.examine import BUDGET, DEEP_BUDGET, Means, Patient, examine
 from probe.model.credentials import Credentials
 from probe.model.endpoint import Endpoint
 from probe.model.failures import Failure
-from probe.model.findings import Finding, State
 from probe.monitor.monitor import Monitor
+from probe.monitor.sign_in import SignIn
 from probe.monitor.wanted import Wanted
 from probe.session.broker import Broker, SimulatedAccount
 from probe.simulator.run import Simulator
@@ -24,7 +23,6 @@ from probe.verify.model import Failed, Need, Skip
 LIVE_WITHIN = 30.0
 QUOTE_WITHIN = 15.0
 LOOK_EVERY = 0.05
-OURSELVES = "host."  # where time is pretended, how this machine keeps it says nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +94,7 @@ class Bench:
         reconnect: bool = False,
         symbols: Sequence[str] | None = None,
         timeout: float = LIVE_WITHIN,
-        key: Credentials | None = None,
+        key: Credentials | SignIn | None = None,
     ) -> AsyncIterator[Session]:
         """A live session of the API's, closed with its block.
 
@@ -135,33 +133,6 @@ class Bench:
         finally:
             monitor.stop()
             await running
-
-    async def causes(self) -> tuple[Finding, ...]:
-        """What the doctor finds wrong with the target now, the gravest first."""
-        patient = Patient(
-            name=self.wanted.name,
-            broker=self.broker,
-            endpoint=self.endpoint,
-            key=self.wanted.key,
-            tls=self.wanted.tls,
-            about=self.wanted.about,
-            symbol=self.symbol,
-            is_ours=self.simulator is not None,
-        )
-        budget = DEEP_BUDGET if self.pretends else BUDGET
-        means = Means(leaves_early=False, deep=self.pretends, budget=budget)
-        examination = await examine(patient, means, utc=self.utc)
-        return tuple(
-            Finding(
-                code=each.code,
-                state=each.state,
-                certainty=each.certainty,
-                cause=each.says,
-                next_step=each.advice[0],
-            )
-            for each in examination.diagnosis.verdicts
-            if each.state is not State.HEALTHY and not (self.pretends and each.code.startswith(OURSELVES))
-        )
 
     # -- the clock -----------------------------------------------------------------------------------------------------
 

@@ -16,10 +16,9 @@ from probe.drivers.exchange import CallSettings
 from probe.drivers.tls import TlsProfile
 from probe.kept import VERSION, SessionFile
 from probe.model.credentials import Credentials, Secret, WebSession
-from probe.model.endpoint import Endpoint
 from probe.model.errors import ConfigError, CredentialInvalid
 from probe.model.failures import Blame, Layer
-from probe.monitor.sign_in import SignIn
+from probe.monitor.sign_in import RENEWED, SignIn
 from probe.monitor.wanted import Wanted
 from probe.session.buckets import Limited, Rate
 from probe.session.reconnect import DIALS, DIALS_WITHIN_SECONDS
@@ -35,6 +34,7 @@ NEVER = Rate(size=1, every=1_000.0)
 EARLY = 0.02  # seconds; clocks have steps
 UNHEARD_OF = 1e9  # of any account's money
 UNKNOWN = "0123456789abcdef"
+EXPIRED = "auth.session-expired"
 
 
 async def authentication(bench: Bench) -> Evidence:
@@ -74,7 +74,7 @@ async def session_persistence(bench: Bench) -> Evidence:
         way_in = _way_in(bench, keep)
         first = await way_in.enter(bench.endpoint, CallSettings())
         if not isinstance(first.outcome, WebSession):
-            raise Failed(f"signing in failed: {first.outcome}")
+            raise Failed(f"signing in failed: {first.outcome}").taken_for(first.outcome.code)
         (file,) = place.glob("*.json")
         _look_at(file)
         again = await way_in.enter(bench.endpoint, CallSettings())
@@ -84,9 +84,9 @@ async def session_persistence(bench: Bench) -> Evidence:
             requests=len(again.calls),
         )
         kept = again.outcome
-        if not isinstance(kept, WebSession) or bench.broker.web is None:
+        if not isinstance(kept, WebSession):
             raise Failed(f"what was kept cannot be used: {kept}")
-        async with bench.session(key=bench.broker.web.credentials(kept, bench.endpoint.account)) as session:
+        async with bench.session(key=way_in) as session:
             expect(session.is_live, "what was kept opens no session")
         await way_in.reject(kept)
         token = kept.token.reveal()
@@ -95,10 +95,18 @@ async def session_persistence(bench: Bench) -> Evidence:
         )
         refused = keep.save(kept)
         expect(refused is not None and refused.kind == "login.stale-token", "a rejected token is kept again")
+        left = keep.load(bench.broker.name, way_in.login.key)
+        anew = await way_in.enter(bench.endpoint, CallSettings())
+        if not isinstance(anew.outcome, WebSession):
+            raise Failed(f"for a token that was rejected there is no other: {anew.outcome}").taken_for(
+                anew.outcome.code
+            )
+        if left is not None and left.session.cookies and anew.how != RENEWED:
+            raise Failed(f"its cookies won no other token, it took {anew.how}").taken_for(EXPIRED)
         expect(not warned, f"it warns: {'; '.join(warned)}")
     words = (
         f"signed in once and kept as version {VERSION}, readable for its owner only; used again without a request; "
-        "rejected, it is out of the file and never kept again"
+        f"rejected, it is out of the file and never kept again; {anew.how} takes its place"
     )
     return Evidence(words=words, figures={"version": VERSION, "sign_ins": 1})
 
@@ -173,14 +181,8 @@ _LATEST = TlsProfile().minimum.TLSv1_3
 
 
 def _encrypted(wanted: Wanted, simulator: Simulator) -> Wanted:
-    there = next(
-        each
-        for each in simulator.endpoints
-        if each.ca_file and each.url.partition("://")[0].removesuffix("s") == wanted.endpoints[0].scheme
-    )
-    endpoint = Endpoint(
-        broker=there.broker, region=there.region, url=there.url, account=there.account, named_by_user=True
-    )
+    scheme = wanted.endpoints[0].scheme.rstrip("s")
+    endpoint = next(each for each in simulator.encrypted_endpoints() if each.scheme.rstrip("s") == scheme)
     tls = TlsProfile(ca_file=simulator.ca_file)
     return replace(wanted, endpoints=(endpoint,), key=simulator.key(endpoint), tls=tls)
 

@@ -47,7 +47,7 @@ async def _tried(name: str, bench: Bench) -> Evidence:
     try:
         seen = await arun(channel.flow(_plan(bench)), settings, answer=lambda _: None, on_call=calls.append)
     except NotAsPromised as problem:
-        raise Failed(str(problem), requests=len(calls)) from None
+        raise Failed(str(problem), requests=len(calls)).taken_for(problem.code) from None
     finally:
         if bench.simulator is None:
             await bench.wait(SILENCE * len(calls))

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
-from probe.api.errors import NotConnected, SessionLost, Unanswered
+from probe.api.errors import ConnectionFailed, NotConnected, SessionLost, Unanswered
 from probe.api.session import Session
 from probe.measure.records import Metric
 from probe.model.errors import ConfigError, CredentialInvalid, LocalProtocolError
@@ -188,8 +188,12 @@ async def _come_true(bench: Bench, condition: Callable[[], object], words: str) 
 
 
 async def multi_client(bench: Bench) -> Evidence:
+    standing = 0
+
     async def client(number: int) -> tuple[float | None, int]:
+        nonlocal standing
         async with bench.session() as session:
+            standing += 1
             right_price(bench, await bench.next_quote(session.quotes(bench.symbol)))
             for _ in range(EACH):
                 await operation(bench, session)
@@ -199,7 +203,16 @@ async def multi_client(bench: Bench) -> Evidence:
             return amount, number
 
     together = asyncio.Barrier(CLIENTS)
-    told = await asyncio.gather(*map(client, range(CLIENTS)))
+    try:
+        told = await asyncio.gather(*map(client, range(CLIENTS)))
+    except ConnectionFailed as refused:
+        if not standing:
+            raise
+        told_so = Failed(f"beside {standing} that stood another session was not let in: {refused.cause}")
+        raise told_so.taken_for("auth.connection-cap") from None
+    except SessionLost as lost:
+        told_so = Failed(f"of {CLIENTS} sessions at once one was lost: {lost.cause}")
+        raise told_so.taken_for("auth.logged-in-elsewhere") from None
     amounts = {amount for amount, _ in told}
     expect(
         len(amounts) == 1,

@@ -6,20 +6,24 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import cache
 
-from probe.api.errors import Unanswered
-from probe.catalogue import entries
+from probe.api.errors import ConnectionFailed, SessionLost, Unanswered
+from probe.drivers.tls import TlsProfile
+from probe.faults.catalogue import read_fault
 from probe.logs import redact
 from probe.model.credentials import redactor_for
 from probe.model.endpoint import Account, Endpoint
 from probe.model.errors import ConfigError, ProbeError, near_miss
-from probe.model.findings import Certainty, Finding, State
+from probe.model.findings import Finding, State
 from probe.monitor.sign_in import SignIn
 from probe.monitor.understanding import Chosen, Key
 from probe.simulator.run import Simulator
+from probe.simulator.switchboard import is_of_tls
 from probe.targets import Target, pick_region
 from probe.verify.bench import Bench
 from probe.verify.model import NO_REPLY, Evidence, Failed, Need, Outcome, Result, Skip, Suite, Trial
+from probe.verify.naming import joined, looked, named
 from probe.verify.suites import SUITES, find_suite
 from probe.verify.travelling import TravellingLoop
 
@@ -27,7 +31,6 @@ BEGINS = 1_767_787_200.0  # 2026-01-07 12:00 UTC, a Wednesday: pretended time be
 SYMBOLS = 5
 CURRENCY = "currency"
 PAUSE = 3.0  # between two tests of what is not ours
-JUDGED_WITHIN = 200.0  # the doctor's own budget, and a little
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +50,6 @@ class Plan:
     real_time: bool = False
     faults: tuple[str, ...] = ()  # of a simulated target, in every test
     seed: int = 0
-    causes: bool = True  # whether the doctor is asked about each failure
 
 
 @dataclass(slots=True, kw_only=True)
@@ -120,16 +122,29 @@ def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | N
         simulated=target.simulated,
         at_utc=time.time(),
     )
+    look = cache(lambda: looked_at(subject, plan))
     for suite, trial in trials:
         say(suite, trial, None)
         if not target.simulated and verified.of(Outcome.PASSED, Outcome.FAILED):
             time.sleep(PAUSE)
-        # Of a server that is not ours the doctor is asked once: it would only say the same again.
-        knows = not target.simulated and any(each.causes for each in verified.results)
-        result = run_trial(subject, suite, trial, replace(plan, causes=plan.causes and not knows))
+        result = run_trial(subject, suite, trial, plan)
+        if result.outcome is Outcome.FAILED:
+            result = replace(result, causes=joined(look(), result.causes))
         verified.results.append(result)
         say(suite, trial, result)
     return verified
+
+
+def looked_at(subject: Subject, plan: Plan) -> tuple[Finding, ...]:
+    """What is wrong with the target, whatever test it makes fail."""
+
+    async def look() -> tuple[Finding, ...]:
+        async with AsyncExitStack() as stack:
+            return await looked(await _bench(subject, plan, stack, about="looking", pretended=pretended))
+
+    pretended = subject.target.simulated and not plan.real_time
+    with asyncio.Runner(loop_factory=TravellingLoop if pretended else None) as runner:
+        return runner.run(look())
 
 
 def _alias(subject: Subject) -> str:
@@ -137,6 +152,7 @@ def _alias(subject: Subject) -> str:
 
 
 def run_trial(subject: Subject, suite: Suite, trial: Trial, plan: Plan) -> Result:
+    """Of what failed the causes are those that the test itself met."""
     pretended = subject.target.simulated and not plan.real_time and Need.REAL_TIME not in trial.needs
     began, at_utc = time.monotonic(), time.time()
     with asyncio.Runner(loop_factory=TravellingLoop if pretended else None) as runner:
@@ -169,7 +185,9 @@ class _Told:
 async def _tried(subject: Subject, trial: Trial, plan: Plan, *, pretended: bool) -> _Told:
     async with AsyncExitStack() as stack:
         try:
-            bench = await _bench(subject, trial, plan, stack, pretended=pretended)
+            bench = await _bench(
+                subject, plan, stack, about=trial.name, pretended=pretended, pages=Need.PAGES in trial.needs
+            )
         except Skip as skip:
             return _Told(outcome=Outcome.SKIPPED, evidence=Evidence(words=str(skip)))
         unmet = next((need for need in trial.needs if not bench.meets(need)), None)
@@ -178,9 +196,9 @@ async def _tried(subject: Subject, trial: Trial, plan: Plan, *, pretended: bool)
         began = bench.now
         told = await _outcome(bench, trial)
         told = replace(told, seconds=bench.now - began)
-        if told.outcome is not Outcome.FAILED or not plan.causes:
+        if told.outcome is not Outcome.FAILED:
             return told
-        return replace(told, causes=await _causes(bench, told.code))
+        return replace(told, causes=named(bench.ended, told.code))
 
 
 async def _outcome(bench: Bench, trial: Trial) -> _Told:
@@ -195,8 +213,9 @@ async def _outcome(bench: Bench, trial: Trial) -> _Told:
     except ProbeError as problem:
         # The test asked for what cannot be; all else is the target's.
         outcome = Outcome.ERROR if isinstance(problem, ConfigError) else Outcome.FAILED
-        code = NO_REPLY if isinstance(problem, Unanswered) else ""
-        return _Told(outcome=outcome, evidence=Evidence(words=_unstopped(str(problem))), code=code)
+        return _Told(
+            outcome=outcome, evidence=Evidence(words=_unstopped(str(problem))), code=_code_of(problem)
+        )
     except TimeoutError:
         what = f"it was not over after {trial.within:g} s" if limit.expired() else "it waited in vain"
         return _Told(outcome=Outcome.FAILED, evidence=Evidence(words=what))
@@ -206,42 +225,25 @@ async def _outcome(bench: Bench, trial: Trial) -> _Told:
     return _Told(outcome=Outcome.PASSED, evidence=evidence)
 
 
+def _code_of(problem: ProbeError) -> str:
+    match problem:
+        case ConnectionFailed() | SessionLost():
+            return problem.failure.code
+        case Unanswered():
+            return NO_REPLY
+        case _:
+            return ""
+
+
 def _unstopped(sentence: str) -> str:
     return sentence.removesuffix(".")
 
 
-async def _causes(bench: Bench, code: str) -> tuple[Finding, ...]:
-    """As the doctor names them now; what the test's own sessions have ended of, and what it takes its failure for, if those
-    are others."""
-    try:
-        async with asyncio.timeout(JUDGED_WITHIN):
-            found = {each.code: each for each in await bench.causes()}
-    except TimeoutError:
-        found = {}
-    for failure in bench.ended:
-        found.setdefault(failure.code, _named(failure.code, Certainty.LIKELY, str(failure)))
-    if code:
-        found.setdefault(code, _named(code, Certainty.POSSIBLE, code))
-    return tuple(found.values())
-
-
-def _named(code: str, certainty: Certainty, otherwise: str) -> Finding:
-    """By the catalogue, if it has it."""
-    entry = entries().get(code)
-    return Finding(
-        code=code,
-        state=State.FAILED,
-        certainty=certainty,
-        cause=entry.title if entry else otherwise,
-        next_step=entry.advice[0] if entry else "Look at the last messages: probe doctor shows them.",
-    )
-
-
 async def _bench(
-    subject: Subject, trial: Trial, plan: Plan, stack: AsyncExitStack, *, pretended: bool
+    subject: Subject, plan: Plan, stack: AsyncExitStack, *, about: str, pretended: bool, pages: bool = False
 ) -> Bench:
     target, utc = subject.target, time.time
-    rng = random.Random(f"{plan.seed}/{trial.name}")
+    rng = random.Random(f"{plan.seed}/{about}")
     if not target.simulated:
         wanted = subject.chosen.wanted(target, target.endpoints, subject.key, taken=())
         return Bench(
@@ -257,19 +259,22 @@ async def _bench(
         passes = asyncio.get_running_loop().time
         began = passes()
         utc = lambda: BEGINS + passes() - began  # noqa: E731 - it has a name already
+    is_encrypted = any(is_of_tls(read_fault(fault)) for fault in plan.faults)
     simulator = await stack.enter_async_context(
         Simulator(
             [target.broker],
             seed=plan.seed,
             faults=plan.faults,
-            pages=Need.PAGES in trial.needs,
+            pages=pages,
+            tls=is_encrypted,
             utc=BEGINS if pretended else None,
         )
     )
-    endpoints = _alike(pick_region(tuple(simulator.plain_endpoints()), subject.chosen.region_of(target)))
+    served = simulator.encrypted_endpoints() if is_encrypted else simulator.plain_endpoints()
+    endpoints = _alike(pick_region(tuple(served), subject.chosen.region_of(target)))
     wanted = subject.chosen.wanted(target, endpoints, simulator.key(endpoints[0]), taken=())
     return Bench(
-        wanted=wanted,
+        wanted=replace(wanted, tls=TlsProfile(ca_file=simulator.ca_file)) if is_encrypted else wanted,
         symbols=_symbols(simulator, target),
         utc=utc,
         rng=rng,

@@ -226,7 +226,9 @@ def test_who_is_killed_while_he_closes_it_leaves_nothing_open(there: Shared) -> 
 
 def test_those_whom_their_users_left_behind_leave_in_order(there: Shared) -> None:
     sessions = [LoadSession(there.common) for _ in range(3)]
-    gevent.joinall([gevent.spawn(each.open) for each in sessions], timeout=PATIENCE, raise_error=True)
+    opening = [gevent.spawn(each.open) for each in sessions]
+    gevent.joinall(opening, timeout=5 * PATIENCE, raise_error=True)
+    assert [each.is_live for each in sessions] == [True] * 3
     there.common.fleet.close()
     assert not any(each.is_live for each in sessions)
     assert there.figures().sessions.left == 3

@@ -3,7 +3,7 @@
 from probe.monitor.understanding import Chosen
 from probe.targets import TargetOptions, resolve
 from probe.verify.model import Result, Trial
-from probe.verify.run import Plan, Subject, chosen_trials, run_trial
+from probe.verify.run import Plan, Subject, verify
 from probe.verify.suites import SUITES, find_suite
 
 
@@ -19,5 +19,5 @@ def named(name: str) -> Trial:
 
 def tried(broker: str, name: str, *faults: str) -> Result:
     """One test, by its name or a part of it that no other has."""
-    ((suite, trial),) = chosen_trials(Plan(only=name))
-    return run_trial(simulated(broker), suite, trial, Plan(faults=faults))
+    (result,) = verify(simulated(broker), Plan(only=name, faults=faults), lambda *_: None).results
+    return result

@@ -13,7 +13,7 @@ from probe.verify.channels import SUITE
 from probe.verify.model import Outcome, Result, Trial
 from probe.verify.run import Plan, Subject, chosen_trials, run_trial
 
-CHANNELS = Plan(suites=("channels",), causes=False)
+CHANNELS = Plan(suites=("channels",))
 # Passed over on a simulator, for want of what the test is about; whatever else is not passed is a fault.
 OF_A_SOCKET = {"Reconnection", "Input validation", "Assets", "Sentiment", "Trading signals"}
 OF_ORDERS = {"Buy", "Sell before the end"}
@@ -32,7 +32,7 @@ NO_LIBRARY = set() if find_spec("talib") else {"Technical indicators"}
 CAUGHT = {
     "quotex": (
         ("Authentication", "auth-refused", "refused the credential"),
-        ("Session persistence", "signin-stale-token", "refused the credential"),
+        ("Session persistence", "signin-stale-token", "the same token that it rejects"),
         ("TLS policy", "auth-refused", "refused the credential"),
         ("Rate limits", "history-unanswered", "did not answer AskHistory"),
         ("Input validation", "false-success", "did not answer"),
@@ -108,7 +108,7 @@ def subject(broker: str) -> Subject:
 
 
 def run(broker: str, trial: Trial, *faults: str) -> Result:
-    plan = Plan(suites=CHANNELS.suites, faults=faults, causes=False)
+    plan = Plan(suites=CHANNELS.suites, faults=faults)
     return run_trial(subject(broker), SUITE, trial, plan)
 
 

@@ -20,7 +20,7 @@ def measured(*values: float) -> Histogram:
 def run(broker: str, name: str, *faults: str) -> Result:
     (target,) = resolve(f"sim:{broker}", TargetOptions())
     (trial,) = (each for each in SUITE.trials if each.name == name)
-    plan = Plan(suites=("performance",), faults=faults, causes=False)
+    plan = Plan(suites=("performance",), faults=faults)
     return run_trial(Subject(target=target, chosen=Chosen(), key=None), SUITE, trial, plan)
 
 

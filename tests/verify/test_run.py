@@ -18,14 +18,14 @@ from probe.verify.run import BEGINS, Plan, Subject, Verified, _bench, chosen_tri
 from tests.pretending import SSID, TOKEN
 from tests.verify.subjects import named, simulated
 
-NO_CAUSES = Plan(causes=False)
+USUAL = Plan()
 FINE = Evidence(words="it was so")
 
 
 def ran(
     run: Callable[[Bench], Awaitable[Evidence]],
     *needs: Need,
-    plan: Plan = NO_CAUSES,
+    plan: Plan = USUAL,
     within: float = 30.0,
     broker: str = "pocketoption",
 ) -> Result:
@@ -66,11 +66,11 @@ def test_each_ending_has_its_name(problem: Exception, outcome: Outcome, words: s
     assert words in result.evidence.words
 
 
-def test_what_a_test_takes_its_failure_for_is_a_possible_cause_beside_those_that_the_doctor_finds() -> None:
+def test_what_a_test_takes_its_failure_for_is_a_possible_cause_() -> None:
     async def run(_: Bench) -> Evidence:
         raise Failed("every page is the same").taken_for("data.stale-history")
 
-    (cause,) = ran(run, plan=Plan()).causes
+    (cause,) = ran(run).causes
     assert (cause.code, cause.certainty) == ("data.stale-history", Certainty.POSSIBLE)
 
 
@@ -80,7 +80,7 @@ def test_what_ended_a_session_of_the_tests_own_is_a_cause() -> None:
             await bench.wait(30.0)
         raise Failed("it is gone")
 
-    assert "session.policy-1008" in {cause.code for cause in ran(run, plan=Plan()).causes}
+    assert "session.policy-1008" in {cause.code for cause in ran(run).causes}
 
 
 def test_figures_of_what_failed_are_kept() -> None:
@@ -151,7 +151,7 @@ def bench_of(subject: Subject, plan: Plan) -> Bench:
         from contextlib import AsyncExitStack
 
         async with AsyncExitStack() as stack:
-            return await _bench(subject, named("Rapid Trading Simulation"), plan, stack, pretended=False)
+            return await _bench(subject, plan, stack, about="one", pretended=False)
 
     return asyncio.run(made())
 
@@ -182,11 +182,11 @@ def test_of_a_server_that_is_not_ours_nothing_is_made_to_go_wrong_and_no_secret_
 
     trial = Trial(name="one", promise="It is so.", run=run, group=Group.RELIABILITY)
     suite = Suite(name="some", trials=(trial,))
-    result = run_trial(elsewhere(SSID), suite, trial, NO_CAUSES)
+    result = run_trial(elsewhere(SSID), suite, trial, USUAL)
     assert result.outcome is Outcome.FAILED
     assert TOKEN not in result.evidence.words
     needing = named("Error Recovery")
-    skipped = run_trial(elsewhere(SSID), suite, needing, NO_CAUSES)
+    skipped = run_trial(elsewhere(SSID), suite, needing, USUAL)
     assert (skipped.outcome, skipped.evidence.words) == (Outcome.SKIPPED, f"it needs {Need.SIMULATOR.value}")
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from probe.brokers.crypto.cookie import issued
+from probe.brokers.crypto.cookie import issued, unsendable
 from probe.brokers.crypto.dialect import Dialect
 from probe.brokers.crypto.limits import read_limited
 from probe.brokers.crypto.reading import items_of, number, price_of, utc_of
@@ -205,6 +205,10 @@ class _Channels:
             "httponly" in described and "samesite" in described,
             f"the cookie's attributes are {described or 'none'}",
         )
+        if held_back := unsendable(cookie.attributes, plan.base):
+            raise NotAsPromised(
+                f"no browser would send the cookie back: {held_back}", "crypto.session-cookie"
+            )
         return cookie.value, reply
 
     def _sign_in(self, plan: ChannelPlan) -> Flow[Seen]:

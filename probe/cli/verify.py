@@ -11,7 +11,7 @@ from probe.cli.bridges import bridge
 from probe.cli.files import Wanted, try_all, write_all
 from probe.cli.options import Typed, takes_targets, warn
 from probe.cli.output import dumped
-from probe.cli.verify_report import closing_lines, result_lines, verified_data, write_junit
+from probe.cli.verify_report import closing_lines, headline, result_lines, verified_data, write_junit
 from probe.logs import configure
 from probe.model.errors import ConfigError
 from probe.model.findings import State
@@ -97,6 +97,8 @@ def verify(
         )
     concerned = [each for each in subjects if chosen_trials(plan, each.target.broker.name)]
     runs = [_told(subject, plan, as_json=as_json) for subject in concerned or subjects]
+    if len(runs) > 1 and not as_json:
+        click.echo("\n".join(map(headline, runs)))
     lost = False
     for file, problem in write_all(runs, wanted):
         if problem is not None:
@@ -121,17 +123,20 @@ def _files(junit_path: str | None, html_path: str | None) -> list[Wanted[Any]]:
 
 
 def _told(subject: Subject, plan: Plan, *, as_json: bool) -> Verified:
-    name, done = subject.target.name, 0
+    name, done, shown = subject.target.name, 0, ""
     trials = len(chosen_trials(plan, subject.target.broker.name))
     if not as_json:
         click.echo(click.style(name, bold=True))
 
     def say(suite: Suite, trial: Trial, result: Result | None) -> None:
-        nonlocal done
+        nonlocal done, shown
         if result is None:
             done += 1
             click.echo(f"{name}: {done} of {trials}, {suite.name}, {trial.name}", err=True)
         elif not as_json:
+            if suite.name != shown:
+                click.echo(f"\n{suite.name}")
+                shown = suite.name
             for line in result_lines(result):
                 click.echo(line)
 
@@ -139,7 +144,7 @@ def _told(subject: Subject, plan: Plan, *, as_json: bool) -> Verified:
     if as_json:
         click.echo(dumped(verified_data(verified, verified.state.exit_code)))
     else:
-        for line in closing_lines(verified, verified.state.value):
+        for line in closing_lines(verified):
             click.echo(line)
         click.echo()
     return verified

@@ -25,12 +25,20 @@ def result_lines(result: Result) -> Iterator[str]:
     took = "" if result.outcome is Outcome.SKIPPED else f"  {lasted}"
     yield f"{word}{result.trial.name}{took}"
     yield wrapped(INDENT, plain(result.evidence.sentence))
-    for cause in result.causes:
-        words = f"{cause.cause} ({cause.certainty.value}: {cause.code}). {cause.next_step}"
-        yield wrapped("      cause  ", plain(words))
+    if result.causes:
+        named = ", ".join(f"{cause.code} ({cause.certainty.value})" for cause in result.causes)
+        yield wrapped("      cause  ", plain(named))
 
 
-def closing_lines(verified: Verified, verdict: str) -> Iterator[str]:
+def closing_lines(verified: Verified) -> Iterator[str]:
+    yield ""
+    yield headline(verified)
+    if verified.of(Outcome.FAILED, Outcome.ERROR):
+        for advice in recommendations(verified):
+            yield wrapped("next  ", plain(advice))
+
+
+def headline(verified: Verified) -> str:
     shares = Shares.of(verified.results)
     told = [
         f"{count} {name}"
@@ -42,11 +50,7 @@ def closing_lines(verified: Verified, verdict: str) -> Iterator[str]:
         )
         if count
     ]
-    yield ""
-    yield f"{stated(verdict)}  {verified.target}: {', '.join(told)}"
-    if shares.failed or shares.errors:
-        for advice in recommendations(verified):
-            yield wrapped("next  ", plain(advice))
+    return f"{stated(verified.state.value)}  {verified.target}: {', '.join(told)}"
 
 
 def verified_data(verified: Verified, exit_code: int) -> dict[str, object]:

@@ -289,7 +289,7 @@ async def network_resilience(bench: Bench) -> Evidence:
             await _works_again(bench, session, line)
             recovery[line] = bench.now - began
         lost = session.statistics().disconnects
-    words = f"{', '.join(LINES)} lost nothing; after {', '.join(recovery)} all was well within {max(recovery.values()):.1f} s"
+    words = f"a line with {', '.join(LINES)} lost nothing; after {', '.join(recovery)} all was well within {max(recovery.values()):.1f} s"
     return Evidence(
         words=words,
         figures={"lines": len(LINES), "losses": lost, "slowest_recovery_seconds": max(recovery.values())},

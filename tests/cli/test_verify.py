@@ -50,7 +50,8 @@ def test_what_fails_names_its_cause_as_the_doctor_does(verify: Verify) -> None:
     words = " ".join(out.split())
     assert code == 1
     assert "FAILED Keep-Alive Functionality" in words
-    assert "cause connected, but the prices have stopped (certain: session.silent-stall)." in words
+    assert "cause session.silent-stall (certain)" in words
+    assert "next Connected, but the prices have stopped (certain, session.silent-stall)." in words
     assert "FAILED pocketoption: 1 failed next Connected, but the prices have stopped" in words
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 from collections import defaultdict
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from probe.api.errors import NotConnected, OrderRejected, SessionLost, Unanswered
 from probe.api.orders import OrderHandle, OrderResult, Outcome
@@ -11,18 +11,20 @@ from probe.api.session import Session
 from probe.api.streams import Quote
 from probe.measure.records import Metric
 from probe.model.errors import ConfigError, LocalProtocolError
-from probe.model.meanings import Candle, Direction
+from probe.model.meanings import Direction
 from probe.monitor.own import resident_megabytes
 from probe.verify.bench import Bench
 from probe.verify.content import (
     MONEY,
     OLD_PAGE,
     books,
+    built_of,
+    heard_in_minutes,
+    is_built,
     operation,
     right_balance,
     right_candles,
     right_price,
-    same_candle,
 )
 from probe.verify.model import NO_REPLY, Evidence, Failed, Group, Need, Skip, Suite, Trial, expect
 
@@ -114,13 +116,8 @@ async def _first_price(bench: Bench, session: Session, symbol: str) -> Quote:
 
 async def data_consistency(bench: Bench) -> Evidence:
     """Candles built of the prices that came are those that the broker tells."""
-    seen: list[Quote] = []
     async with bench.session() as session:
-        leave = session.subscribe(bench.symbol, seen.append)
-        now = bench.utc() + bench.broker.zone_seconds
-        whole = (now // 60 + 1) * 60  # the first minute that is seen from its beginning
-        await bench.wait(whole - now + MINUTES * 60 + 2.0)
-        leave()
+        seen, whole = await heard_in_minutes(bench, session, MINUTES)
         for quote in seen:
             right_price(bench, quote)
         times, prices = [quote.broker_time for quote in seen], {quote.price for quote in seen}
@@ -141,29 +138,12 @@ async def data_consistency(bench: Bench) -> Evidence:
             return Evidence(words=words, figures={"prices": came, "different": len(prices), "candles": 0})
         rows = (await session.candles(bench.symbol, 60, count=MINUTES, until=whole + MINUTES * 60)).value
         built = built_of(seen, whole, whole + MINUTES * 60)
-    matching = sum(_agree(bench, row, built[row.start]) for row in rows if row.start in built)
+    matching = sum(is_built(bench, row, built[row.start]) for row in rows if row.start in built)
     words = f"of {MINUTES} candles built of {came} prices {matching} are as the broker tells them"
     figures = {"prices": came, "different": len(prices), "candles": len(rows), "matching": matching}
     if matching < MINUTES:
         raise Failed(words, **figures).taken_for(OLD_PAGE)
     return Evidence(words=words, figures=figures)
-
-
-def built_of(quotes: list[Quote], since: float, until: float) -> dict[float, Candle]:
-    """One-minute candles by their start."""
-    inside = [quote for quote in quotes if since <= quote.broker_time < until]
-    candles = {}
-    for start, group in groupby(inside, key=lambda quote: quote.broker_time // 60 * 60):
-        prices = [quote.price for quote in group]
-        candles[start] = Candle(start, prices[0], max(prices), min(prices), prices[-1])
-    return candles
-
-
-def _agree(bench: Bench, theirs: Candle, built: Candle) -> bool:
-    """Of a real broker's prices some may not have been told: those that were lie within its candle."""
-    if bench.simulator is not None:
-        return same_candle(theirs, built)
-    return theirs.low <= built.low and built.high <= theirs.high
 
 
 async def error_handling(bench: Bench) -> Evidence:

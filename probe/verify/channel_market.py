@@ -5,10 +5,8 @@ from math import ceil
 
 from probe.api.streams import Quote
 from probe.model.intents import WatchSentiment, WatchSignals
-from probe.model.meanings import Candle
-from probe.verify.advanced import built_of
 from probe.verify.bench import Bench
-from probe.verify.content import right_candles, right_price, same_candle
+from probe.verify.content import built_of, heard_in_minutes, is_built, right_candles, right_price
 from probe.verify.model import Evidence, Skip, expect
 from probe.verify.trends import NEEDED, right_trends
 
@@ -118,28 +116,17 @@ async def sentiment(bench: Bench) -> Evidence:
 
 
 async def candles_from_ticks(bench: Bench) -> Evidence:
-    heard: list[Quote] = []
     async with bench.session() as session:
-        leave = session.subscribe(bench.symbol, heard.append)
-        now = bench.utc() + bench.broker.zone_seconds
-        whole = (now // 60 + 1) * 60  # the first minute that is heard from its beginning
-        await bench.wait(whole - now + MINUTES * 60 + 2.0)
-        leave()
+        heard, whole = await heard_in_minutes(bench, session, MINUTES)
         theirs = (await session.candles(bench.symbol, 60, count=MINUTES, until=whole + MINUTES * 60)).value
     mine = built_of(heard, whole, whole + MINUTES * 60)
     expect(len(mine) == len(theirs) == MINUTES, f"{len(mine)} candles were built, {len(theirs)} are told")
-    # Of a real broker's prices some may not have been told: those that were lie within its candle.
-    fits = same_candle if bench.simulator is not None else _lies_within
-    differing = [row.start for row in theirs if not fits(mine[row.start], row)]
+    differing = [row.start for row in theirs if not is_built(bench, row, mine[row.start])]
     expect(
         not differing, f"{len(differing)} of {MINUTES} are not what the prices were", differing=len(differing)
     )
     words = f"{MINUTES} candles built of {len(heard)} prices are those that the broker tells"
     return Evidence(words=words, figures={"prices": len(heard), "candles": MINUTES, "differing": 0})
-
-
-def _lies_within(built: Candle, told: Candle) -> bool:
-    return told.low <= built.low and built.high <= told.high
 
 
 async def trading_signals(bench: Bench) -> Evidence:

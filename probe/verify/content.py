@@ -1,7 +1,7 @@
 """What a session is told, held against what is so: the simulator's own books where there are some, and else against itself."""
 
 from collections.abc import Sequence
-from itertools import islice, pairwise
+from itertools import groupby, islice, pairwise
 from math import isclose
 
 from probe.api.session import Session
@@ -125,6 +125,34 @@ def _look_at(rows: Sequence[Candle], count: int, period: int, about: str, *, may
     in_order = all(step > 0 and step % period == 0 for step in steps) and (may_lack or steps <= {period})
     told = ", ".join(f"{step:g} s" for step in sorted(steps))
     expect(in_order, f"{about} some are missing, or come twice", steps=told)
+
+
+async def heard_in_minutes(bench: Bench, session: Session, minutes: int) -> tuple[list[Quote], float]:
+    """Every price until so many whole minutes are over, and when the first of these began by the broker's clock."""
+    heard: list[Quote] = []
+    leave = session.subscribe(bench.symbol, heard.append)
+    now = bench.utc() + bench.broker.zone_seconds
+    whole = (now // 60 + 1) * 60
+    await bench.wait(whole - now + minutes * 60 + 2.0)
+    leave()
+    return heard, whole
+
+
+def built_of(quotes: Sequence[Quote], since: float, until: float) -> dict[float, Candle]:
+    """One-minute candles by their start."""
+    inside = [quote for quote in quotes if since <= quote.broker_time < until]
+    candles = {}
+    for start, group in groupby(inside, key=lambda quote: quote.broker_time // 60 * 60):
+        prices = [quote.price for quote in group]
+        candles[start] = Candle(start, prices[0], max(prices), min(prices), prices[-1])
+    return candles
+
+
+def is_built(bench: Bench, theirs: Candle, built: Candle) -> bool:
+    """Of a real broker's prices some may not have been told: those that were lie within its candle."""
+    if bench.simulator is not None:
+        return same_candle(theirs, built)
+    return theirs.low <= built.low and built.high <= theirs.high
 
 
 def same_candle(one: Sequence[float], other: Sequence[float]) -> bool:

@@ -103,8 +103,8 @@ def setup(app: Any) -> None:
     from pygments.lexers.special import TextLexer  # noqa: PLC0415 - tests read the navigation without Sphinx
     from sphinx.highlighting import lexers  # noqa: PLC0415 - see above
 
-    # Of the first there is no lexer, and the one of the second does not know the colons in a recording rule's name.
-    lexers["mermaid"] = lexers["promql"] = TextLexer()
+    # Its own lexer does not know the colons in a recording rule's name.
+    lexers["promql"] = TextLexer()
 
     def read(_app: Any, page: str, source: list[str]) -> None:
         source[0] += tables_of_contents(page)

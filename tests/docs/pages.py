@@ -33,18 +33,18 @@ def phases_page() -> str:
         "Drawn from `probe/session/phases.py` by `make docs`. Both ends of a session obey this one table. A dialect says",
         "which of these phases it has and who speaks first in each; what is not drawn is a surprise, noted and survived.",
         "",
-        "```mermaid",
-        "stateDiagram-v2",
-        "    [*] --> upgrading",
-        "    upgrading --> opening: WebSocket open",
+        "| in | this | leads to |",
+        "|---|---|---|",
+        "| – | dialling | upgrading |",
+        "| upgrading | WebSocket open | opening |",
     ]
     following = dict(pairwise(ORDER))
     for (phase, step), move in TABLE.items():
-        target = {Move.STAY: phase.value, Move.NEXT: following.get(phase.value, ""), Move.CLOSE: "closing"}[
+        target = {Move.STAY: "the same", Move.NEXT: following.get(phase.value, ""), Move.CLOSE: "closing"}[
             move
         ]
-        lines.append(f"    {phase.value} --> {target}: {step.value}")
-    lines += ["    closing --> [*]", "```", "", "| phase | must be over after |", "|---|---|"]
+        lines.append(f"| {phase.value} | {step.value} | {target} |")
+    lines += ["", "| phase | must be over after |", "|---|---|"]
     lines += [f"| {phase.value} | {seconds:g} s |" for phase, seconds in DEADLINES.items()]
     lines += [
         "",

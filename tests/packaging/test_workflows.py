@@ -34,7 +34,9 @@ def test_a_workflow_may_read_and_nothing_else(name: str) -> None:
 def test_a_job_ends_and_keeps_no_token(said: str, job: Json) -> None:
     assert 0 < job["timeout-minutes"] <= 90
     steps = [step for step in job["steps"] if "uses" in step]
-    assert [step["uses"] for step in steps if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])] == []
+    assert [
+        step["uses"] for step in steps if not re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", step["uses"])
+    ] == []
     checkouts = [step for step in steps if step["uses"].startswith("actions/checkout@")]
     assert [step["with"] for step in checkouts] == [{"persist-credentials": False}]
 

@@ -370,7 +370,7 @@ async def stability(bench: Bench) -> Evidence:
         "longest_gap_seconds": longest,
     }
     expect(longest <= limit, f"for {longest:.1f} s no price of {bench.symbol} came", **figures)
-    words = f"{lasts / 60:g} minutes on one connection, {operations} operations, {len(arrivals) - 1} prices, never more than {longest:.1f} s apart"
+    words = f"{lasts / 60:g} min on one connection, {operations} operations, {len(arrivals) - 1} prices, never more than {longest:.1f} s apart"
     return Evidence(words=words, figures=figures)
 
 

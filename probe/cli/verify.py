@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from signal import SIGTERM, default_int_handler, signal
 from typing import Any
 
 import click
@@ -96,7 +97,15 @@ def verify(
             "faults are for simulated brokers, and nobody else's", where="--fault", next_step="Leave it out."
         )
     concerned = [each for each in subjects if chosen_trials(plan, each.target.broker.name)]
-    runs = [_told(subject, plan, as_json=as_json) for subject in concerned or subjects]
+    runs: list[Verified] = []
+    before = signal(SIGTERM, default_int_handler)
+    try:
+        for subject in concerned or subjects:
+            runs.append(_told(subject, plan, as_json=as_json))
+            if runs[-1].not_run:
+                break
+    finally:
+        signal(SIGTERM, before)
     if len(runs) > 1 and not as_json:
         click.echo("\n".join(map(headline, runs)))
     lost = False
@@ -106,6 +115,8 @@ def verify(
             warn(
                 f"{file.path} could not be written: {problem.strerror}. Name another place, or make room there."
             )
+    if runs[-1].not_run:
+        raise KeyboardInterrupt
     if lost:
         return ConfigError.exit_code
     states = {each.state for each in runs}

@@ -47,6 +47,7 @@ def headline(verified: Verified) -> str:
             ("failed", shares.failed),
             ("with a bug of ours", shares.errors),
             ("skipped", shares.skipped),
+            ("not run", verified.not_run),
         )
         if count
     ]
@@ -75,6 +76,7 @@ def verified_data(verified: Verified, exit_code: int) -> dict[str, object]:
             "failed": shares.failed,
             "errors": shares.errors,
             "skipped": shares.skipped,
+            "not_run": verified.not_run,
             "success_rate": shares.success_rate,
             "total_duration": taken,
         },

@@ -20,6 +20,7 @@ from probe.model.errors import ConfigError, CredentialInvalid
 from probe.model.failures import Blame, Layer
 from probe.monitor.sign_in import RENEWED, SignIn
 from probe.monitor.wanted import Wanted
+from probe.safety import is_loopback
 from probe.session.buckets import Limited, Rate
 from probe.session.reconnect import DIALS, DIALS_WITHIN_SECONDS
 from probe.simulator.run import Simulator
@@ -154,6 +155,9 @@ async def reconnection(bench: Bench) -> Evidence:
 
 async def tls_policy(bench: Bench) -> Evidence:
     if bench.simulator is None:
+        address = bench.endpoint.address
+        if not address.secure and is_loopback(address.host):
+            raise Skip("the endpoint is named without encryption, and leads no further than this machine")
         async with bench.session() as session:
             agreed = session.tls
         expect(agreed, "the session is not encrypted")

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -61,7 +61,13 @@ class Verified:
     plan: Plan
     simulated: bool
     at_utc: float
+    planned: int  # tests
     results: list[Result] = field(default_factory=list)
+
+    @property
+    def not_run(self) -> int:
+        """Tests that nobody waited for."""
+        return self.planned - len(self.results)
 
     def of(self, *outcomes: Outcome) -> list[Result]:
         return [each for each in self.results if each.outcome in outcomes]
@@ -70,7 +76,7 @@ class Verified:
     def state(self) -> State:
         if self.of(Outcome.FAILED):
             return State.FAILED
-        if self.of(Outcome.ERROR) or not self.of(Outcome.PASSED):
+        if self.of(Outcome.ERROR) or self.not_run or not self.of(Outcome.PASSED):
             return State.UNKNOWN
         return State.HEALTHY
 
@@ -110,6 +116,8 @@ def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | N
     Args:
         say: Told each test before it begins, and again with its result.
 
+    An interruption ends it; what there is then is returned.
+
     Raises:
         ConfigError: the plan asks for what there is not.
     """
@@ -121,18 +129,30 @@ def verify(subject: Subject, plan: Plan, say: Callable[[Suite, Trial, Result | N
         plan=plan,
         simulated=target.simulated,
         at_utc=time.time(),
+        planned=len(trials),
     )
+    with suppress(KeyboardInterrupt):
+        _go_through(subject, plan, trials, verified, say)
+    return verified
+
+
+def _go_through(
+    subject: Subject,
+    plan: Plan,
+    trials: Sequence[tuple[Suite, Trial]],
+    verified: Verified,
+    say: Callable[[Suite, Trial, Result | None], object],
+) -> None:
     look = cache(lambda: looked_at(subject, plan))
     for suite, trial in trials:
         say(suite, trial, None)
-        if not target.simulated and verified.of(Outcome.PASSED, Outcome.FAILED):
+        if not verified.simulated and verified.of(Outcome.PASSED, Outcome.FAILED):
             time.sleep(PAUSE)
         result = run_trial(subject, suite, trial, plan)
         if result.outcome is Outcome.FAILED:
             result = replace(result, causes=joined(look(), result.causes))
         verified.results.append(result)
         say(suite, trial, result)
-    return verified
 
 
 def looked_at(subject: Subject, plan: Plan) -> tuple[Finding, ...]:

@@ -28,14 +28,14 @@ def write_html(runs: Sequence[Verified], path: Path) -> None:
 
 def page(runs: Sequence[Verified]) -> str:
     every = Shares.of([each for run in runs for each in run.results])
-    wrong = every.failed + every.errors
+    wrong, not_run = every.failed + every.errors, sum(run.not_run for run in runs)
     return (
         templates(__package__)
         .get_template("page.html")
         .render(
             sections=[_Section(each) for each in runs],
-            answer="no" if wrong else "yes" if every.passed else "unsure",
-            headline=_headline(every, wrong),
+            answer="no" if wrong else "yes" if every.passed and not not_run else "unsure",
+            headline=_headline(every, wrong, not_run),
             at=f"{datetime.fromtimestamp(runs[0].at_utc, UTC):%Y-%m-%d %H:%M} UTC",
             style=style(__package__),
             policy=_CONTENT,
@@ -44,12 +44,13 @@ def page(runs: Sequence[Verified]) -> str:
     )
 
 
-def _headline(shares: Shares, wrong: int) -> str:
+def _headline(shares: Shares, wrong: int, not_run: int) -> str:
     judged = shares.total - shares.skipped
-    skipped = f"; {shares.skipped} skipped" if shares.skipped else ""
+    rest = f"; {shares.skipped} skipped" if shares.skipped else ""
+    rest += f"; {not_run} not run" if not_run else ""
     if not judged:
-        return f"Nothing could be judged{skipped}."
-    return f"{f'{wrong} of {judged} promises are not kept' if wrong else f'All {judged} promises are kept'}{skipped}."
+        return f"Nothing could be judged{rest}."
+    return f"{f'{wrong} of {judged} promises are not kept' if wrong else f'All {judged} promises are kept'}{rest}."
 
 
 class _Section:

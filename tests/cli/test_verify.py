@@ -11,6 +11,7 @@ import structlog
 
 from probe.cli.main import run as probe_command
 from probe.verify.model import Need
+from probe.verify.run import run_trial
 from tests.bench.simulated import Simulated, simulator
 
 Ran = tuple[int, str, str]
@@ -198,3 +199,25 @@ def test_a_real_endpoint_where_nobody_listens_fails_with_the_reason(verify: Veri
     told = json.loads(out)
     assert code in (1, 2)
     assert told["detailed_results"][0]["causes"][0]["code"] == "tcp.refused"
+
+
+def test_who_does_not_wait_for_the_end_gets_what_there_is_until_then(
+    verify: Verify, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def interrupted(*about: Any) -> Any:
+        tried.append(about[2].name)
+        if len(tried) == 3:
+            raise KeyboardInterrupt
+        return run_trial(*about)
+
+    monkeypatch.setattr("probe.verify.run.run_trial", interrupted)
+    junit, page = tmp_path / "verify.xml", tmp_path / "verify.html"
+    files = ("--junit", str(junit), "--html", str(page))
+    code, out, _ = verify("sim:bingx", "sim:quotex", "--suite", "integration", *files)
+    assert code == 130
+    assert "UNKNOWN  bingx: 2 passed, 8 not run" in out
+    assert "sim:quotex" not in out
+    assert junit.read_text(encoding="utf-8").count("<testcase") == 2
+    assert "All 2 promises are kept; 8 not run." in page.read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -225,6 +226,9 @@ def test_the_verdict_is_that_of_the_worst_and_nothing_judged_is_no_health(
         plan=Plan(),
         simulated=True,
         at_utc=0.0,
+        planned=len(endings),
         results=list(map(result, endings)),
     )
     assert verified.state is state
+    if state is State.HEALTHY:
+        assert replace(verified, planned=2).state is State.UNKNOWN

@@ -12,5 +12,5 @@ TARGETS = sorted(path.name.removesuffix("_target.py") for path in Path(__file__)
 @pytest.mark.long
 @pytest.mark.parametrize("name", TARGETS)
 def test_a_long_hunt_finds_nothing(name: str) -> None:
-    found = run.hunt(run.load_target(name), inputs=30_000, seed=2)
+    found = run.hunt(run.load_target(name), inputs=15_000, seed=2)
     assert found is None, f"{found}"

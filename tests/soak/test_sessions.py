@@ -8,7 +8,7 @@ from tests.soak.sessions import run
 @pytest.mark.long
 @pytest.mark.alone
 def test_a_thousand_sessions_are_held_without_one_lost() -> None:
-    hold(1_000, minutes=1.0)
+    hold(1_000, minutes=0.5)
 
 
 def test_a_few_sessions_are_held_without_one_lost() -> None:

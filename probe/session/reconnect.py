@@ -14,7 +14,7 @@ from probe.session.buckets import Limited
 LEAST_SECONDS = 1.0  # between two connections to one endpoint, whatever happened
 CAP_SECONDS = 60.0
 RARELY_SECONDS = (60.0, 300.0)  # the first and the longest wait where trying again will hardly help
-REFUSED_CAP_SECONDS = 300.0  # an edge that refuses upgrades counts them
+REFUSED_CAP_SECONDS = 300.0  # an edge that answers upgrades with a refusal counts them
 HOP_CAP_SECONDS = 5.0  # before a region that was not tried yet
 LONGEST_HEEDED_SECONDS = 3600.0  # of what a server asks to wait
 PATIENCE = 3  # failures in a row before the login, of any kind, after which another region is tried
@@ -102,7 +102,7 @@ def _backoff(failure: Failure | None, attempt: int, rng: Random) -> float:
     first, cap = LEAST_SECONDS, CAP_SECONDS
     if failure is not None and failure.facts.retry is Retry.STOP:
         first, cap = RARELY_SECONDS
-    elif failure is not None and failure.facts.layer is Layer.UPGRADE:
+    elif failure is not None and failure.facts.layer is Layer.UPGRADE and failure.http_status is not None:
         cap = REFUSED_CAP_SECONDS
     return rng.uniform(first, min(cap, first * 2.0 ** min(attempt, 16)))
 

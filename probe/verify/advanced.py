@@ -47,7 +47,7 @@ ORDERS, ORDERS_AT_ONCE, REAL_ORDERS = 20, 5, 2
 DURATION, REAL_DURATION = 5, 60  # seconds
 AMOUNT = 1.0
 POLLED_WITHIN = 120.0  # a price, where several symbols are asked for in turn
-RESTORED_WITHIN = 300.0
+RESTORED_WITHIN = 300.0  # five times the longest wait before it is tried again
 FEWER, CHANCE = 0.8, 3.0  # of the most prices of a third; deviations, for prices come when they like
 PACE = 10.0  # seconds between two sessions, below every limit of connections and requests
 

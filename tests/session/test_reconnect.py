@@ -106,8 +106,12 @@ def test_where_a_person_should_look_it_is_tried_rarely() -> None:
 
 
 def test_refused_upgrades_are_waited_for_longer() -> None:
-    refused = Failure(kind="http.bad-gateway")
+    refused = Failure(kind="http.bad-gateway", http_status=502)
     assert CAP_SECONDS < max(delays(refused, 12)) <= REFUSED_CAP_SECONDS
+
+
+def test_a_server_that_said_nothing_has_refused_nothing() -> None:
+    assert max(delays(Failure(kind="http.open-timeout"), 12)) <= CAP_SECONDS
 
 
 @pytest.mark.parametrize("asked", [0.0, 7.0, 90.0, 3600.0])

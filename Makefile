@@ -17,7 +17,7 @@ from-elsewhere := <(script|link|img)[^>]* (src|href)="(https?:)?//|@import|url\(
 quiet-npm := --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 pytest := $(python) -m pytest --durations=20 $(if $(SEED),--randomly-seed=$(SEED))
 
-.PHONY: test test-long test-patient build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs site grafana screenshots compared fuzz lint format types imports pytest clients lock clean
+.PHONY: test test-long test-patient first-minutes build sbom audit soak soak-load soak-compared demo bench bench-load simulate docs site grafana screenshots compared fuzz lint format types imports pytest clients lock clean
 
 test: lint types imports pytest
 
@@ -63,6 +63,10 @@ audit: .venv-audit/.ready
 
 test-patient: .venv/.dev clients
 	$(pytest) -m "long and patient" --numprocesses 4 --timeout 3600 $(ARGS)
+
+# How long a stranger waits for the first explained incident, from a clone on.
+first-minutes: .venv/.dev
+	$(python) -m tests.docs.first_minutes
 
 soak: .venv/.dev
 	$(python) -m tests.soak.sessions --sessions $(SESSIONS) --minutes $(MINUTES)

@@ -19,6 +19,15 @@ SOME = [
     ("stuck-history", "pocketoption", "Data Consistency Test", "data.stale-history"),
     ("order-unanswered", "quotex", "Rapid Trading", "session.request-no-reply"),
     ("close-after-order", "pocketoption", "Rapid Trading", "session.closed-1005"),
+    ("session-cap", "pocketoption", "Multi-Client", "auth.logged-in-elsewhere"),
+    ("connection-cap:cap=1", "pocketoption", "Multi-Client", "auth.connection-cap"),
+    ("idle-kick", "pocketoption", "Keep-Alive", "session.idle-timeout"),
+    ("backend-market-cached", "crypto", "Data Consistency Test", "data.cached-as-fresh"),
+    ("backend-cookie", "crypto", "POST /signin", "crypto.session-cookie"),
+    ("signin-stale-token", "quotex", "Session persistence", "auth.reconnect-stale-token"),
+    ("signin-expired", "quotex", "Session persistence", "auth.session-expired"),
+    ("tls-certificate", "bingx", "Basic Connectivity", "tls.server-cert-expired"),
+    ("tls-version", "pocketoption", "TLS policy", "tls.version"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_each_ending_has_its_name(problem: Exception, outcome: Outcome, words: s
     assert words in result.evidence.words
 
 
-def test_what_a_test_takes_its_failure_for_is_a_possible_cause_() -> None:
+def test_what_a_test_takes_its_failure_for_is_a_possible_cause() -> None:
     async def run(_: Bench) -> Evidence:
         raise Failed("every page is the same").taken_for("data.stale-history")
 
@@ -189,6 +189,13 @@ def test_of_a_server_that_is_not_ours_nothing_is_made_to_go_wrong_and_no_secret_
     needing = named("Error Recovery")
     skipped = run_trial(elsewhere(SSID), suite, needing, USUAL)
     assert (skipped.outcome, skipped.evidence.words) == (Outcome.SKIPPED, f"it needs {Need.SIMULATOR.value}")
+
+
+def test_an_endpoint_of_this_machine_that_is_named_without_encryption_breaks_no_promise() -> None:
+    (suite, trial), *_ = chosen_trials(Plan(suites=("channels",), only="TLS policy"))
+    result = run_trial(elsewhere(SSID), suite, trial, USUAL)
+    assert result.outcome is Outcome.SKIPPED
+    assert "without encryption" in result.evidence.words
 
 
 def test_what_is_asked_for_and_does_not_exist_is_said_with_what_does() -> None:

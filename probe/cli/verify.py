@@ -16,6 +16,7 @@ from probe.cli.verify_report import closing_lines, headline, result_lines, verif
 from probe.logs import configure
 from probe.model.errors import ConfigError
 from probe.model.findings import State
+from probe.simulator.run import Simulator
 from probe.verify.model import Result, Suite, Trial
 from probe.verify.run import Plan, Subject, Verified, chosen_trials
 from probe.verify.run import verify as run_suites
@@ -96,6 +97,8 @@ def verify(
         raise ConfigError(
             "faults are for simulated brokers, and nobody else's", where="--fault", next_step="Leave it out."
         )
+    for each in subjects if faults else ():
+        Simulator([each.target.broker], faults=faults, tls=True)  # refuses what it cannot have
     concerned = [each for each in subjects if chosen_trials(plan, each.target.broker.name)]
     runs: list[Verified] = []
     before = signal(SIGTERM, default_int_handler)
